@@ -1,0 +1,151 @@
+"""What the formats share: a stream of dataset blocks, and how a split is chosen."""
+
+import itertools
+import shutil
+import weakref
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+
+from datadeed.datasets.dataset import Dataset
+from datadeed.errors import DatasetError
+
+SPLITS = ("train", "test", "validation", "valid", "val")
+_VALIDATION = ("validation", "valid", "val")
+
+
+class Blocks(Iterator[Dataset]):
+    """Blocks of one split in source order, each about 16 MiB of pixels.
+
+    Args:
+        rows: how many rows all blocks hold together.
+        blocks: the blocks.
+        temporary: a folder that the blocks are read from; it goes when this object does.
+    """
+
+    def __init__(self, rows: int, blocks: Iterator[Dataset], temporary: Path | None = None):
+        self.rows, self._blocks = rows, blocks
+        if temporary is not None:
+            weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Dataset:
+        return next(self._blocks)
+
+
+def collect(blocks: Iterator[Dataset], where: object) -> Dataset:
+    """Join all blocks into one dataset; samples are (N, C, H, W) uint8.
+
+    Raises:
+        DatasetError: there are no blocks.
+    """
+    parts = list(blocks)
+    if not parts:
+        raise DatasetError(f"{where} has no rows: check the source")
+    # Concatenated channels-last, so that the memory order stays what Dataset promises.
+    samples = torch.cat([part.samples.permute(0, 2, 3, 1) for part in parts])
+    return Dataset(
+        samples.permute(0, 3, 1, 2),
+        torch.cat([part.labels for part in parts]),
+        torch.cat([part.index for part in parts]),
+        parts[0].classes,
+    )
+
+
+def choose_split(asked: str | None, present: Collection[str], where: object) -> str:
+    """The split to read: the one asked for, or the only one there is.
+
+    ``validation``, ``valid`` and ``val`` are one name, and stand in for a ``test`` that is missing
+    (ImageNet's test labels were never published).
+
+    Raises:
+        DatasetError: the split is missing, or none was asked for and there are several.
+    """
+    found = ", ".join(present) or "none"
+    if asked is None:
+        if len(present) == 1:
+            return next(iter(present))
+        raise DatasetError(f"{where} holds these splits: {found}; name the one to read")
+    others = _VALIDATION if asked == "test" or asked in _VALIDATION else ()
+    for name in (asked, *others):
+        if name in present:
+            return name
+    raise DatasetError(f"{where} has no split {asked!r} (it has: {found}): name one of those")
+
+
+def numbers_in(names: Sequence[str]) -> np.ndarray | None:
+    """The (N,) int64 numbers that file names are, or None unless all are numbers and differ."""
+    stems = [Path(name).stem for name in names]
+    # Eighteen digits fit an int64.
+    if not all(s.isascii() and s.isdecimal() and len(s) <= 18 for s in stems):
+        return None
+    numbers = np.array([int(stem) for stem in stems], dtype=np.int64)
+    return numbers if len(np.unique(numbers)) == len(numbers) else None
+
+
+def numbered(count: int) -> tuple[str, ...]:
+    """Class names for data that has none: ``"0"`` to ``str(count - 1)``."""
+    return tuple(map(str, range(count)))
+
+
+def reason(error: BaseException) -> str:
+    """The first line of an error's message, cut short enough for a line of our own."""
+    lines = str(error).splitlines()
+    return lines[0][:160] if lines else type(error).__name__
+
+
+def first_block(blocks: Iterator[Dataset], where: object) -> Dataset:
+    """The next block.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    first = next(blocks, None)
+    if first is None:
+        raise DatasetError(f"{where} has no rows: check the source")
+    return first
+
+
+def only_classes(blocks: Blocks, wanted: list[str] | int, where: object) -> Blocks:
+    """The rows of some classes, relabelled in their order; an integer takes the first by name.
+
+    Raises:
+        DatasetError: a class is missing.
+    """
+    first = first_block(blocks, where)
+    names = choose_classes(first.classes, wanted, where)
+    new_label = torch.tensor([names.index(c) if c in names else -1 for c in first.classes])
+
+    def chosen() -> Iterator[Dataset]:
+        for block in itertools.chain([first], blocks):
+            labels = new_label[block.labels]
+            if (labels >= 0).any():
+                part = block.take(labels >= 0)
+                yield Dataset(part.samples, labels[labels >= 0], part.index, tuple(names))
+
+    return Blocks(blocks.rows, chosen())
+
+
+def choose_classes(
+    present: Collection[str], wanted: Sequence[str] | int, where: object
+) -> list[str]:
+    """The wanted class names, in order; an integer takes the first by name.
+
+    Raises:
+        DatasetError: one is missing.
+    """
+    if isinstance(wanted, int):
+        if wanted > len(present):
+            raise DatasetError(f"{where} has {len(present)} classes, not {wanted}: ask for fewer")
+        return sorted(present)[:wanted]
+    if missing := sorted(set(wanted) - set(present)):
+        raise DatasetError(
+            f"{where} lacks {len(missing)} of the classes asked for, first {missing[0]!r}: it has "
+            f"{len(present)}; correct 'classes'"
+        )
+    return list(wanted)

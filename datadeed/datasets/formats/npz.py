@@ -1,0 +1,128 @@
+"""NumPy archives: ``x_train``/``y_train`` for splits (Keras's names), or ``x``/``y`` for one.
+
+Files written here also hold ``index`` (or ``index_train``) and ``classes``. Nothing in the file is
+unpickled.
+"""
+
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from datadeed.datasets.dataset import Dataset, check_labels
+from datadeed.datasets.formats.blocks import Blocks, choose_split, numbered, reason
+from datadeed.datasets.formats.images import array_blocks
+from datadeed.errors import DatasetError
+from datadeed.files import atomic_path
+
+_CORRUPT = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, MemoryError)
+
+
+def matches(path: Path) -> bool:
+    """Whether ``path`` is a file that ends in ``.npz``."""
+    return path.is_file() and path.suffix == ".npz"
+
+
+def chunks(path: Path, *, split: str | None = None, size: int | None = None) -> Blocks:
+    """Read one split and cut it into blocks.
+
+    Args:
+        path: the file; images are (N, H, W), (N, H, W, C) or (N, C, H, W) uint8, with C = 1 or 3.
+        split: ``train`` reads ``x_train`` and ``y_train``; not needed for ``x`` and ``y``.
+        size: scale and crop to (size, size).
+
+    Raises:
+        DatasetError: the file is damaged, holds Python objects, lacks an array, or an array has a
+            shape or dtype that cannot be used.
+    """
+    arrays = _load(path)
+    present = [name[2:] or "" for name in arrays if name == "x" or name.startswith("x_")]
+    suffix = "" if "x" in arrays and split is None else "_" + choose_split(split, present, path)
+    for name in (f"x{suffix}", f"y{suffix}"):
+        if name not in arrays:
+            raise DatasetError(f"{path} lacks {name!r} (it has: {', '.join(arrays)}): add it")
+    pixels = _pixels(arrays[f"x{suffix}"], path)
+    labels = _labels(arrays[f"y{suffix}"], len(pixels), path)
+    index = arrays.get(f"index{suffix}", np.arange(len(pixels)))
+    if index.shape != labels.shape or index.dtype.kind not in "iu":
+        raise DatasetError(f"{path} has an 'index{suffix}' not of one integer a row: remove it")
+    if "classes" in arrays:
+        classes = tuple(map(str, arrays["classes"].ravel()))
+    else:  # a class may be missing from one split, so all splits are counted
+        known = [
+            array
+            for name, array in arrays.items()
+            if name[:2] in ("y", "y_") and array.dtype.kind in "iu"
+        ]
+        classes = numbered(1 + max(int(array.max(initial=0)) for array in known))
+    check_labels(torch.from_numpy(labels), classes, str(path))
+    return Blocks(len(pixels), array_blocks(pixels, labels, index, classes, size=size))
+
+
+def write(dataset: Dataset, path: Path, *, split: str | None = None) -> None:
+    """Write (N, H, W, C) images, labels, index and class names, compressed and atomically.
+
+    With a split, the other splits that the file holds are kept.
+
+    Raises:
+        DatasetError: ``path`` does not end in ``.npz``, or the file there has other classes.
+    """
+    if path.suffix != ".npz":
+        raise DatasetError(f"{path} does not end in .npz: name a file that does")
+    classes = np.array(dataset.classes)
+    arrays: dict[str, np.ndarray] = _load(path) if split and path.is_file() else {}
+    if arrays and arrays.get("classes", classes).tolist() != classes.tolist():
+        raise DatasetError(f"{path} holds a split with other classes: name another file")
+    suffix = f"_{split}" if split else ""
+    arrays |= {
+        f"x{suffix}": dataset.samples.permute(0, 2, 3, 1).numpy(),
+        f"y{suffix}": dataset.labels.numpy(),
+        f"index{suffix}": dataset.index.numpy(),
+        "classes": classes,
+    }
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with path.open("rb") as file:  # numpy leaves its own open when the zip is damaged
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, Mapping):
+                raise ValueError("it is one array")
+            return {name: archive[name] for name in archive}
+    except _CORRUPT as error:
+        raise DatasetError(
+            f"{path} is damaged or holds more than plain arrays ({reason(error)}): write it again "
+            "with numpy.savez"
+        ) from error
+
+
+def _pixels(array: np.ndarray, path: Path) -> np.ndarray:
+    """Images as (N, H, W, C) uint8."""
+    if array.dtype != np.uint8:
+        raise DatasetError(
+            f"{path} has images of {array.dtype}: store uint8 values from 0 to 255, unscaled"
+        )
+    if array.ndim == 3:
+        return array[..., None]
+    if array.ndim == 4 and array.shape[3] in (1, 3):
+        return array
+    if array.ndim == 4 and array.shape[1] in (1, 3):
+        return np.moveaxis(array, 1, 3)
+    raise DatasetError(
+        f"{path} has images of shape {array.shape}: give (N, H, W) or (N, H, W, C), C = 1 or 3"
+    )
+
+
+def _labels(array: np.ndarray, n: int, path: Path) -> np.ndarray:
+    """Labels as (N,) int64; Keras stores (N, 1)."""
+    if array.dtype.kind not in "iu" or array.size != n or array.shape[:1] != (n,):
+        raise DatasetError(
+            f"{path} has labels of shape {array.shape} {array.dtype} for {n} images: give one "
+            "integer each"
+        )
+    return array.reshape(n).astype(np.int64)

@@ -1,0 +1,214 @@
+"""The one on-disk form: Parquet with pixels, label and a stable index.
+
+A sample is stored as ``fixed_size_binary`` of its H x W x C bytes, with the tensor's shape in the
+schema's metadata, and becomes Arrow's fixed-shape tensor without a copy when read. (Parquet stores
+Arrow's own fixed-shape tensor as a list of 32-bit integers: four times the bytes and a tenth of the
+speed; docs/architecture.md has the measurement.)
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from datadeed.datasets.dataset import Dataset, check_labels, concatenate
+from datadeed.errors import DatasetError
+from datadeed.files import atomic_path
+
+ROW_GROUP_BYTES = 16 * 2**20
+_META = b"datadeed"
+_CORRUPT = (pa.ArrowException, OSError, ValueError, KeyError)
+
+
+def rows_per_group(shape: tuple[int, int, int]) -> int:
+    """How many samples of (C, H, W) bytes make one row group of about 16 MiB."""
+    return max(1, ROW_GROUP_BYTES // int(np.prod(shape)))
+
+
+class DatasetWriter:
+    """Write a dataset in blocks; nothing appears under ``path`` until all of it is written.
+
+    Args:
+        path: the Parquet file to make.
+        shape: (C, H, W) of every sample.
+        classes: class names in label order.
+
+    Use it as a context manager and call :meth:`write` with :class:`Dataset` blocks. If the block
+    raises, an earlier file stays as it was.
+    """
+
+    def __init__(self, path: str | Path, shape: tuple[int, int, int], classes: tuple[str, ...]):
+        self.path, self.shape, self.classes = Path(path), shape, classes
+        meta = {"form": 1, "modality": "image", "shape": shape, "classes": classes}
+        self._schema = pa.schema(
+            [
+                pa.field("image", pa.binary(int(np.prod(shape))), nullable=False),
+                pa.field("label", pa.int64(), nullable=False),
+                pa.field("index", pa.int64(), nullable=False),
+            ],
+            metadata={_META: json.dumps(meta).encode()},
+        )
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        self._temporary = self._stack.enter_context(atomic_path(self.path))
+        self._writer = self._stack.enter_context(
+            pq.ParquetWriter(
+                self._temporary,
+                self._schema,
+                compression="lz4",
+                use_dictionary=False,
+                write_statistics=["label", "index"],
+                write_page_checksum=True,
+            )
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def write(self, block: Dataset) -> None:
+        """Append a block of rows.
+
+        Raises:
+            DatasetError: the block's shape or classes are not the file's.
+        """
+        if block.shape != self.shape or block.classes != self.classes:
+            raise DatasetError(
+                f"a block of shape {block.shape} with {len(block.classes)} classes cannot join "
+                f"{self.path}, which holds {self.shape} and {len(self.classes)} classes"
+            )
+        size = rows_per_group(self.shape)
+        for start in range(0, len(block), size):
+            part = block.slice(start, start + size)
+            pixels = part.samples.permute(0, 2, 3, 1).contiguous().numpy()
+            image = pa.FixedSizeBinaryArray.from_buffers(
+                self._schema.field("image").type, len(part), [None, pa.py_buffer(pixels)]
+            )
+            columns = [image, pa.array(part.labels.numpy()), pa.array(part.index.numpy())]
+            self._writer.write_batch(pa.record_batch(columns, schema=self._schema), size)
+
+
+def write_dataset(dataset: Dataset, path: str | Path) -> None:
+    """Write a whole dataset, atomically."""
+    with DatasetWriter(path, dataset.shape, dataset.classes) as writer:
+        writer.write(dataset)
+
+
+class DatasetFile:
+    """A dataset on disk, read in row groups so that its size does not matter.
+
+    Args:
+        path: a file that :class:`DatasetWriter` wrote.
+
+    Raises:
+        DatasetError: there is no such file, it is damaged, or it is another kind of Parquet.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise DatasetError(f"{path} does not exist: fetch or import the dataset first")
+        with self._readable():
+            self._file = pq.ParquetFile(self.path, memory_map=True, page_checksum_verification=True)
+            meta = json.loads(self._file.schema_arrow.metadata[_META])
+            channels, height, width = meta["shape"]
+            self.shape: tuple[int, int, int] = (channels, height, width)
+            self.classes: tuple[str, ...] = tuple(meta["classes"])
+            self.modality: str = meta["modality"]
+
+    def __len__(self) -> int:
+        return int(self._file.metadata.num_rows)
+
+    @contextlib.contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except DatasetError:
+            raise
+        except (*_CORRUPT, TypeError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise DatasetError(
+                f"{self.path} is damaged or is not a dataset of this project ({reason[:120]}): "
+                "delete it and fetch or import it again"
+            ) from error
+
+    def labels(self) -> torch.Tensor:
+        """All labels, (N,) int64, checked against the classes; pixels stay on disk."""
+        with self._readable():
+            column = self._file.read(["label"])["label"].to_numpy()
+        labels = torch.from_numpy(np.array(column, dtype=np.int64))
+        check_labels(labels, self.classes, str(self.path))
+        return labels
+
+    def blocks(self) -> Iterator[Dataset]:
+        """The rows in order, one row group (about 16 MiB of pixels) at a time."""
+        for group in range(self._file.num_row_groups):
+            with self._readable():
+                table = self._file.read_row_group(group)
+                pixels = _pixels(table["image"], self.shape)
+                labels = np.array(table["label"].to_numpy(), dtype=np.int64)
+                index = np.array(table["index"].to_numpy(), dtype=np.int64)
+            yield Dataset(
+                torch.from_numpy(pixels).permute(0, 3, 1, 2),
+                torch.from_numpy(labels),
+                torch.from_numpy(index),
+                self.classes,
+            )
+
+    def take(self, positions: torch.Tensor) -> Dataset:
+        """The rows at ``positions`` ((M,) int64, ascending); memory holds those and one group."""
+        parts, start = [], 0
+        for block in self.blocks():
+            low, high = torch.searchsorted(positions, torch.tensor([start, start + len(block)]))
+            parts.append(block.take(positions[int(low) : int(high)] - start))
+            start += len(block)
+        return concatenate(parts)
+
+    def read(self) -> Dataset:
+        """The whole dataset in memory; the peak is one row group above its own size."""
+        n, (channels, height, width) = len(self), self.shape
+        samples = torch.empty((n, height, width, channels), dtype=torch.uint8)
+        labels, index = torch.empty(n, dtype=torch.int64), torch.empty(n, dtype=torch.int64)
+        at = 0
+        for block in self.blocks():
+            rows = slice(at, at + len(block))
+            samples[rows] = block.samples.permute(0, 2, 3, 1)
+            labels[rows], index[rows] = block.labels, block.index
+            at += len(block)
+        return Dataset(samples.permute(0, 3, 1, 2), labels, index, self.classes)
+
+
+def _pixels(column: pa.ChunkedArray, shape: tuple[int, int, int]) -> np.ndarray:
+    """A binary column as (N, H, W, C) uint8, through Arrow's fixed-shape tensor type."""
+    channels, height, width = shape
+    array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+    size = array.type.byte_width
+    values = pa.Array.from_buffers(
+        pa.uint8(), len(array) * size, [None, array.buffers()[1]], offset=array.offset * size
+    )
+    storage = pa.FixedSizeListArray.from_arrays(values, size)
+    tensor_type = pa.fixed_shape_tensor(pa.uint8(), (height, width, channels))
+    tensor = pa.ExtensionArray.from_storage(tensor_type, storage)
+    return np.array(tensor.to_numpy_ndarray())  # a copy of our own: Arrow's buffer is read-only
+
+
+def read_dataset(path: str | Path) -> Dataset:
+    """Read a dataset that :func:`write_dataset` wrote, whole.
+
+    Raises:
+        DatasetError: the file is missing, damaged or of another kind.
+    """
+    return DatasetFile(path).read()

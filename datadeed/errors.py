@@ -1,0 +1,37 @@
+"""Errors a user can act on: one line that says what is wrong, where, and what to do."""
+
+
+class DatadeedError(Exception):
+    """Base of every error raised on purpose. Its message is one line."""
+
+
+class DatasetError(DatadeedError):
+    """A dataset, or a file that should hold one, cannot be used as it is."""
+
+
+class FetchError(DatadeedError):
+    """A dataset's source could not be reached, or gave other bytes than expected."""
+
+
+class WatermarkError(DatadeedError):
+    """A watermark cannot be applied to this dataset with these parameters."""
+
+
+class UnsupportedModality(WatermarkError):
+    """The method works on another kind of data (say, text given to an image method)."""
+
+
+class ModelError(DatadeedError):
+    """A model cannot be built, or its file does not hold what its record says."""
+
+
+class CheckpointError(DatadeedError):
+    """A checkpoint is damaged or belongs to another run."""
+
+
+class VerificationError(DatadeedError):
+    """A test cannot be run on these answers (too few samples, say)."""
+
+
+class ParameterError(DatadeedError):
+    """A parameter file lacks an entry or holds one that makes no sense."""

@@ -1,0 +1,198 @@
+"""Images in, logits out: scaling and normalisation are part of the model and of its file."""
+
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import nn
+
+from datadeed.errors import DatadeedError, ModelError
+from datadeed.files import atomic_path, read_json, write_json
+from datadeed.models.resnet import resnet18
+from datadeed.models.vgg import vgg19bn
+
+
+def _torchvision(name: str) -> Callable[[int, int, int], nn.Module]:
+    def build_network(channels: int, classes: int, width: int) -> nn.Module:
+        import torchvision  # takes seconds to import, and the small networks do not need it
+
+        if channels != 3 or width != 64:
+            raise ModelError(f"torchvision's {name} takes colour images and has width 64 only")
+        return torchvision.models.get_model(name, weights=None, num_classes=classes)
+
+    return build_network
+
+
+NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {
+    "resnet18": resnet18,
+    "vgg19bn": vgg19bn,
+    "torchvision-resnet18": _torchvision("resnet18"),
+    "torchvision-vgg19bn": _torchvision("vgg19_bn"),
+}
+
+
+class Classifier(nn.Module):
+    """A network with its input scaling.
+
+    Args:
+        network: maps (N, C, H, W) float to (N, K) logits.
+        mean, std: per channel, on the 0..1 scale.
+        config: what :func:`build` needs to make this model again.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(
+        self, network: nn.Module, mean: list[float], std: list[float], config: dict[str, Any]
+    ):
+        super().__init__()
+        self.network, self.config = network, config
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits, (N, K) float, of (N, C, H, W) images: uint8 0..255 or float 0..1."""
+        if x.dtype == torch.uint8:
+            x = x.float() / 255
+        logits: torch.Tensor = self.network((x - self.mean) / self.std)
+        return logits
+
+    @torch.no_grad()
+    def predict(self, images: torch.Tensor, *, batch_size: int = 512) -> torch.Tensor:
+        """Softmax probabilities, (N, K) float32 on the CPU, of (N, C, H, W) uint8 images."""
+        self.eval()
+        device = self.mean.device
+        parts = []
+        for batch in images.split(batch_size):
+            with torch.autocast(device.type, torch.bfloat16):
+                logits = self(batch.to(device))
+            parts.append(logits.float().softmax(1).cpu())
+        return torch.cat(parts)
+
+
+def build(
+    network: str,
+    *,
+    shape: tuple[int, int, int],
+    classes: int,
+    width: int = 64,
+    mean: list[float] | None = None,
+    std: list[float] | None = None,
+    pretrained: bool = False,
+    generator: torch.Generator,
+) -> Classifier:
+    """A new classifier.
+
+    Args:
+        network: a key of :data:`NETWORKS`.
+        shape: (C, H, W) of an image.
+        classes: number of classes.
+        width: channels of the first stage; 64 is the published size.
+        mean, std: input normalisation per channel on the 0..1 scale; 0 and 1 when left out (DVBW on
+            CIFAR-10 does not normalise).
+        pretrained: start from torchvision's ImageNet weights, with a new last layer.
+        generator: draws the weights.
+
+    Raises:
+        ModelError: unknown network, or values that it cannot take.
+    """
+    if network not in NETWORKS:
+        raise ModelError(f"unknown network {network!r}: choose one of {', '.join(NETWORKS)}")
+    channels = shape[0]
+    mean, std = mean or [0.0] * channels, std or [1.0] * channels
+    if len(mean) != channels or len(std) != channels:
+        raise ModelError(f"mean and std need {channels} values each, one a channel")
+    config = {
+        "network": network,
+        "shape": list(shape),
+        "classes": classes,
+        "width": width,
+        "mean": mean,
+        "std": std,
+    }
+    with torch.random.fork_rng(devices=[]):  # layers draw from the global state when made
+        body = NETWORKS[network](channels, classes, width)
+    _initialise(body, generator)
+    if pretrained:
+        _load_pretrained(body, network)
+    return Classifier(body, mean, std, config)
+
+
+def _initialise(network: nn.Module, generator: torch.Generator) -> None:
+    """He initialisation for convolutions, uniform for linear layers, from ``generator`` alone."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(
+                module.weight, mode="fan_out", nonlinearity="relu", generator=generator
+            )
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Linear):
+            bound = module.in_features**-0.5
+            nn.init.uniform_(module.weight, -bound, bound, generator=generator)
+            nn.init.uniform_(module.bias, -bound, bound, generator=generator)
+
+
+def _load_pretrained(network: nn.Module, name: str) -> None:
+    """Load torchvision's ImageNet weights, except the last layer."""
+    import torchvision
+
+    if not name.startswith("torchvision-"):
+        raise ModelError(f"{name} has no pretrained weights: choose torchvision-{name}")
+    hub_name = {"torchvision-vgg19bn": "vgg19_bn"}.get(name, name.removeprefix("torchvision-"))
+    weights = torchvision.models.get_model_weights(hub_name).DEFAULT
+    try:
+        state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
+    except (OSError, RuntimeError) as error:
+        raise ModelError(
+            f"torchvision's weights for {hub_name} could not be fetched ({error}): go online once, "
+            "or set pretrained: false in the parameters"
+        ) from error
+    last = [key for key in state if key.startswith(("fc.", "classifier.6."))]
+    network.load_state_dict({k: v for k, v in state.items() if k not in last}, strict=False)
+
+
+def save_model(model: Classifier, folder: str | Path, record: dict[str, Any]) -> None:
+    """Write ``model.safetensors`` and ``model.json`` (its config and ``record``), each atomically.
+
+    The weights come first: a folder with a ``model.json`` is complete.
+    """
+    folder = Path(folder)
+    state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    with atomic_path(folder / "model.safetensors") as path:
+        # Not save_file: it renames a file of its own (mode 0600) over ours and hides a full disk.
+        path.write_bytes(safetensors.torch.save(state))
+    write_json(folder / "model.json", {"config": model.config, **record})
+
+
+def load_model(folder: str | Path, device: torch.device | str = "cpu") -> Classifier:
+    """Read a model that :func:`save_model` wrote. Nothing in the files can run code.
+
+    Raises:
+        ModelError: a file is missing or damaged, or the weights are of another network.
+    """
+    folder = Path(folder)
+    try:
+        config = read_json(folder / "model.json")["config"]
+        values = {key: config[key] for key in config if key not in ("shape", "pretrained")}
+        model = build(shape=tuple(config["shape"]), generator=torch.Generator(), **values)
+    except (DatadeedError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"{folder}/model.json does not describe a model ({str(error).splitlines()[0]}): train "
+            "it again"
+        ) from error
+    try:
+        state = safetensors.torch.load_file(folder / "model.safetensors")
+        model.load_state_dict(state)
+    except (OSError, SafetensorError, RuntimeError, struct.error, json.JSONDecodeError) as error:
+        raise ModelError(
+            f"{folder}/model.safetensors does not hold the {config['network']} that model.json "
+            f"describes ({str(error).splitlines()[0]}): train it again"
+        ) from error
+    return model.to(device).to(memory_format=torch.channels_last)

@@ -1,0 +1,273 @@
+"""The report as one HTML page that needs no other file, no script and no network."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from datadeed.reports import dvbw
+from datadeed.reports.cells import summary
+from datadeed.reports.figures import Curves, Picture, strokes
+from datadeed.verification.verdict import CLAIM, INCONCLUSIVE, NOT_SUPPORTED
+
+WORDS = (CLAIM, INCONCLUSIVE, NOT_SUPPORTED)
+SCENARIOS = {
+    "steal": "thief (trained on the watermarked data)",
+    "independent-trigger": "thief, asked with another trigger",
+    "independent-model": "honest model (trained on benign data)",
+}
+METRICS = {
+    "ba": "BA: benign accuracy, %",
+    "wsr": "WSR: watermark success rate, %",
+    "wsr_as_released": "WSR as the released code counts it, %",
+    "delta_p": "ΔP: mean rise of the target’s probability",
+    "p_published": "p: paired t-test, as published",
+    "p_described": "p: Wilcoxon test, as described",
+    "value_released": "1 − p: Wilcoxon test, as released",
+    "value_released_renumbered_min": "… classes renumbered, least",
+    "value_released_renumbered_median": "… classes renumbered, median",
+    "value_released_renumbered_max": "… classes renumbered, greatest",
+    "p_binomial": "p: exact binomial test (ours)",
+    "p_mcnemar": "p: exact McNemar test (ours)",
+}
+NAMES = {
+    "fashion-mnist": "Fashion-MNIST",
+    "cifar10": "CIFAR-10",
+    "imagenet-200": "ImageNet-200",
+    "resnet18": "ResNet-18",
+    "vgg19bn": "VGG-19-BN",
+    "badnets": "BadNets",
+    "blended": "Blended",
+    "dvbw": "DVBW",
+    "none": "honest model",
+}
+_FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class SuspectRow:
+    """One suspect's verdict and the figures it rests on.
+
+    Attributes:
+        dataset, network, watermark, seed: which cell.
+        scenario: a key of :data:`SCENARIOS`; ``suspect`` is its name for people.
+        asked_with: the trigger's name.
+        hits, n: triggered samples answered with the target label, of those asked.
+        p_exact: the greater p-value of the two exact tests.
+        delta_p, p_published: the published test's figures.
+        word: the verdict.
+    """
+
+    dataset: str
+    network: str
+    watermark: str
+    seed: int
+    scenario: str
+    suspect: str
+    asked_with: str
+    hits: int
+    n: int
+    p_exact: float
+    delta_p: float
+    p_published: float
+    word: str
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What was run on one dataset: sizes, class count and the networks with their epochs."""
+
+    dataset: str
+    train_size: int
+    test_size: int
+    classes: int
+    networks: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything a page shows; tables and claims are None on the demo's page.
+
+    Attributes:
+        scale: name of the scale in force.
+        grid: ``datasets, networks, watermarks, seeds``.
+        settings: one for each dataset.
+        evidence: the records of the verified cells.
+        pictures, curves: figures.
+        versions: program name to version.
+        remake: the command that makes this page again.
+        cells, claims: as :func:`datadeed.reports.cells.tidy` and ``claims_frame`` give them.
+    """
+
+    scale: str
+    grid: dict[str, list[Any]]
+    settings: list[Setting]
+    evidence: list[dict[str, Any]]
+    pictures: list[Picture]
+    curves: list[Curves]
+    versions: dict[str, str]
+    remake: str
+    cells: pd.DataFrame | None = None
+    claims: pd.DataFrame | None = None
+
+
+def suspect_rows(record: dict[str, Any]) -> list[SuspectRow]:
+    """One row a scenario, from a cell's ``evidence.json``."""
+    rows = []
+    for scenario, suspect in SCENARIOS.items():
+        found = record["scenarios"][scenario]
+        verdict, own = found["verdict"], scenario != "independent-trigger"
+        rows.append(
+            SuspectRow(
+                dataset=record["dataset"],
+                network=record["network"],
+                watermark=record["watermark"],
+                seed=record["seed"],
+                scenario=scenario,
+                suspect=suspect,
+                asked_with=record["watermark"] if own else record["independent_trigger"],
+                hits=verdict["hit_rate"]["hits"],
+                n=verdict["hit_rate"]["n"],
+                p_exact=verdict["p_value"],
+                delta_p=found["probability"]["delta_p"],
+                p_published=found["probability"]["p_published"],
+                word=verdict["word"],
+            )
+        )
+    return rows
+
+
+def render(page: Page) -> str:
+    """The whole page as HTML; the same ``page`` gives the same text."""
+    suspects = [row for record in page.evidence for row in suspect_rows(record)]
+    watermarks = page.grid["watermarks"]
+    shown = {
+        "page": page,
+        "words": WORDS,
+        "suspects": suspects,
+        "counts": verdict_counts(suspects),
+        "rule": page.evidence[0]["scenarios"]["steal"]["verdict"],
+        "strokes": strokes(watermarks),
+        "tables": [] if page.cells is None else table_views(page.cells, watermarks),
+        "claims": [] if page.claims is None else page.claims.to_dict("records"),
+        "known": 0 if page.cells is None else int(page.cells["published"].notna().sum()),
+    }
+    return _template().render(shown) + "\n"
+
+
+def verdict_counts(suspects: list[SuspectRow]) -> list[dict[str, Any]]:
+    """For each scenario how many suspects got each of the three words."""
+    made = []
+    for scenario, name in SCENARIOS.items():
+        words = Counter(row.word for row in suspects if row.scenario == scenario)
+        made.append(
+            {
+                "scenario": scenario,
+                "name": name,
+                "asked": words.total(),
+                "words": {word: words[word] for word in WORDS},
+            }
+        )
+    return made
+
+
+def table_views(cells: pd.DataFrame, watermarks: list[str]) -> list[dict[str, Any]]:
+    """The published tables, ready to be shown: blocks of rows of cells, and their commands."""
+    views = []
+    for number, title in dvbw.TABLES.items():
+        found = cells[cells["table"] == number]
+        blocks = [
+            {"dataset": dataset, "network": network, "parts": _parts(here, watermarks)}
+            for (dataset, network), here in found.groupby(["dataset", "model"], sort=False)
+        ]
+        case = ["dataset", "model", "watermark", "seed", "stage"]
+        commands = found[case].drop_duplicates().to_dict("records")
+        views.append(
+            {
+                "number": number,
+                "title": title,
+                "claimed": dvbw.CLAIMED[number],
+                "watermarks": watermarks,
+                "blocks": blocks,
+                "commands": commands,
+            }
+        )
+    return views
+
+
+def _parts(here: pd.DataFrame, watermarks: list[str]) -> list[dict[str, Any]]:
+    """The rows of one dataset and network, by scenario and metric, in the order of the names."""
+    parts = []
+    metrics = [*METRICS, *(m for m in here["metric"].unique() if m not in METRICS)]
+    for scenario, name in SCENARIOS.items():
+        mine = here[here["scenario"] == scenario]
+        rows = [
+            {
+                "name": METRICS.get(metric, metric),
+                "cells": [_cell(rows[rows["watermark"] == w], metric) for w in watermarks],
+            }
+            for metric in metrics
+            for rows in [mine[mine["metric"] == metric]]
+            if not rows.empty
+        ]
+        if rows:
+            parts.append({"scenario": scenario, "name": name, "rows": rows})
+    return parts
+
+
+def _cell(rows: pd.DataFrame, metric: str) -> dict[str, str]:
+    """A cell's text over seeds, its published figure and, as a tooltip, each seed's value."""
+    if rows.empty:
+        return {"text": "–", "published": "", "title": "not measured"}
+    values, known = rows["value"].tolist(), rows["published"].dropna()
+    seeds = [
+        f"seed {row.seed}: {row.value:.4g} (n = {row.n:.0f}), dvc repro {row.stage}"
+        for row in rows.itertuples()
+    ]
+    return {
+        "text": cell_text(metric, values),
+        "published": f"{known.iloc[0]:g}" if len(known) else "",
+        "title": "\n".join(seeds),
+    }
+
+
+def cell_text(metric: str, values: list[float]) -> str:
+    """:func:`datadeed.reports.cells.summary` without what a single seed cannot say."""
+    text = summary(metric, values)
+    least, _, greatest = text.partition(" … ")
+    return least if least == greatest else text.removesuffix(" ± nan")
+
+
+def figure_text(value: float) -> str:
+    """A p-value or a small number in three digits at most."""
+    return f"{value:.3f}".rstrip("0").rstrip(".") if 0.001 <= abs(value) < 1 else f"{value:.2g}"
+
+
+def human(name: Any) -> str:
+    """A parameter's name as people write it: ``badnets-line`` is "BadNets, line"."""
+    text = str(name)
+    if text in NAMES:
+        return NAMES[text]
+    first, dash, rest = text.partition("-")
+    return f"{NAMES[first]}, {rest}" if dash and first in NAMES else text
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "human": human,
+        "figure": figure_text,
+        "many": lambda n: f"{n:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
+        "drawn": Markup,  # only for SVG that figures.py made
+    }
+    return environment.get_template("page.html")

@@ -1,0 +1,1 @@
+"""Verification: the published tests as written, exact ones beside them, and a verdict."""

@@ -1,0 +1,112 @@
+"""Asking a suspect, and keeping every answer."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from datadeed.datasets import Dataset
+from datadeed.errors import VerificationError
+from datadeed.suspects import Suspect
+from datadeed.watermarks import Watermark
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a suspect said about clean samples and about the same samples with a trigger.
+
+    Attributes:
+        target: the watermark's target label.
+        index: (N,) int64, the samples' stable indices.
+        label: (N,) int64, true labels.
+        clean_prediction, triggered_prediction: (N,) int64, the most probable label.
+        clean_probability, triggered_probability: (N,) float64, of the target label, 0 to 1.
+    """
+
+    target: int
+    index: np.ndarray
+    label: np.ndarray
+    clean_prediction: np.ndarray
+    triggered_prediction: np.ndarray
+    clean_probability: np.ndarray
+    triggered_probability: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def take(self, positions: np.ndarray) -> Self:
+        """The rows at ``positions`` ((M,) int64 or (N,) bool)."""
+        columns = {name: getattr(self, name)[positions] for name in _COLUMNS}
+        return dataclasses.replace(self, **columns)
+
+    def table(self) -> pa.Table:
+        """One row a sample."""
+        return pa.table({name: getattr(self, name) for name in _COLUMNS})
+
+    @classmethod
+    def from_table(cls, table: pa.Table, target: int) -> Self:
+        """The inverse of :meth:`table`; further columns are ignored."""
+        return cls(target, **{name: table[name].to_numpy() for name in _COLUMNS})
+
+
+_COLUMNS = [field.name for field in dataclasses.fields(Answers) if field.name != "target"]
+
+
+def ask(
+    suspect: Suspect, watermark: Watermark, samples: Dataset, *, clean: Answers | None = None
+) -> Answers:
+    """Query a suspect with each sample twice: as it is, and with the watermark's trigger.
+
+    Args:
+        suspect: answers with probabilities.
+        watermark: a targeted watermark.
+        samples: benign test data, (N, C, H, W) uint8.
+        clean: earlier answers of the same suspect to the same samples under a watermark with the
+            same target; their clean half is used again instead of being asked for.
+
+    Returns:
+        2 N answers.
+
+    Raises:
+        VerificationError: the watermark has no target, the suspect's answers are malformed, or
+            ``clean`` is about other samples.
+    """
+    if watermark.target is None:
+        raise VerificationError(f"{watermark.name} has no target label: use its own verification")
+    watermark.check(samples.modality, samples.classes)
+    if clean is None:
+        probabilities = _probabilities(suspect, samples.samples, len(samples.classes))
+        prediction, probability = probabilities.argmax(1), probabilities[:, watermark.target]
+    elif clean.target == watermark.target and np.array_equal(clean.index, samples.index.numpy()):
+        prediction, probability = clean.clean_prediction, clean.clean_probability
+    else:
+        raise VerificationError("earlier clean answers are about other samples: ask again")
+    triggered = _probabilities(suspect, watermark.trigger(samples), len(samples.classes))
+    return Answers(
+        target=watermark.target,
+        index=samples.index.numpy(),
+        label=samples.labels.numpy(),
+        clean_prediction=prediction,
+        triggered_prediction=triggered.argmax(1),
+        clean_probability=probability,
+        triggered_probability=triggered[:, watermark.target],
+    )
+
+
+def _probabilities(suspect: Suspect, images: torch.Tensor, classes: int) -> np.ndarray:
+    """The suspect's probabilities, (N, K) float64, or an error that says what is wrong."""
+    answer: np.ndarray = suspect.predict(images).double().numpy()
+    if answer.shape != (len(images), classes):
+        raise VerificationError(
+            f"the suspect answered with shape {answer.shape} to {len(images)} samples of "
+            f"{classes} classes: check that it was trained on the same classes"
+        )
+    if not np.isfinite(answer).all() or (answer < 0).any() or (answer > 1 + 1e-4).any():
+        raise VerificationError(
+            "the suspect's answers are not probabilities (NaN, negative or above 1): no test can "
+            "be run on them"
+        )
+    return answer

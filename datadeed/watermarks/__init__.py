@@ -1,0 +1,52 @@
+"""Dataset watermarks, one class a method, all with the interface of :class:`Watermark`."""
+
+from typing import Any
+
+from datadeed.errors import WatermarkError
+from datadeed.watermarks.base import Watermark
+from datadeed.watermarks.marking import mark_dataset, mark_file
+from datadeed.watermarks.patch import BadNets, Blended
+
+WATERMARKS: dict[str, type[Watermark]] = {kind.name: kind for kind in (BadNets, Blended)}
+
+
+def build_watermark(method: str, **values: Any) -> Watermark:
+    """The watermark named ``method`` (a key of :data:`WATERMARKS`) with these parameters.
+
+    Raises:
+        WatermarkError: the method is unknown, or a parameter is missing or superfluous.
+    """
+    if method not in WATERMARKS:
+        raise WatermarkError(f"unknown watermark {method!r}: choose {', '.join(WATERMARKS)}")
+    try:
+        return WATERMARKS[method](**values)
+    except TypeError as error:
+        raise WatermarkError(f"{method}: {str(error).split('() ')[-1]}") from error
+
+
+def watermark_from_record(record: dict[str, Any]) -> Watermark:
+    """Build a watermark again from what :meth:`Watermark.record` gave.
+
+    Raises:
+        WatermarkError: the record is incomplete, or gives another trigger than it says.
+    """
+    values = {key: record[key] for key in record if key not in ("method", "trigger")}
+    watermark = build_watermark(record.get("method", ""), **values)
+    if watermark.record() != record:
+        raise WatermarkError(
+            "the record's trigger is not the one its parameters give: the record was altered, or "
+            "made by another version"
+        )
+    return watermark
+
+
+__all__ = [
+    "WATERMARKS",
+    "BadNets",
+    "Blended",
+    "Watermark",
+    "build_watermark",
+    "mark_dataset",
+    "mark_file",
+    "watermark_from_record",
+]

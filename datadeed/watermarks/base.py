@@ -1,0 +1,108 @@
+"""What every dataset watermark has in common.
+
+Five questions, one method each:
+
+1. ``select``: which rows get a mark? (Labels are enough, so 1.28 million rows cost 10 MB.)
+2. ``prepare``: what must be computed over all chosen rows before any is marked? Most methods need
+   nothing; those that optimise a perturbation against a surrogate model do it here.
+3. ``mark``: what does a chosen row become? A pure function of the rows given, keyed by their stable
+   index, so that the result does not depend on how the dataset is cut into blocks.
+4. ``trigger``: what does a query for verification look like?
+5. ``record``: what must the owner keep to verify later?
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import torch
+
+from datadeed.datasets import Dataset
+from datadeed.errors import UnsupportedModality, WatermarkError
+
+
+class Watermark(ABC):
+    """A way to mark part of a dataset.
+
+    Args:
+        rate: share of the rows to mark, above 0 and at most 1.
+        target: the label that a trigger should bring about, or None for an untargeted method.
+
+    Raises:
+        WatermarkError: the rate is out of range.
+    """
+
+    name: ClassVar[str]
+    modality: ClassVar[str] = "image"
+    needs_all_chosen: ClassVar[bool] = False
+
+    def __init__(self, *, rate: float, target: int | None):
+        if not 0 < rate <= 1:
+            raise WatermarkError(f"poison rate {rate} is out of range: give 0 < rate <= 1")
+        self.rate, self.target = rate, target
+
+    def check(self, modality: str, classes: tuple[str, ...]) -> None:
+        """Check that the method can work on such data.
+
+        Raises:
+            UnsupportedModality: samples are of another kind.
+            WatermarkError: the target label does not exist.
+        """
+        if modality != self.modality:
+            raise UnsupportedModality(
+                f"{self.name} marks {self.modality}s, but the dataset holds {modality}: choose a "
+                f"method for {modality}"
+            )
+        if self.target is not None and not 0 <= self.target < len(classes):
+            raise WatermarkError(
+                f"target label {self.target} does not exist: the dataset's {len(classes)} classes "
+                f"allow 0 to {len(classes) - 1}"
+            )
+
+    def candidates(self, labels: torch.Tensor) -> torch.Tensor:
+        """Positions, (M,) int64, of the rows that may be marked; here all of them."""
+        return torch.arange(len(labels))
+
+    def select(self, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Draw the rows to mark: ``floor(rate * candidates)`` of them, without replacement.
+
+        Args:
+            labels: (N,) int64, all labels of the dataset.
+            generator: the source of randomness.
+
+        Returns:
+            (M,) int64 positions, ascending.
+
+        Raises:
+            WatermarkError: the rate rounds to no row.
+        """
+        candidates = self.candidates(labels)
+        n = int(self.rate * len(candidates) + 1e-9)
+        if n == 0:
+            raise WatermarkError(
+                f"rate {self.rate} of {len(candidates)} candidate rows marks no row: give a rate "
+                f"of at least {1 / max(len(candidates), 1):.2g}"
+            )
+        order = torch.randperm(len(candidates), generator=generator)
+        return candidates[order[:n]].sort().values
+
+    def prepare(self, chosen: Dataset, generator: torch.Generator) -> None:  # noqa: B027
+        """Compute what :meth:`mark` needs from all chosen rows at once; here nothing.
+
+        A method that overrides this sets :attr:`needs_all_chosen`.
+        """
+
+    @abstractmethod
+    def mark(self, rows: Dataset) -> Dataset:
+        """What the chosen ``rows`` become in the released dataset, in the same order."""
+
+    @abstractmethod
+    def trigger(self, rows: Dataset) -> torch.Tensor:
+        """The samples of ``rows`` as queries that a watermarked model should react to.
+
+        Returns:
+            (N, C, H, W) uint8, of the same shape as ``rows.samples``.
+        """
+
+    @abstractmethod
+    def record(self) -> dict[str, Any]:
+        """Everything needed to build this watermark again, as JSON values."""

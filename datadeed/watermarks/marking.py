@@ -1,0 +1,111 @@
+"""Applying a watermark to a whole dataset, in memory or from file to file."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import torch
+
+from datadeed.datasets import Dataset, DatasetFile, DatasetWriter
+from datadeed.watermarks.base import Watermark
+
+
+@dataclass(frozen=True, eq=False)
+class Marks:
+    """Which rows were marked: a secret until the claim is made.
+
+    Attributes:
+        position: (M,) int64, ascending, row numbers in the released dataset.
+        index: (M,) int64, the rows' stable indices.
+        label: (M,) int64, labels before marking.
+        released_label: (M,) int64, labels after it.
+    """
+
+    position: torch.Tensor
+    index: torch.Tensor
+    label: torch.Tensor
+    released_label: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+    def table(self) -> pa.Table:
+        """The marks as an Arrow table of four int64 columns."""
+        return pa.table({name: getattr(self, name).numpy() for name in self.__dataclass_fields__})
+
+
+def mark_dataset(
+    watermark: Watermark, dataset: Dataset, generator: torch.Generator
+) -> tuple[Dataset, Marks]:
+    """Watermark a dataset in memory.
+
+    Args:
+        watermark: the method.
+        dataset: benign data; not changed.
+        generator: draws the rows to mark.
+
+    Returns:
+        The dataset to release, rows in the same order, and which of them carry a mark.
+
+    Raises:
+        WatermarkError: the watermark does not suit the dataset.
+    """
+    watermark.check(dataset.modality, dataset.classes)
+    positions = watermark.select(dataset.labels, generator)
+    if watermark.needs_all_chosen:
+        watermark.prepare(dataset.take(positions), generator)
+    copy = dataset.replace(samples=dataset.samples.clone(), labels=dataset.labels.clone())
+    ((released, marks),) = _mark_blocks(watermark, [copy], positions)
+    return released, marks
+
+
+def mark_file(
+    watermark: Watermark,
+    source: DatasetFile,
+    path: str | Path,
+    generator: torch.Generator,
+    on_rows: Callable[[int], None] = lambda rows: None,
+) -> Marks:
+    """Watermark a dataset from file to file, holding one row group of it at a time.
+
+    Args:
+        watermark: the method.
+        source: benign data on disk.
+        path: the Parquet file to release; written atomically.
+        generator: draws the rows to mark.
+        on_rows: called with the number of rows done so far.
+
+    Raises:
+        WatermarkError: the watermark does not suit the dataset.
+        DatasetError: the source is damaged.
+    """
+    watermark.check(source.modality, source.classes)
+    positions = watermark.select(source.labels(), generator)
+    if watermark.needs_all_chosen:
+        watermark.prepare(source.take(positions), generator)
+    done, parts = 0, []
+    with DatasetWriter(path, source.shape, source.classes) as writer:
+        for released, marks in _mark_blocks(watermark, source.blocks(), positions):
+            writer.write(released)
+            parts.append(marks)
+            done += len(released)
+            on_rows(done)
+    return Marks(
+        *(torch.cat([getattr(m, name) for m in parts]) for name in Marks.__dataclass_fields__)
+    )
+
+
+def _mark_blocks(
+    watermark: Watermark, blocks: Iterable[Dataset], positions: torch.Tensor
+) -> Iterator[tuple[Dataset, Marks]]:
+    """Mark consecutive blocks in place; ``positions`` (ascending) count over all of them."""
+    start = 0
+    for block in blocks:
+        low, high = torch.searchsorted(positions, torch.tensor([start, start + len(block)]))
+        here = positions[int(low) : int(high)] - start
+        chosen = block.take(here)
+        marked = watermark.mark(chosen)
+        block.samples[here], block.labels[here] = marked.samples, marked.labels
+        yield block, Marks(here + start, chosen.index, chosen.labels, marked.labels)
+        start += len(block)

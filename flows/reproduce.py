@@ -1,0 +1,140 @@
+"""Reproduce stages and all they need: ``python -m flows.reproduce [TARGETS ...]``.
+
+DVC says what is out of date and keeps the results; Prefect runs as many stages at once as there
+are devices; a stage's failure stops only what waits for it. Start it again after a failure or a
+kill: what is finished is not done again.
+"""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from flows.devices import Pool, Slot, slots
+from flows.display import Board
+from flows.errors import PipelineError
+from flows.graph import Outcome, plan
+from flows.locks import heal, one_flow
+from flows.scale import set_scale
+from flows.server import Server
+from flows.stages import Runner
+from flows.summary import last_line, write_summary
+
+
+def say(line: str) -> None:
+    """A line for the user, who may be sending standard output elsewhere."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def find_root() -> Path:
+    """The repository around the working directory.
+
+    Raises:
+        PipelineError: there is none.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / ".dvc").is_dir():
+            return folder
+    raise PipelineError(f"{here} is in no DVC repository: go to datadeed's folder")
+
+
+def reproduce(
+    targets: list[str] | None = None,
+    *,
+    scale: str | None = None,
+    workers: int | None = None,
+    threads: int | None = None,
+    devices: str = "auto",
+    force: bool = False,
+) -> list[Outcome]:
+    """Bring the targets and everything upstream of them up to date.
+
+    Args:
+        targets: DVC addresses, globs, names, groups or files; none means all of the root dvc.yaml.
+        scale: first point params.yaml at this file of scales/.
+        workers: stages at once; by default one per GPU, or two on a CPU.
+        threads: threads of each stage; by default the stages' own choice.
+        devices: ``auto``, ``cpu``, or GPU ids with commas.
+        force: run what is up to date too.
+
+    Returns:
+        How each stage ended, each after those it waits for.
+
+    Raises:
+        PipelineError: the pipeline cannot be read, or not be run as asked.
+    """
+    root = find_root()
+    os.chdir(root)  # DVC gives addresses relative to the working directory
+    room = slots(devices, workers, threads)
+    with one_flow(root, say) as lock:
+        if scale is not None and set_scale(root, scale):
+            say(f"scale: params.yaml is now a link to scales/{scale}.yaml")
+        shown = {"targets": targets or [], "devices": devices, "force": force}
+        outcomes = _run(root, room, lock, shown)
+    write_summary(root, outcomes)
+    return outcomes
+
+
+def _run(root: Path, room: list[Slot], lock: int, shown: dict[str, Any]) -> list[Outcome]:
+    """Read the plan while a server starts, and run what is out of date under Prefect."""
+    force = shown["force"]
+    with Server(root) as server:
+        heal(root, say)
+        stages = plan(root, list(shown["targets"]), force=force)
+        if all(stage.current for stage in stages):
+            return [Outcome(stage.address, "up to date") for stage in stages]
+        board = Board(stages, len(room))
+        runner = Runner(root, Pool(room), board, force=force, flow_lock=lock)
+        from flows.schedule import run  # imports Prefect, which reads its settings then
+
+        server.wait()
+        with board:
+            return run(stages, runner, board, shown)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(prog="python -m flows.reproduce", description=__doc__)
+    made.add_argument(
+        "targets",
+        nargs="*",
+        metavar="TARGET",
+        help="a stage as `dvc stage list --all` prints it, a glob such as '*:train@*resnet18*', "
+        "a group such as train, or a dvc.yaml; default: all stages of the root dvc.yaml",
+    )
+    made.add_argument("--scale", help="point params.yaml at scales/NAME.yaml first")
+    made.add_argument("--workers", type=int, help="stages at once (one per GPU, or 2 on a CPU)")
+    made.add_argument("--threads", type=int, help="threads per stage (as params.yaml says)")
+    made.add_argument("--devices", default="auto", help="auto, cpu, or GPU ids such as 0,1")
+    made.add_argument("--force", action="store_true", help="run what is up to date too")
+    return made
+
+
+def main() -> None:
+    """The command: status 0 when all went well, 1 when a stage failed, 130 when interrupted."""
+    options = parser().parse_args()
+    start = time.monotonic()
+    try:
+        outcomes = reproduce(
+            options.targets,
+            scale=options.scale,
+            workers=options.workers,
+            threads=options.threads,
+            devices=options.devices,
+            force=options.force,
+        )
+    except PipelineError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        say("interrupted: run again to go on; finished stages are kept")
+        sys.exit(130)
+    say(last_line(outcomes, time.monotonic() - start))
+    sys.exit(any(outcome.state == "failed" for outcome in outcomes))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Stage ``poison``: watermark a dataset.
+
+Writes the released set, the secret record (``key.json``) and which rows were marked.
+"""
+
+import argparse
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from datadeed.datasets import DatasetFile
+from datadeed.files import atomic_path, write_json
+from datadeed.randomness import generator
+from datadeed.watermarks import Watermark, build_watermark, mark_file
+from tasks.common import DATA, Progress, parameters, stage
+
+
+def build(paper: str, dataset: str, watermark: str, source: DatasetFile) -> Watermark:
+    """The watermark that a paper's parameters call ``watermark``, for this dataset.
+
+    Raises:
+        ParameterError: the entry is missing.
+        WatermarkError: the entry makes no sense for the dataset.
+    """
+    file = f"papers/{paper}/params.yaml"
+    spec = dict(parameters("watermarks", watermark, file=file))
+    patterns = parameters("patterns", dataset, file=file)
+    return build_watermark(
+        spec["method"],
+        pattern=patterns[watermark],
+        image_size=source.shape[1:],
+        rate=parameters("poison_rate", file=file),
+        target=len(source.classes) // 2,
+    )
+
+
+def poison(paper: str, dataset: str, watermark: str, out: Path) -> None:
+    """Watermark ``data/datasets/DATASET/train.parquet`` into ``out``."""
+    source = DatasetFile(DATA / "datasets" / dataset / "train.parquet")
+    seed = parameters("seed")
+    method = build(paper, dataset, watermark, source)
+    progress = Progress(len(source), "images", f"watermark {dataset} with {watermark}")
+    marks = mark_file(
+        method,
+        source,
+        out / "train.parquet",
+        generator(seed, "poison", dataset, watermark),
+        progress.update,
+    )
+    progress.close()
+    with atomic_path(out / "marks.parquet") as path:
+        pq.write_table(marks.table(), path)
+    write_json(
+        out / "key.json",
+        {"form": 1, "dataset": dataset, "marked": len(marks), "watermark": method.record()},
+    )
+
+
+@stage
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("paper")
+    parser.add_argument("dataset")
+    parser.add_argument("watermark")
+    values = parser.parse_args()
+    out = DATA / "watermarked" / f"{values.dataset}-{values.watermark}"
+    poison(values.paper, values.dataset, values.watermark, out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Stage ``train``: train one model on a benign or a watermarked training set.
+
+Writes the weights, their record and ``history.csv`` (a row an epoch, which ``dvc plots show``
+draws). Killed at any moment, it goes on after the last finished epoch when started again.
+"""
+
+import argparse
+import csv
+import io
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from datadeed.datasets import read_dataset
+from datadeed.devices import choose_device
+from datadeed.files import canonical_digest, write_text
+from datadeed.models import Classifier, build, save_model
+from datadeed.randomness import generator
+from datadeed.training import TrainingConfig, config_record, train
+from tasks.common import DATA, Progress, parameters, stage
+
+
+def run(dataset: str, network: str, watermark: str, seed: int) -> None:
+    """Train ``network`` on ``dataset``, watermarked with ``watermark`` or benign ("none")."""
+    name = f"{dataset}-{network}-{watermark}-{seed}"
+    folder = DATA / "datasets" / dataset
+    marked = DATA / "watermarked" / f"{dataset}-{watermark}"
+    data = read_dataset((folder if watermark == "none" else marked) / "train.parquet")
+    test = read_dataset(folder / "test.parquet")
+    settings = dict(parameters("models", dataset, network))
+    config = TrainingConfig.from_dict(settings.pop("training"))
+    model_values = {"shape": data.shape, "classes": len(data.classes), **settings}
+    run_seed = (parameters("seed"), "train", dataset, network, watermark, seed)
+    model = build(generator=generator(*run_seed, "weights"), **model_values)
+    identity: dict[str, Any] = {
+        "model": model.config,
+        "training": config_record(config),
+        "seed": run_seed,
+    }
+    fingerprint = canonical_digest({**identity, "data": data.digest(), "threads": set_threads()})
+    checkpoint = DATA / "checkpoints" / name / fingerprint[:16]
+    progress = Progress(config.epochs * len(data), "images", f"train {name}")
+    history = train(
+        model,
+        data,
+        config,
+        generator=generator(*run_seed, "order"),
+        test=test,
+        device=choose_device(os.environ.get("DATADEED_DEVICE", "auto")),
+        checkpoint=checkpoint,
+        fingerprint=fingerprint,
+        on_progress=lambda done, note, resumed: progress.update(done, note, resumed=resumed),
+    )
+    progress.close()
+    save(model, history, DATA / "models" / name, identity, list(data.classes))
+    shutil.rmtree(checkpoint.parent)  # also those of runs with other settings, never finished
+    print(f"{name}: test accuracy {history[-1]['test_accuracy']:.4f}")  # noqa: T201
+
+
+def save(
+    model: Classifier,
+    history: list[dict[str, float]],
+    folder: Path,
+    identity: dict[str, Any],
+    classes: list[str],
+) -> None:
+    """Write the three files of a finished training."""
+    table = io.StringIO()
+    writer = csv.DictWriter(table, fieldnames=list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    write_text(folder / "history.csv", table.getvalue())
+    last = history[-1]
+    save_model(model, folder, {**identity, "classes": classes, "last_epoch": last})
+
+
+def set_threads() -> int:
+    """Use the number of CPU threads that the parameters fix, since results depend on it."""
+    threads = parameters("threads")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return torch.get_num_threads()
+
+
+@stage
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dataset")
+    parser.add_argument("network")
+    parser.add_argument("watermark", help='"none" for a benign model')
+    parser.add_argument("seed", type=int)
+    values = parser.parse_args()
+    run(values.dataset, values.network, values.watermark, values.seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Toy datasets for the formats' tests."""
+
+import numpy as np
+import torch
+from hypothesis import strategies as st
+
+from datadeed.datasets import Dataset
+
+CLASSES = ("cat", "dog", "T-shirt/top")
+
+
+def toy(n=12, shape=(3, 5, 4), classes=CLASSES, seed=0, index=None) -> Dataset:
+    """Random pixels; every class occurs."""
+    draw = torch.Generator().manual_seed(seed)
+    samples = torch.randint(0, 256, (n, *shape), generator=draw, dtype=torch.uint8)
+    labels = torch.arange(n) % len(classes)
+    index = torch.arange(n) if index is None else torch.tensor(index)
+    return Dataset(samples, labels, index, tuple(classes))
+
+
+def equal(one: Dataset, other: Dataset) -> bool:
+    """Whether all four columns agree."""
+    return (
+        one.classes == other.classes
+        and torch.equal(one.samples, other.samples)
+        and torch.equal(one.labels, other.labels)
+        and torch.equal(one.index, other.index)
+    )
+
+
+_NAME = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
+
+
+@st.composite
+def datasets(draw, channels=(1, 3), sparse_index=True, names=_NAME, square=None) -> Dataset:
+    """Small datasets with odd class names, missing classes and an ascending index."""
+    n = draw(st.integers(1, 8))
+    side = st.integers(1, 6)
+    height, width = (square, square) if square else (draw(side), draw(side))
+    shape = (n, draw(st.sampled_from(channels)), height, width)
+    pixels = np.random.default_rng(draw(st.integers(0, 99))).integers(0, 256, shape, np.uint8)
+    classes = tuple(draw(st.lists(names, min_size=2, max_size=4, unique=True)))
+    labels = draw(st.lists(st.integers(0, len(classes) - 1), min_size=n, max_size=n))
+    index = list(range(n))
+    if sparse_index:
+        numbers = st.integers(0, 10**9)
+        index = sorted(draw(st.lists(numbers, min_size=n, max_size=n, unique=True)))
+    return Dataset(torch.from_numpy(pixels), torch.tensor(labels), torch.tensor(index), classes)

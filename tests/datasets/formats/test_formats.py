@@ -1,0 +1,156 @@
+import errno
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+import torch
+from format_toys import datasets, equal, toy
+from hypothesis import given, settings
+
+from datadeed.datasets import formats
+from datadeed.errors import DatadeedError, DatasetError
+
+PLACES = {"imagefolder": "set", "huggingface": "set", "npz": "set.npz"}
+
+
+@pytest.mark.parametrize("name", PLACES)
+@given(dataset=datasets())
+@settings(max_examples=15, deadline=None)
+def test_round_trip_keeps_pixels_labels_classes_and_index(name, dataset):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / PLACES[name]
+        formats.write(dataset, path, format=name)
+        assert formats.detect(path) == name
+        assert equal(formats.read(path), dataset)
+
+
+@given(dataset=datasets(channels=(1,), sparse_index=False))
+@settings(max_examples=15, deadline=None)
+def test_idx_round_trip(dataset):
+    with tempfile.TemporaryDirectory() as folder:
+        formats.write(dataset, folder, format="idx")
+        assert formats.detect(Path(folder)) == "idx"
+        assert equal(formats.read(folder), dataset)
+
+
+@given(dataset=datasets(channels=(3,), sparse_index=False, square=32))
+@settings(max_examples=10, deadline=None)
+def test_cifar_round_trip(dataset):
+    with tempfile.TemporaryDirectory() as folder:
+        formats.write(dataset, folder, format="cifar_pickle")
+        assert formats.detect(Path(folder)) == "cifar_pickle"
+        assert equal(formats.read(folder), dataset)
+
+
+@pytest.mark.parametrize("name", formats.FORMATS)
+def test_two_splits_live_in_one_place(tmp_path, name):
+    shape = {"idx": (1, 32, 32)}.get(name, (3, 32, 32))
+    train, test = toy(9, shape, seed=1), toy(4, shape, seed=2)
+    path = tmp_path / PLACES.get(name, "set")
+    formats.write(train, path, format=name, split="train")
+    formats.write(test, path, format=name, split="test")
+    assert equal(formats.read(path, split="train"), train)
+    assert equal(formats.read(path, split="test"), test)
+    with pytest.raises(DatasetError, match=r"train.*test|test.*train"):
+        formats.read(path)
+    if name in ("idx", "cifar_pickle", "npz"):  # a second release of one split keeps the other
+        formats.write(train.take(torch.arange(6)), path, format=name, split="train")
+        assert len(formats.read(path, split="train")) == 6
+        assert equal(formats.read(path, split="test"), test)
+
+
+@pytest.mark.parametrize("name", formats.FORMATS)
+def test_size_scales_and_rows_are_known_before_decoding(tmp_path, name):
+    shape = {"idx": (1, 32, 32)}.get(name, (3, 32, 32))
+    dataset = toy(5, shape)
+    path = tmp_path / PLACES.get(name, "set")
+    formats.write(dataset, path, format=name, split="train")
+    blocks = formats.chunks(path, split="train", size=8)
+    assert blocks.rows == 5
+    scaled = formats.collect(blocks, path)
+    assert scaled.shape == (shape[0], 8, 8)
+    assert torch.equal(scaled.labels, dataset.labels)
+    # A bicubic mean stays near the mean of what it covers.
+    assert abs(scaled.samples.float().mean() - dataset.samples.float().mean()) < 4
+
+
+@pytest.mark.parametrize("name", formats.FORMATS)
+def test_one_class_is_refused(tmp_path, name, unchecked):
+    shape = (1, 32, 32) if name == "idx" else (3, 32, 32)
+    path = tmp_path / PLACES.get(name, "set")
+    with unchecked():
+        formats.write(toy(4, shape, classes=("a",)), path, format=name)
+    with pytest.raises(DatasetError, match="has 1 class"):
+        formats.read(path, format=name)
+
+
+@pytest.mark.parametrize("name", ["huggingface", "npz", "idx", "cifar_pickle"])
+def test_labels_out_of_range_are_refused(tmp_path, name, unchecked):
+    dataset = toy(6, (1, 32, 32) if name == "idx" else (3, 32, 32))
+    path = tmp_path / PLACES.get(name, "set")
+    with unchecked():
+        labels = torch.tensor([0, 1, 2, 7, 0, 1])
+        formats.write(dataset.replace(samples=dataset.samples, labels=labels), path, format=name)
+    with pytest.raises(DatasetError, match=f"{path.name}.* labels from 0 to 7") as caught:
+        formats.read(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", formats.FORMATS)
+def test_a_full_disk_leaves_the_earlier_release_whole(tmp_path, name, monkeypatch):
+    shape = {"idx": (1, 32, 32)}.get(name, (3, 32, 32))
+    path = tmp_path / PLACES.get(name, "set")
+    earlier = toy(4, shape, seed=1)
+    formats.write(earlier, path, format=name, split="train")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    split = "test" if name == "imagefolder" else "train"  # that format never replaces a folder
+    with pytest.raises(DatadeedError, match="no space left") as caught:
+        formats.write(toy(6, shape, seed=2), path, format=name, split=split)
+    assert "\n" not in str(caught.value)
+    monkeypatch.undo()
+    assert equal(formats.read(path, split="train"), earlier)
+    left = [file.name for file in tmp_path.rglob(".*")]
+    assert left == []
+
+
+def test_the_format_is_found_or_named(tmp_path):
+    with pytest.raises(DatasetError, match="does not exist"):
+        formats.read(tmp_path / "none")
+    with pytest.raises(DatasetError, match=r"looks like none of the formats .*idx"):
+        formats.read(tmp_path)
+    with pytest.raises(DatasetError, match="no format 'tfrecord'"):
+        formats.read(tmp_path, format="tfrecord")
+    with pytest.raises(DatasetError, match="no format 'tfrecord'"):
+        formats.write(toy(), tmp_path / "x", format="tfrecord")
+
+
+def test_validation_stands_in_for_a_missing_test_split(tmp_path):
+    formats.write(toy(), tmp_path, format="huggingface", split="train")
+    formats.write(toy(6), tmp_path, format="huggingface", split="validation")
+    assert len(formats.read(tmp_path, split="test")) == 6
+    assert len(formats.read(tmp_path, split="val")) == 6
+    with pytest.raises(DatasetError, match="no split 'extra'"):
+        formats.read(tmp_path, split="extra")
+
+
+def test_reading_in_blocks_gives_what_reading_whole_gives(tmp_path, monkeypatch):
+    monkeypatch.setattr("datadeed.datasets.parquet.ROW_GROUP_BYTES", 200)
+    dataset = toy(20)
+    for name, place in PLACES.items():
+        formats.write(dataset, tmp_path / name / place, format=name)
+        blocks = list(formats.chunks(tmp_path / name / place))
+        assert [len(block) for block in blocks] == [3, 3, 3, 3, 3, 3, 2]
+        assert equal(formats.collect(iter(blocks), name), dataset)
+
+
+def test_registry_modules_share_one_interface():
+    for module in formats.FORMATS.values():
+        assert all(callable(getattr(module, name)) for name in ("matches", "chunks", "write"))
+    assert json.dumps(list(formats.FORMATS))  # names are plain text: they stand in parameter files

@@ -1,0 +1,120 @@
+import io
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from format_toys import equal, toy
+from PIL import Image
+
+from datadeed.datasets import Dataset, formats, write_dataset
+from datadeed.errors import DatasetError
+
+
+def png(value, shape=(4, 4, 3)) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(np.full(shape, value, np.uint8)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def publish(path, images, labels, *, image="image", label="label", names=None, paths=None):
+    """A file as datasets hubs publish them."""
+    paths = paths or [None] * len(images)
+    column = pa.array(
+        [{"bytes": data, "path": name} for data, name in zip(images, paths, strict=True)],
+        pa.struct([("bytes", pa.binary()), ("path", pa.string())]),
+    )
+    table = pa.table({image: column, label: pa.array(labels), "extra": pa.array(labels)})
+    if names:
+        info = {"info": {"features": {label: {"names": names, "_type": "ClassLabel"}}}}
+        table = table.replace_schema_metadata({"huggingface": json.dumps(info)})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path)
+
+
+def test_shards_are_read_in_order_with_rows_numbered_across_them(tmp_path):
+    for shard in range(3):
+        images = [png(10 * shard + row) for row in range(2)]
+        name = f"train-0000{shard}-of-00003.parquet"
+        publish(tmp_path / "data" / name, images, [0, 1], names=["no", "yes"])
+    publish(tmp_path / "data" / "test-00000-of-00001.parquet", [png(99)], [1], names=["no", "yes"])
+    data = formats.read(tmp_path, split="train")
+    assert data.samples[:, 0, 0, 0].tolist() == [0, 1, 10, 11, 20, 21]
+    assert data.index.tolist() == list(range(6))
+    assert data.classes == ("no", "yes")
+
+
+def test_other_column_names_and_no_class_names(tmp_path):
+    file = tmp_path / "train.parquet"
+    publish(file, [png(1), png(2)], [0, 2], image="img", label="fine_label")
+    data = formats.read(file)
+    assert data.classes == ("0", "1", "2")
+    assert data.labels.tolist() == [0, 2]
+
+
+def test_mixed_grey_and_colour_become_colour(tmp_path):
+    publish(tmp_path / "train.parquet", [png(3, (4, 4)), png(4)], [0, 1])
+    data = formats.read(tmp_path)
+    assert data.samples[:, :, 0, 0].tolist() == [[3, 3, 3], [4, 4, 4]]
+
+
+def test_mixed_sizes_name_the_row(tmp_path):
+    publish(tmp_path / "train.parquet", [png(3), png(4, (8, 6, 3))], [0, 1])
+    with pytest.raises(DatasetError, match=r"train\.parquet row 1 is 6 x 8 .*'size'"):
+        formats.read(tmp_path)
+    assert formats.read(tmp_path, size=4).shape == (3, 4, 4)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
+def test_damaged_files_are_one_line(tmp_path, damage):
+    file = tmp_path / "train-00000-of-00001.parquet"
+    formats.write(toy(40, (3, 16, 16)), tmp_path, format="huggingface")
+    data = bytearray(file.read_bytes())
+    if damage == "flipped":
+        data[len(data) // 2] ^= 0xFF
+    file.write_bytes({"truncated": data[:-200], "flipped": data, "empty": b""}[damage])
+    with pytest.raises(DatasetError, match=r"train-00000-of-00001\.parquet") as caught:
+        formats.read(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_other_parquet_is_refused_by_what_it_lacks(tmp_path):
+    pq.write_table(pa.table({"text": ["a"], "label": [0]}), tmp_path / "train.parquet")
+    with pytest.raises(DatasetError, match="columns text, label"):
+        formats.read(tmp_path)
+    write_dataset(toy(), tmp_path / "train.parquet")
+    with pytest.raises(DatasetError, match="not struct<bytes, path>"):
+        formats.read(tmp_path)
+
+
+def test_rows_without_bytes_or_label_are_refused(tmp_path):
+    publish(tmp_path / "train.parquet", [png(1), None], [0, 1])
+    with pytest.raises(DatasetError, match="row 1 has no image bytes"):
+        formats.read(tmp_path)
+    publish(tmp_path / "train.parquet", [png(1), png(2)], [0, None])
+    with pytest.raises(DatasetError, match="without a label"):
+        formats.read(tmp_path)
+    publish(tmp_path / "train.parquet", [png(1), png(2)], ["cat", "dog"])
+    with pytest.raises(DatasetError, match="not of integers"):
+        formats.read(tmp_path)
+
+
+def test_what_is_written_reads_as_a_published_file(tmp_path):
+    data: Dataset = toy(5, index=[3, 8, 9, 20, 21])
+    formats.write(data, tmp_path / "release.parquet", format="huggingface")
+    table = pq.read_table(tmp_path / "release.parquet")
+    features = json.loads(table.schema.metadata[b"huggingface"])["info"]["features"]
+    assert features["label"]["names"] == list(data.classes)
+    assert features["image"] == {"_type": "Image"}
+    first = table["image"][0].as_py()
+    assert first["path"] == "00000003.png"
+    image = np.asarray(Image.open(io.BytesIO(first["bytes"])))
+    assert np.array_equal(image, data.samples[0].permute(1, 2, 0).numpy())
+    assert equal(formats.read(tmp_path / "release.parquet"), data)
+
+
+def test_shards_of_another_writer_are_not_mixed_with_ours(tmp_path):
+    publish(tmp_path / "train-00000-of-00002.parquet", [png(1)], [0])
+    with pytest.raises(DatasetError, match="remove it"):
+        formats.write(toy(), tmp_path, format="huggingface", split="train")
