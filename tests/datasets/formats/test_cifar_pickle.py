@@ -4,11 +4,11 @@ import tarfile
 import numpy as np
 import pytest
 import torch
-from format_toys import equal, toy
 
 from datadeed.datasets import formats
 from datadeed.datasets.formats import cifar_pickle
 from datadeed.errors import DatasetError
+from tests.datasets.formats.format_toys import equal, toy
 
 
 class Bomb:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from format_toys import datasets, equal, toy
 from hypothesis import given, settings
 
 from datadeed.datasets import formats
 from datadeed.errors import DatadeedError, DatasetError
+from tests.datasets.formats.format_toys import datasets, equal, toy
 
 PLACES = {"imagefolder": "set", "huggingface": "set", "npz": "set.npz"}
 

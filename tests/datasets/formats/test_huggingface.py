@@ -5,11 +5,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from format_toys import equal, toy
 from PIL import Image
 
 from datadeed.datasets import Dataset, formats, write_dataset
 from datadeed.errors import DatasetError
+from tests.datasets.formats.format_toys import equal, toy
 
 
 def png(value, shape=(4, 4, 3)) -> bytes:

@@ -3,11 +3,11 @@ import struct
 
 import numpy as np
 import pytest
-from format_toys import equal, toy
 
 from datadeed.datasets import formats
 from datadeed.datasets.formats import idx
 from datadeed.errors import DatasetError
+from tests.datasets.formats.format_toys import equal, toy
 
 IMAGES = "train-images-idx3-ubyte.gz"
 

@@ -4,12 +4,12 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from format_toys import equal, toy
 from PIL import Image
 
 from datadeed.datasets import formats
 from datadeed.datasets.formats import imagefolder
 from datadeed.errors import DatasetError
+from tests.datasets.formats.format_toys import equal, toy
 
 
 def save(path, shape=(4, 4, 3), value=7, suffix=None):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from format_toys import toy
 
 from datadeed.datasets import formats
 from datadeed.errors import DatasetError
+from tests.datasets.formats.format_toys import toy
 
 
 class Bomb:

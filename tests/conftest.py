@@ -1,0 +1,146 @@
+"""What several rooms' tests share: toy data, a tiny network, answers made by hand, a project."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from datadeed.datasets import Dataset, write_dataset
+from datadeed.models import Classifier, build
+from datadeed.verification.answers import Answers
+
+ROOT = Path(__file__).parents[1]
+
+
+def toy(
+    n: int = 60, *, classes: int = 3, shape: tuple[int, int, int] = (3, 8, 8), seed: int = 0
+) -> Dataset:
+    """Noise below 60 plus a bright band of rows at the class's own height: separable at sight."""
+    draw = torch.Generator().manual_seed(seed)
+    labels = torch.arange(n) % classes
+    pixels = torch.randint(0, 60, (n, shape[1], shape[2], shape[0]), generator=draw)
+    for row in range(n):
+        top = 1 + int(labels[row]) * (shape[1] - 1) // classes
+        pixels[row, top : top + 2] += 150
+    samples = pixels.to(torch.uint8).permute(0, 3, 1, 2)
+    names = tuple(f"class {k}" for k in range(classes))
+    return Dataset(samples, labels, torch.arange(n) * 7 + 3, names)
+
+
+@pytest.fixture(scope="session")
+def toy_dataset() -> Callable[..., Dataset]:
+    """Makes separable toy images."""
+    return toy
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> Callable[..., Classifier]:
+    """Makes a network of width 2 for the toy images."""
+
+    def make(seed: int = 0, network: str = "resnet18", **values: object) -> Classifier:
+        chosen = {"shape": (3, 8, 8), "classes": 3, "width": 2, **values}
+        return build(network, generator=torch.Generator().manual_seed(seed), **chosen)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_answers() -> Callable[..., Answers]:
+    """Makes answers from predictions; probabilities are 0 or 1 unless given."""
+
+    def make(
+        triggered: object,
+        *,
+        clean: object = None,
+        label: object = None,
+        target: int = 0,
+        before: object = None,
+        after: object = None,
+    ) -> Answers:
+        hit = np.asarray(triggered, dtype=np.int64)
+        other = 1 if target == 0 else 0
+        true = np.full(len(hit), other) if label is None else np.asarray(label, dtype=np.int64)
+        plain = true if clean is None else np.asarray(clean, dtype=np.int64)
+        return Answers(
+            target=target,
+            index=np.arange(len(hit)),
+            label=true,
+            clean_prediction=plain,
+            triggered_prediction=hit,
+            clean_probability=(plain == target) * 1.0 if before is None else np.asarray(before),
+            triggered_probability=(hit == target) * 1.0 if after is None else np.asarray(after),
+        )
+
+    return make
+
+
+PARAMETERS = {
+    "scale": "toy",
+    "results": "results",
+    "seed": 5,
+    "threads": 1,
+    "models": {
+        "toy": {
+            "resnet18": {
+                "network": "resnet18",
+                "width": 2,
+                "training": {"epochs": 1, "batch_size": 16, "lr": 0.05, "schedule": "one-cycle"},
+            }
+        }
+    },
+    "grid": {
+        "datasets": ["toy"],
+        "networks": ["resnet18"],
+        "watermarks": ["badnets-line", "blended-line"],
+        "seeds": [1],
+    },
+}
+PAPER = {
+    "poison_rate": 0.25,
+    "verification": {"m": 10, "tau": 0.2, "alpha": 0.01, "renumberings": 20},
+    "first_classes": {"toy": 1},
+    "watermarks": {
+        "badnets-line": {"method": "badnets", "independent_trigger": "badnets-cross"},
+        "badnets-cross": {"method": "badnets", "independent_trigger": "badnets-line"},
+        "blended-line": {"method": "blended", "independent_trigger": "badnets-cross"},
+    },
+    "patterns": {
+        "toy": {
+            "badnets-line": {"kind": "line", "rows": 1, "value": 255},
+            "badnets-cross": {"kind": "cross", "size": 3},
+            "blended-line": {"kind": "line", "rows": 2, "value": 255},
+        }
+    },
+}
+
+
+class Project:
+    """A folder that holds all a stage reads: parameters and a toy dataset."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.parameters = yaml.safe_load(yaml.safe_dump(PARAMETERS))
+        self.paper = yaml.safe_load(yaml.safe_dump(PAPER))
+        self.write()
+        write_dataset(toy(60), root / "data/datasets/toy/train.parquet")
+        write_dataset(toy(45, seed=1), root / "data/datasets/toy/test.parquet")
+
+    def write(self) -> None:
+        """Write both parameter files anew."""
+        (self.root / "papers/dvbw").mkdir(parents=True, exist_ok=True)
+        (self.root / "params.yaml").write_text(yaml.safe_dump(self.parameters))
+        (self.root / "papers/dvbw/params.yaml").write_text(yaml.safe_dump(self.paper))
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    """The working folder of a stage; PyTorch's thread count comes back afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATADEED_DEVICE", "cpu")
+    monkeypatch.delenv("DATADEED_PROGRESS", raising=False)
+    threads = torch.get_num_threads()
+    yield Project(tmp_path)
+    torch.set_num_threads(threads)
