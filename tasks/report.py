@@ -149,7 +149,7 @@ def read_page(grid: dict[str, list[Any]], remake: str, results: Path | None = No
 def verdict_table(rows: list[SuspectRow]) -> Table:
     """The demo's verdicts for a terminal of 80 columns or more."""
     title = f"{human(rows[0].dataset)}, {human(rows[0].network)}"
-    table = Table(title=Text(title), box=box.SIMPLE_HEAD, padding=(0, 1, 1, 0), title_justify="left")
+    table = Table(title=Text(title), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title_justify="left")
     table.add_column("suspect")
     table.add_column("asked with", min_width=8)
     for name, width in (("hits", 10), ("exact p", 7), ("published ΔP", 9), ("published p", 9)):

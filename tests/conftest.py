@@ -30,6 +30,12 @@ def toy(
     return Dataset(samples, labels, torch.arange(n) * 7 + 3, names)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Threads only wait for each other on toys, more so beside other work."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def toy_dataset() -> Callable[..., Dataset]:
     """Makes separable toy images."""

@@ -173,7 +173,8 @@ class DatasetFile:
         parts, start = [], 0
         for block in self.blocks():
             low, high = torch.searchsorted(positions, torch.tensor([start, start + len(block)]))
-            parts.append(block.take(positions[int(low) : int(high)] - start))
+            if low < high:
+                parts.append(block.take(positions[int(low) : int(high)] - start))
             start += len(block)
         return concatenate(parts)
 

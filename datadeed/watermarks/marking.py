@@ -104,8 +104,9 @@ def _mark_blocks(
     for block in blocks:
         low, high = torch.searchsorted(positions, torch.tensor([start, start + len(block)]))
         here = positions[int(low) : int(high)] - start
-        chosen = block.take(here)
-        marked = watermark.mark(chosen)
-        block.samples[here], block.labels[here] = marked.samples, marked.labels
-        yield block, Marks(here + start, chosen.index, chosen.labels, marked.labels)
+        index, labels = block.index[here], block.labels[here]
+        if len(here):
+            marked = watermark.mark(block.take(here))
+            block.samples[here], block.labels[here] = marked.samples, marked.labels
+        yield block, Marks(here + start, index, labels, block.labels[here])
         start += len(block)
