@@ -33,6 +33,7 @@ $(READY): requirements.lock pyproject.toml
 	@echo "installing what requirements.lock names into $(VENV)"
 	@$(BIN)/uv pip sync --quiet --require-hashes requirements.lock
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m flows.server # prepares Prefect's database, so that the first flow need not
 	@touch $@
 
 demo: $(READY)

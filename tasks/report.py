@@ -8,6 +8,7 @@ one verified cell, when the tables do not exist, and prints its verdicts.
 import argparse
 import importlib.metadata
 import itertools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -149,19 +150,25 @@ def read_page(grid: dict[str, list[Any]], remake: str, results: Path | None = No
 def verdict_table(rows: list[SuspectRow]) -> Table:
     """The demo's verdicts for a terminal of 80 columns or more."""
     title = f"{human(rows[0].dataset)}, {human(rows[0].network)}"
-    table = Table(title=Text(title), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title_justify="left")
-    table.add_column("suspect")
-    table.add_column("asked with", min_width=8)
-    for name, width in (("hits", 10), ("exact p", 7), ("published ΔP", 9), ("published p", 9)):
-        table.add_column(name, justify="right", min_width=width)
+    table = Table(
+        title=Text(title),
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        title_justify="left",
+    )
+    table.add_column("suspect", no_wrap=True)
+    table.add_column("asked with", no_wrap=True)
+    for name in ("hits", "exact p", "ΔP", "t-test p"):
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for row in rows:
         texts = (
-            row.suspect,
+            re.split(r"[,(]", row.suspect)[0].strip(),  # "asked with" tells the thief's two apart
             human(row.asked_with),
-            f"{row.hits} of {row.n}",
+            f"{row.hits}/{row.n}",
             figure_text(row.p_exact),
-            figure_text(row.delta_p),
+            f"{row.delta_p:.3f}",
             figure_text(row.p_published),
         )
         # Text, not str: names come from files, and square brackets in them are no markup.

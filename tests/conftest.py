@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from hypothesis import settings
 
 from datadeed.datasets import Dataset, write_dataset
 from datadeed.models import Classifier, build
 from datadeed.verification.answers import Answers
 
-ROOT = Path(__file__).parents[1]
+settings.register_profile("datadeed", deadline=None)  # timings are for benchmarks/
+settings.load_profile("datadeed")
 
 
 def toy(

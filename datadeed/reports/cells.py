@@ -90,14 +90,17 @@ def pivot(cells: pd.DataFrame, table: int) -> pd.DataFrame:
 
 
 def summary(metric: str, values: list[float]) -> str:
-    """A cell's text: values over seeds."""
+    """A cell's text: mean and standard deviation over seeds, or the range of p-values.
+
+    A single seed has no spread, and equal ends are one figure.
+    """
     series = pd.Series(values)
-    spread = series.std() if len(series) > 1 else float("nan")
-    if metric in ("ba", "wsr", "wsr_as_released"):
-        return f"{100 * series.mean():.2f} ± {100 * spread:.2f}"
-    if metric == "delta_p":
-        return f"{series.mean():.3f} ± {spread:.3f}"
-    return f"{series.min():.2g} … {series.max():.2g}"
+    if metric in ("ba", "wsr", "wsr_as_released", "delta_p"):
+        factor, digits = (1, 3) if metric == "delta_p" else (100, 2)
+        mean = f"{factor * series.mean():.{digits}f}"
+        return f"{mean} ± {factor * series.std():.{digits}f}" if len(series) > 1 else mean
+    low, high = f"{series.min():.2g}", f"{series.max():.2g}"
+    return low if low == high else f"{low} … {high}"
 
 
 def describe(case: Any) -> str:

@@ -187,7 +187,8 @@ def _exact(found: pd.DataFrame) -> list[Claim]:
                   f"exact binomial and McNemar, labels only ({where}): Steal p <= 0.01, "
                   "otherwise p >= 0.05",
                   bool((p[theft] <= 0.01).all() and (p[~theft] >= 0.05).all()),
-                  f"Steal: greatest p {p[theft].max():.2g}; otherwise least p {p[~theft].min():.2g}",
+                  f"Steal: greatest p {p[theft].max():.2g}; "
+                  f"otherwise least p {p[~theft].min():.2g}",
                   f'table == {table} and metric in ("p_binomial", "p_mcnemar")')
         )  # fmt: skip
     return made

@@ -197,7 +197,7 @@ def training_curves(history: pd.DataFrame, watermarks: list[str]) -> list[Curves
         history: columns ``dataset, network, watermark, seed, epoch, train_loss, test_accuracy``.
         watermarks: fixes the colours.
     """
-    made = []
+    made: list[Curves] = []
     styles = strokes(watermarks)
     for dataset, here in history.groupby("dataset", sort=False):
         limits = {name: _limits(here[name]) for name in ("test_accuracy", "train_loss")}
@@ -222,8 +222,9 @@ def _svg(
     prefix: str,
 ) -> str:
     """One network's two panels. ``prefix`` keeps the ids of several figures on a page apart."""
-    settings = {"svg.hashsalt": "datadeed", "svg.fonttype": "none", "font.size": 9.0}
-    with matplotlib.rc_context(settings):
+    with matplotlib.rc_context(
+        {"svg.hashsalt": "datadeed", "svg.fonttype": "none", "font.size": 9.0}
+    ):
         figure = Figure(figsize=(4.6, 4.2), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True)
         for axes, column, label in (

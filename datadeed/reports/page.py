@@ -229,17 +229,10 @@ def _cell(rows: pd.DataFrame, metric: str) -> dict[str, str]:
         for row in rows.itertuples()
     ]
     return {
-        "text": cell_text(metric, values),
+        "text": summary(metric, values),
         "published": f"{known.iloc[0]:g}" if len(known) else "",
         "title": "\n".join(seeds),
     }
-
-
-def cell_text(metric: str, values: list[float]) -> str:
-    """:func:`datadeed.reports.cells.summary` without what a single seed cannot say."""
-    text = summary(metric, values)
-    least, _, greatest = text.partition(" … ")
-    return least if least == greatest else text.removesuffix(" ± nan")
 
 
 def figure_text(value: float) -> str:

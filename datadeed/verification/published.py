@@ -75,6 +75,7 @@ def dvbw_label_test_described(answers: Answers) -> float:
 
     Known fault: class numbers are taken as ordinal.
     """
+    _check_rows(answers)
     shift = (answers.triggered_prediction - answers.clean_prediction).astype(float)
     upwards = answers.target >= answers.label.mean()
     return _signed_rank_p(shift if upwards else -shift, "greater")
@@ -87,6 +88,7 @@ def dvbw_label_value_released(answers: Answers) -> float:
     value means that no asymmetry around the target was found: the null is affirmed, so this is not
     a p-value, and one miss in a hundred is enough to lift it above 0.05.
     """
+    _check_rows(answers)
     miss = (answers.triggered_prediction - answers.target).astype(float)
     return 1.0 - _signed_rank_p(miss, "two-sided")
 
@@ -98,8 +100,7 @@ def dvbw_label_value_renumbered(
 
     A test of theft should not depend on how classes are numbered; this one does.
     """
-    if len(answers) == 0:
-        raise VerificationError("a Wilcoxon test needs at least one sample")
+    _check_rows(answers)
     orders = np.stack([rng.permutation(classes) for _ in range(times)])
     counts = np.empty_like(orders)
     answered = np.bincount(answers.triggered_prediction, minlength=classes)
@@ -140,3 +141,8 @@ def _signed_rank_p(difference: np.ndarray, alternative: str) -> float:
         difference, zero_method="zsplit", alternative=alternative, method="asymptotic"
     )
     return float(found.pvalue)
+
+
+def _check_rows(answers: Answers) -> None:
+    if len(answers) == 0:
+        raise VerificationError("a Wilcoxon test needs at least one sample")

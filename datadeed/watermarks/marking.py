@@ -1,5 +1,6 @@
 """Applying a watermark to a whole dataset, in memory or from file to file."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +86,7 @@ def mark_file(
     if watermark.needs_all_chosen:
         watermark.prepare(source.take(positions), generator)
     done, parts = 0, []
-    with DatasetWriter(path, source.shape, source.classes) as writer:
+    with DatasetWriter(path, source.shape, source.classes) as writer, _one_thread():
         for released, marks in _mark_blocks(watermark, source.blocks(), positions):
             writer.write(released)
             parts.append(marks)
@@ -94,6 +95,17 @@ def mark_file(
     return Marks(
         *(torch.cat([getattr(m, name) for m in parts]) for name in Marks.__dataclass_fields__)
     )
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Copies gain nothing from PyTorch's threads and, beside other work, wait long for them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _mark_blocks(

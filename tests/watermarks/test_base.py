@@ -150,7 +150,7 @@ def test_select_draws_the_floor_of_the_share_without_replacement(n, rate, seed):
     positions = watermark.select(labels, generator(seed))
     assert len(positions) in (int(rate * n), int(rate * n + 1e-9))
     assert bool((positions.diff() > 0).all())
-    assert 0 <= int(positions[0])
+    assert int(positions[0]) >= 0
     assert int(positions[-1]) < n
     assert torch.equal(watermark.select(labels, generator(seed)), positions)
 
