@@ -97,7 +97,7 @@ class DatasetWriter:
             image = pa.FixedSizeBinaryArray.from_buffers(
                 self._schema.field("image").type, len(part), [None, pa.py_buffer(pixels)]
             )
-            columns = [image, pa.array(part.labels.numpy()), pa.array(part.index.numpy())]
+            columns = [image, *(_int64_array(x.numpy()) for x in (part.labels, part.index))]
             self._writer.write_batch(pa.record_batch(columns, schema=self._schema), size)
 
 
@@ -148,8 +148,7 @@ class DatasetFile:
     def labels(self) -> torch.Tensor:
         """All labels, (N,) int64, checked against the classes; pixels stay on disk."""
         with self._readable():
-            column = self._file.read(["label"])["label"].to_numpy()
-        labels = torch.from_numpy(np.array(column, dtype=np.int64))
+            labels = torch.from_numpy(_numbers(self._file.read(["label"])["label"]))
         check_labels(labels, self.classes, str(self.path))
         return labels
 
@@ -159,8 +158,7 @@ class DatasetFile:
             with self._readable():
                 table = self._file.read_row_group(group)
                 pixels = _pixels(table["image"], self.shape)
-                labels = np.array(table["label"].to_numpy(), dtype=np.int64)
-                index = np.array(table["index"].to_numpy(), dtype=np.int64)
+                labels, index = _numbers(table["label"]), _numbers(table["index"])
             yield Dataset(
                 torch.from_numpy(pixels).permute(0, 3, 1, 2),
                 torch.from_numpy(labels),
@@ -204,6 +202,22 @@ def _pixels(column: pa.ChunkedArray, shape: tuple[int, int, int]) -> np.ndarray:
     tensor_type = pa.fixed_shape_tensor(pa.uint8(), (height, width, channels))
     tensor = pa.ExtensionArray.from_storage(tensor_type, storage)
     return np.array(tensor.to_numpy_ndarray())  # a copy of our own: Arrow's buffer is read-only
+
+
+def _int64_array(values: np.ndarray) -> pa.Array:
+    """An int64 array as Arrow's, without a copy. (``pa.array`` would import pandas: a second.)"""
+    buffer = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(pa.int64(), len(values), [None, buffer])
+
+
+def _numbers(column: pa.ChunkedArray) -> np.ndarray:
+    """An int64 column as an array of our own. (Arrow's ``to_numpy`` would import pandas too.)"""
+    array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+    if array.type != pa.int64() or array.null_count:
+        raise ValueError(f"a column of {array.type} with {array.null_count} nulls, not int64")
+    if len(array) == 0:
+        return np.empty(0, np.int64)
+    return np.frombuffer(array.buffers()[1], np.int64, len(array), 8 * array.offset).copy()
 
 
 def read_dataset(path: str | Path) -> Dataset:

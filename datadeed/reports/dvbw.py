@@ -129,7 +129,8 @@ def _success(found: pd.DataFrame) -> list[Claim]:
 
 def _split(found: pd.DataFrame, table: int, metric: str) -> tuple[pd.Series, pd.Series]:
     """The values of a metric under theft, and without."""
-    rows = found[(found.table == table) & (found.metric == metric)]
+    case = ["dataset", "model", "watermark", "seed"]
+    rows = found[(found.table == table) & (found.metric == metric)].sort_values(case)
     return rows[rows.scenario == GENUINE]["value"], rows[rows.scenario != GENUINE]["value"]
 
 
@@ -155,6 +156,7 @@ def _label_only(found: pd.DataFrame) -> list[Claim]:
     for metric, name in (("p_described", "as described"), ("value_released", "as released, 1 - p")):
         theft, none = _split(found, 3, metric)
         strong, _ = _split(found, 2, "p_published")
+        greater = theft.to_numpy() >= strong.to_numpy()  # both in the order of the cases
         select = f'table == 3 and metric == "{metric}"'
         made += [
             Claim(f"label-steal-{metric}", PAPER, SOURCE,
@@ -165,11 +167,10 @@ def _label_only(found: pd.DataFrame) -> list[Claim]:
                   f"{(none >= 0.05).sum()} of {len(none)}, least {none.min():.3g}", select),
             Claim(f"label-weaker-{metric}", PAPER, SOURCE,
                   f"label-only ({name}) is weaker than probability-available "
-                  "(here: finds no more thefts, and has the greater worst value)",
-                  bool((theft < 0.05).sum() <= (strong < 0.05).sum()
-                       and theft.max() >= strong.max()),
+                  "(here: finds no more thefts, and in every case its value is the greater)",
+                  bool((theft < 0.05).sum() <= (strong < 0.05).sum() and greater.all()),
                   f"thefts found {(theft < 0.05).sum()} against {(strong < 0.05).sum()} of "
-                  f"{len(theft)}; greatest value {theft.max():.3g} against {strong.max():.2g}",
+                  f"{len(theft)}; the greater value in {greater.sum()}",
                   'scenario == "steal" and table in (2, 3)'),
         ]  # fmt: skip
     return made

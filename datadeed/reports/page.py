@@ -1,5 +1,6 @@
 """The report as one HTML page that needs no other file, no script and no network."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -229,7 +230,7 @@ def _cell(rows: pd.DataFrame, metric: str) -> dict[str, str]:
         for row in rows.itertuples()
     ]
     return {
-        "text": summary(metric, values),
+        "text": re.sub(r"^-(?=0\.0+( |$))", "", summary(metric, values)),  # no negative zero
         "published": f"{known.iloc[0]:g}" if len(known) else "",
         "title": "\n".join(seeds),
     }
@@ -238,6 +239,14 @@ def _cell(rows: pd.DataFrame, metric: str) -> dict[str, str]:
 def figure_text(value: float) -> str:
     """A p-value or a small number in three digits at most."""
     return f"{value:.3f}".rstrip("0").rstrip(".") if 0.001 <= abs(value) < 1 else f"{value:.2g}"
+
+
+def signs(text: Any) -> str:
+    """A sentence written in ASCII with the signs that print uses."""
+    shown = str(text)
+    for plain, sign in {"<=": "≤", ">=": "≥", "delta-P": "ΔP"}.items():
+        shown = shown.replace(plain, sign)
+    return shown
 
 
 def human(name: Any) -> str:
@@ -260,6 +269,7 @@ def _template() -> jinja2.Template:
     environment.filters |= {
         "human": human,
         "figure": figure_text,
+        "signs": signs,
         "many": lambda n: f"{n:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
         "drawn": Markup,  # only for SVG that figures.py made
     }

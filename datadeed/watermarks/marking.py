@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def mark_file(
     generator: torch.Generator,
     on_rows: Callable[[int], None] = lambda rows: None,
 ) -> Marks:
-    """Watermark a dataset from file to file, holding one row group of it at a time.
+    """Watermark a dataset from file to file, holding two row groups of it at a time.
 
     Args:
         watermark: the method.
@@ -87,7 +88,8 @@ def mark_file(
         watermark.prepare(source.take(positions), generator)
     done, parts = 0, []
     with DatasetWriter(path, source.shape, source.classes) as writer, _one_thread():
-        for released, marks in _mark_blocks(watermark, source.blocks(), positions):
+        blocks = _read_ahead(source.blocks())
+        for released, marks in _mark_blocks(watermark, blocks, positions):
             writer.write(released)
             parts.append(marks)
             done += len(released)
@@ -95,6 +97,15 @@ def mark_file(
     return Marks(
         *(torch.cat([getattr(m, name) for m in parts]) for name in Marks.__dataclass_fields__)
     )
+
+
+def _read_ahead(blocks: Iterator[Dataset]) -> Iterator[Dataset]:
+    """The same blocks, of which a thread reads one while the one before it is in use."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, blocks, None)
+        while (block := coming.result()) is not None:
+            coming = pool.submit(next, blocks, None)
+            yield block
 
 
 @contextlib.contextmanager

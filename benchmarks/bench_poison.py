@@ -1,0 +1,89 @@
+"""How fast data is watermarked, and in how much memory."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from datadeed.datasets import Dataset, DatasetFile, DatasetWriter
+from datadeed.datasets.parquet import rows_per_group
+from datadeed.randomness import generator
+from datadeed.watermarks import BadNets, Blended, mark_file
+
+SHAPE, CLASSES = (3, 32, 32), tuple("abcdefghij")
+PATTERN = {"kind": "line", "rows": 2, "value": 0}
+VALUES = {"pattern": PATTERN, "image_size": SHAPE[1:], "rate": 0.1, "target": 5}
+
+
+def write_random(path: Path, n: int) -> None:
+    """A dataset of ``n`` images of noise, written block by block: compression gains nothing."""
+    draw = torch.Generator().manual_seed(0)
+    with DatasetWriter(path, SHAPE, CLASSES) as writer:
+        for start in range(0, n, rows_per_group(SHAPE)):
+            rows = min(rows_per_group(SHAPE), n - start)
+            pixels = torch.randint(0, 256, (rows, 32, 32, 3), generator=draw, dtype=torch.uint8)
+            index = torch.arange(start, start + rows)
+            writer.write(Dataset(pixels.permute(0, 3, 1, 2), index % 10, index, CLASSES))
+
+
+@pytest.mark.parametrize("kind", [BadNets, Blended])
+def bench_trigger_in_memory(benchmark, report, kind):
+    draw = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (50_000, 32, 32, 3), generator=draw, dtype=torch.uint8)
+    index = torch.arange(50_000)
+    data, mark = Dataset(pixels.permute(0, 3, 1, 2), index % 10, index, CLASSES), kind(**VALUES)
+    benchmark.pedantic(mark.trigger, args=(data,), rounds=7, warmup_rounds=2)
+    speed = len(data) / benchmark.stats.stats.min
+    report(f"trigger {kind.name}, 32x32x3 in memory", speed, unit="images/s", least=500_000)
+
+
+def bench_file_to_file(benchmark, report, tmp_path):
+    n = 100_000
+    write_random(tmp_path / "in.parquet", n)
+    source = DatasetFile(tmp_path / "in.parquet")
+
+    def run():
+        mark_file(BadNets(**VALUES), source, tmp_path / "out.parquet", generator(1))
+
+    benchmark.pedantic(run, rounds=5, warmup_rounds=1)
+    speed = n / benchmark.stats.stats.min
+    report("watermark Parquet to Parquet, 32x32x3", speed, unit="images/s", least=100_000)
+
+
+MARK_BIG = """
+import json, resource, sys, time
+from datadeed.datasets import DatasetFile
+from datadeed.randomness import generator
+from datadeed.watermarks import BadNets, mark_file
+
+watermark = BadNets(**json.loads(sys.argv[3]))
+start = time.monotonic()
+marks = mark_file(watermark, DatasetFile(sys.argv[1]), sys.argv[2], generator(1))
+print(len(marks), time.monotonic() - start)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+"""
+
+
+def bench_memory_of_an_imagenet_of_rows(benchmark, report, tmp_path):
+    """1.28 million images, 3.9 GB on disk; the figure is the whole process, PyTorch included."""
+    n = 1_281_167
+    source, out = tmp_path / "in.parquet", tmp_path / "out.parquet"
+    write_random(source, n)
+    command = [sys.executable, "-c", MARK_BIG, str(source), str(out), json.dumps(VALUES)]
+
+    def run():
+        return subprocess.run(command, check=True, capture_output=True, text=True)
+
+    try:
+        found = benchmark.pedantic(run, rounds=1)
+    finally:
+        source.unlink()
+        out.unlink(missing_ok=True)
+    marked, seconds, peak = map(float, found.stdout.split())
+    assert marked == n // 10
+    name = "watermark 1.28 million images"
+    report(f"{name}, peak memory", peak, unit="GiB", most=1e9 / 2**30, timing=False)
+    report(f"{name}, speed", n / seconds, unit="images/s")
