@@ -58,7 +58,7 @@ format: $(READY)
 	@$(BIN)/ruff format .
 
 bench: $(READY)
-	@$(BIN)/python -m pytest benchmarks -s
+	@$(BIN)/python -m pytest -c benchmarks/pytest.ini benchmarks
 
 lock:
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --upgrade \

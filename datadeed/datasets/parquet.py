@@ -122,7 +122,8 @@ class DatasetFile:
         if not self.path.is_file():
             raise DatasetError(f"{path} does not exist: fetch or import the dataset first")
         with self._readable():
-            self._file = pq.ParquetFile(self.path, memory_map=True, page_checksum_verification=True)
+            # Not memory-mapped: every page ever read would count as this process's memory.
+            self._file = pq.ParquetFile(self.path, page_checksum_verification=True)
             meta = json.loads(self._file.schema_arrow.metadata[_META])
             channels, height, width = meta["shape"]
             self.shape: tuple[int, int, int] = (channels, height, width)
