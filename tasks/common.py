@@ -20,6 +20,7 @@ from tqdm import tqdm
 from datadeed.errors import DatadeedError, ParameterError
 
 DATA = Path("data")
+LINE_EVERY = 30.0  # seconds between lines where there is no terminal for a bar
 
 
 def parameters(*keys: str, file: str | Path = "params.yaml") -> Any:
@@ -73,7 +74,7 @@ class Progress:
             total=total, unit=f" {unit}", desc=text, unit_scale=True, disable=None, leave=False
         )
         self._status = os.environ.get("DATADEED_PROGRESS")
-        self._start = self._told = time.monotonic()
+        self._start = self._told = self._printed = time.monotonic()
         self._done = self._resumed = 0
 
     def update(self, done: int, note: str = "", *, resumed: bool = False) -> None:
@@ -87,9 +88,13 @@ class Progress:
         if now - self._told < 0.5 and done < self.total:
             return
         self._told = now
+        rate = (done - self._resumed) / max(now - self._start, 1e-9)
+        left = (self.total - done) / rate if rate else None
+        if self._bar.disable and now - self._printed > LINE_EVERY:
+            self._printed = now
+            ahead = f", about {left:.0f} s left" if left else ""
+            self.say(f"{self.text}: {done / self.total:.0%}, {note}{ahead}")
         if self._status:
-            rate = (done - self._resumed) / max(now - self._start, 1e-9)
-            left = (self.total - done) / rate if rate else None
             line = {"fraction": done / self.total, "text": note, "seconds_left": left}
             temporary = f"{self._status}.part"
             Path(temporary).write_text(json.dumps(line), encoding="utf-8")

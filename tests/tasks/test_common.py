@@ -154,3 +154,15 @@ def test_a_line_goes_past_the_bar_to_the_errors(capsys):
     found = capsys.readouterr()
     assert found.err == "a word\n"
     assert found.out == ""
+
+
+def test_without_a_terminal_a_line_now_and_then(monkeypatch, capsys, clock):
+    monkeypatch.delenv("DATADEED_PROGRESS", raising=False)
+    progress = Progress(100, "images", "train")
+    clock.now += 20
+    progress.update(10, "early")
+    assert capsys.readouterr().err == ""
+    clock.now += 20
+    progress.update(40, "epoch 1")
+    assert capsys.readouterr().err == "train: 40%, epoch 1, about 60 s left\n"
+    progress.close()
