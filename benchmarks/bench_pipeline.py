@@ -21,7 +21,7 @@ stages:
   work:
     matrix: {{n: {n}}}
     cmd: python work.py {seconds} && echo ${{item.n}} > out-${{item.n}}
-    outs: [out-${{item.n}}]
+    outs: ["out-${{item.n}}"]
 """
 
 
