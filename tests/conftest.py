@@ -152,3 +152,16 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proje
     threads = torch.get_num_threads()
     yield Project(tmp_path)
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def verified(workspace: Project) -> Project:
+    """A project with the evidence of two watermarks, made by the stages themselves."""
+    from tasks import poison, train, verify
+
+    train.run("toy", "resnet18", "none", 1)
+    for name in ("badnets-line", "blended-line"):
+        poison.poison("dvbw", "toy", name, workspace.root / f"data/watermarked/toy-{name}")
+        train.run("toy", "resnet18", name, 1)
+        verify.verify("toy", "resnet18", name, 1)
+    return workspace

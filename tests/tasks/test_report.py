@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tasks import poison, report, tabulate, train, verify
+from tasks import report, tabulate
 
 VOID = {"meta", "link", "img", "br", "hr", "input", "col"}
 
@@ -37,17 +37,6 @@ class Balance(html.parser.HTMLParser):
         assert self.open.pop() == tag
 
 
-@pytest.fixture
-def ready(workspace):
-    """Evidence of two watermarks; a class name that would be markup."""
-    train.run("toy", "resnet18", "none", 1)
-    for name in ("badnets-line", "blended-line"):
-        poison.poison("dvbw", "toy", name, workspace.root / f"data/watermarked/toy-{name}")
-        train.run("toy", "resnet18", name, 1)
-        verify.verify("toy", "resnet18", name, 1)
-    return workspace
-
-
 def run(monkeypatch, *words):
     monkeypatch.setattr(sys, "argv", ["report", *words])
     report.main()
@@ -63,50 +52,50 @@ def check(page):
     assert not re.search(r"url\(\s*['\"]?https?:", page)
 
 
-def test_page_is_whole_self_contained_and_repeatable(ready, monkeypatch):
+def test_page_is_whole_self_contained_and_repeatable(verified, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["tabulate"])
     tabulate.main()
     run(monkeypatch)
-    path = ready.root / "data/report/index.html"
+    path = verified.root / "data/report/index.html"
     page = path.read_text()
     check(page)
     assert page.count("data:image/png") >= 2
     assert "dvc repro papers/dvbw/dvc.yaml:verify@toy-resnet18-blended-line-1" in page
-    claims = (ready.root / "results/claims.csv").read_text()
+    claims = (verified.root / "results/claims.csv").read_text()
     assert "BA falls by less than 2 points" in claims
     assert "BA falls by less than 2 points" in page
     run(monkeypatch)
     assert path.read_text() == page
 
 
-def test_names_are_escaped(ready, monkeypatch):
-    results = ready.root / "results"
+def test_names_are_escaped(verified, monkeypatch):
+    results = verified.root / "results"
     monkeypatch.setattr(sys, "argv", ["tabulate"])
     tabulate.main()
     claims = (results / "claims.csv").read_text()
     (results / "claims.csv").write_text(claims.replace("BA falls", "<b onclick=x>BA falls"))
     run(monkeypatch)
-    page = (ready.root / "data/report/index.html").read_text()
+    page = (verified.root / "data/report/index.html").read_text()
     check(page)
     assert "<b onclick" not in page
     assert "&lt;b onclick" in page
 
 
-def test_demo_prints_verdicts_and_needs_no_tables(ready, monkeypatch, capsys):
+def test_demo_prints_verdicts_and_needs_no_tables(verified, monkeypatch, capsys):
     run(monkeypatch, "--demo", "toy", "resnet18", "badnets-line", "1")
     printed = capsys.readouterr().out
     assert "honest model" in printed
     assert printed.strip().endswith("data/demo/index.html")
-    check((ready.root / "data/demo/index.html").read_text())
+    check((verified.root / "data/demo/index.html").read_text())
 
 
-def test_missing_evidence_is_one_line(ready, monkeypatch):
+def test_missing_evidence_is_one_line(verified, monkeypatch):
     run(monkeypatch, "--demo", "toy", "resnet18", "badnets-line", "1")
     with pytest.raises(SystemExit, match=r"^error: .*evidence\.json does not exist") as caught:
         run(monkeypatch, "--demo", "toy", "resnet18", "badnets-line", "7")
     assert "\n" not in str(caught.value)
 
 
-def test_missing_tables_are_one_line(ready, monkeypatch):
+def test_missing_tables_are_one_line(verified, monkeypatch):
     with pytest.raises(SystemExit, match=r"^error: results/cells\.csv does not exist"):
         run(monkeypatch)

@@ -5,18 +5,7 @@ import sys
 
 import pytest
 
-from tasks import poison, tabulate, train, verify
-
-
-@pytest.fixture
-def ready(workspace):
-    """The evidence of two watermarks, made by the stages themselves."""
-    train.run("toy", "resnet18", "none", 1)
-    for name in ("badnets-line", "blended-line"):
-        poison.poison("dvbw", "toy", name, workspace.root / f"data/watermarked/toy-{name}")
-        train.run("toy", "resnet18", name, 1)
-        verify.verify("toy", "resnet18", name, 1)
-    return workspace
+from tasks import tabulate
 
 
 def run(monkeypatch):
@@ -29,9 +18,9 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-def test_cells_are_the_evidence_and_tables_and_claims_rest_on_them(ready, monkeypatch, capsys):
+def test_cells_are_the_evidence_and_tables_and_claims_rest_on_them(verified, monkeypatch, capsys):
     run(monkeypatch)
-    results = ready.root / "results"
+    results = verified.root / "results"
     names = ["cells.csv", "claims.csv", "table-01.csv", "table-02.csv", "table-03.csv"]
     assert sorted(p.name for p in results.iterdir()) == names
     cells, claims = rows(results / "cells.csv"), rows(results / "claims.csv")
@@ -42,7 +31,7 @@ def test_cells_are_the_evidence_and_tables_and_claims_rest_on_them(ready, monkey
         )
         assert (cell["scale"], cell["published"]) == ("toy", "")
     for watermark in ("badnets-line", "blended-line"):
-        path = ready.root / f"data/evidence/toy-resnet18-{watermark}-1/evidence.json"
+        path = verified.root / f"data/evidence/toy-resnet18-{watermark}-1/evidence.json"
         for scenario, found in json.loads(path.read_text())["scenarios"].items():
             values = {
                 (cell["table"], cell["metric"]): (float(cell["value"]), int(cell["n"]))
@@ -65,26 +54,26 @@ def test_cells_are_the_evidence_and_tables_and_claims_rest_on_them(ready, monkey
     assert len({claim["claim"] for claim in claims}) == len(claims) > 8
 
 
-def test_evidence_outside_the_grid_is_left_out(ready, monkeypatch):
+def test_evidence_outside_the_grid_is_left_out(verified, monkeypatch):
     run(monkeypatch)
-    before = (ready.root / "results/cells.csv").read_text()
-    evidence = ready.root / "data/evidence"
+    before = (verified.root / "results/cells.csv").read_text()
+    evidence = verified.root / "data/evidence"
     shutil.copytree(
         evidence / "toy-resnet18-badnets-line-1", evidence / "toy-resnet18-badnets-line-9"
     )
     run(monkeypatch)
-    assert (ready.root / "results/cells.csv").read_text() == before
+    assert (verified.root / "results/cells.csv").read_text() == before
 
 
-def test_missing_evidence_is_one_line_and_keeps_the_tables(ready, monkeypatch):
-    (ready.root / "results").mkdir()
-    (ready.root / "results/cells.csv").write_text("earlier")
-    shutil.rmtree(ready.root / "data/evidence/toy-resnet18-blended-line-1")
+def test_missing_evidence_is_one_line_and_keeps_the_tables(verified, monkeypatch):
+    (verified.root / "results").mkdir()
+    (verified.root / "results/cells.csv").write_text("earlier")
+    shutil.rmtree(verified.root / "data/evidence/toy-resnet18-blended-line-1")
     with pytest.raises(SystemExit, match=r"^error: .*evidence\.json does not exist") as caught:
         run(monkeypatch)
     assert "\n" not in str(caught.value)
-    assert [p.name for p in (ready.root / "results").iterdir()] == ["cells.csv"]
-    assert (ready.root / "results/cells.csv").read_text() == "earlier"
+    assert [p.name for p in (verified.root / "results").iterdir()] == ["cells.csv"]
+    assert (verified.root / "results/cells.csv").read_text() == "earlier"
 
 
 def test_a_missing_entry_is_one_line(workspace, monkeypatch):
