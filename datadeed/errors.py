@@ -21,6 +21,10 @@ class UnsupportedModality(WatermarkError):
     """The method works on another kind of data (say, text given to an image method)."""
 
 
+class KeyRecordError(DatadeedError):
+    """A key is altered, incomplete, or belongs to another dataset or version."""
+
+
 class ModelError(DatadeedError):
     """A model cannot be built, or its file does not hold what its record says."""
 
@@ -35,3 +39,11 @@ class VerificationError(DatadeedError):
 
 class ParameterError(DatadeedError):
     """A parameter file lacks an entry or holds one that makes no sense."""
+
+
+class EvidenceError(DatadeedError):
+    """A log, evidence or signature is damaged, altered or belongs to another key."""
+
+
+class SecretError(DatadeedError):
+    """A secret's file cannot be read or must not be written there."""

@@ -13,6 +13,7 @@ from datadeed.files import atomic_path, write_json
 from datadeed.randomness import generator
 from datadeed.watermarks import Watermark, build_watermark, mark_file
 from tasks.common import DATA, Progress, parameters, stage
+from tasks.keys import public_test_key
 
 
 def build(paper: str, dataset: str, watermark: str, source: DatasetFile) -> Watermark:
@@ -24,6 +25,8 @@ def build(paper: str, dataset: str, watermark: str, source: DatasetFile) -> Wate
     """
     file = f"papers/{paper}/params.yaml"
     spec = dict(parameters("watermarks", watermark, file=file))
+    if spec["method"] == "keyed":
+        return build_watermark("keyed", key=public_test_key(dataset, watermark))
     patterns = parameters("patterns", dataset, file=file)
     return build_watermark(
         spec["method"],

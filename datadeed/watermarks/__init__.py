@@ -4,10 +4,11 @@ from typing import Any
 
 from datadeed.errors import WatermarkError
 from datadeed.watermarks.base import Watermark
+from datadeed.watermarks.keyed import Keyed
 from datadeed.watermarks.marking import mark_dataset, mark_file
 from datadeed.watermarks.patch import BadNets, Blended
 
-WATERMARKS: dict[str, type[Watermark]] = {kind.name: kind for kind in (BadNets, Blended)}
+WATERMARKS: dict[str, type[Watermark]] = {kind.name: kind for kind in (BadNets, Blended, Keyed)}
 
 
 def build_watermark(method: str, **values: Any) -> Watermark:
@@ -44,6 +45,7 @@ __all__ = [
     "WATERMARKS",
     "BadNets",
     "Blended",
+    "Keyed",
     "Watermark",
     "build_watermark",
     "mark_dataset",

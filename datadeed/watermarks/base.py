@@ -5,8 +5,8 @@ Five questions, one method each:
 1. ``select``: which rows get a mark? (Labels are enough, so 1.28 million rows cost 10 MB.)
 2. ``prepare``: what must be computed over all chosen rows before any is marked? Most methods need
    nothing; those that optimise a perturbation against a surrogate model do it here.
-3. ``mark``: what does a chosen row become? A pure function of the rows given, keyed by their stable
-   index, so that the result does not depend on how the dataset is cut into blocks.
+3. ``mark``: what does a chosen row become? A pure function of the row and of its rank among the
+   chosen ones, so that the result does not depend on how the dataset is cut into blocks.
 4. ``trigger``: what does a query for verification look like?
 5. ``record``: what must the owner keep to verify later?
 """
@@ -92,8 +92,13 @@ class Watermark(ABC):
         """
 
     @abstractmethod
-    def mark(self, rows: Dataset) -> Dataset:
-        """What the chosen ``rows`` become in the released dataset, in the same order."""
+    def mark(self, rows: Dataset, ranks: torch.Tensor) -> Dataset:
+        """What chosen rows become in the released dataset, in the same order.
+
+        Args:
+            rows: some of the chosen rows.
+            ranks: (N,) int64, their places among all chosen rows, from 0.
+        """
 
     @abstractmethod
     def trigger(self, rows: Dataset) -> torch.Tensor:

@@ -129,7 +129,8 @@ def _mark_blocks(
         here = positions[int(low) : int(high)] - start
         index, labels = block.index[here], block.labels[here]
         if len(here):
-            marked = watermark.mark(block.take(here))
+            ranks = torch.arange(int(low), int(high))
+            marked = watermark.mark(block.take(here), ranks)
             block.samples[here], block.labels[here] = marked.samples, marked.labels
         yield block, Marks(here + start, index, labels, block.labels[here])
         start += len(block)

@@ -47,7 +47,7 @@ class PatchWatermark(Watermark):
         """Top, left, height and width of the trigger in pixels."""
         return self._trigger.box
 
-    def mark(self, rows: Dataset) -> Dataset:
+    def mark(self, rows: Dataset, ranks: torch.Tensor) -> Dataset:
         """Paste the trigger and set the label to the target."""
         assert self.target is not None
         labels = torch.full_like(rows.labels, self.target)

@@ -19,7 +19,7 @@ class Toy(Watermark):
 
     name = "toy"
 
-    def mark(self, rows: Dataset) -> Dataset:
+    def mark(self, rows: Dataset, ranks: torch.Tensor) -> Dataset:
         return rows.replace(samples=self.trigger(rows), labels=rows.labels)
 
     def trigger(self, rows: Dataset) -> torch.Tensor:
@@ -32,7 +32,7 @@ class Toy(Watermark):
 class Targeted(Toy):
     """Poisoned label: one trigger, one target."""
 
-    def mark(self, rows: Dataset) -> Dataset:
+    def mark(self, rows: Dataset, ranks: torch.Tensor) -> Dataset:
         labels = torch.full_like(rows.labels, self.target)
         return rows.replace(samples=self.trigger(rows), labels=labels)
 
@@ -40,7 +40,7 @@ class Targeted(Toy):
 class Untargeted(Toy):
     """Random labels, keyed by the row's index (as UBW-P)."""
 
-    def mark(self, rows: Dataset) -> Dataset:
+    def mark(self, rows: Dataset, ranks: torch.Tensor) -> Dataset:
         labels = [int(torch.randint(3, (), generator=generator(1, i))) for i in rows.index.tolist()]
         return rows.replace(samples=self.trigger(rows), labels=torch.tensor(labels))
 
@@ -59,7 +59,7 @@ class CleanLabel(Toy):
         mean = chosen.samples.float().mean().round().int() % 5
         self.changes = {index: change + mean for index, change in by_index}
 
-    def mark(self, rows: Dataset) -> Dataset:
+    def mark(self, rows: Dataset, ranks: torch.Tensor) -> Dataset:
         change = torch.stack([self.changes[i] for i in rows.index.tolist()])
         samples = (rows.samples.int() + change).clamp(0, 255).to(torch.uint8)
         return rows.replace(samples=samples, labels=rows.labels)

@@ -21,11 +21,11 @@ class Failing(BadNets):
     error: BaseException
     calls = 0
 
-    def mark(self, rows):
+    def mark(self, rows, ranks):
         self.calls += 1
         if self.calls == 3:
             raise self.error
-        return super().mark(rows)
+        return super().mark(rows, ranks)
 
 
 def make(kind=BadNets, rate=0.25, target=1):

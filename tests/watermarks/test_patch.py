@@ -102,7 +102,7 @@ def test_an_incomplete_record_is_refused(key):
 def test_images_of_another_size_are_refused(toy_dataset):
     """The cross would lie in the middle of a larger image, and nobody would notice."""
     larger = toy_dataset(shape=(3, 12, 12))
-    for call in (make().mark, make().trigger):
+    for call in (lambda rows: make().mark(rows, torch.arange(len(rows))), make().trigger):
         with pytest.raises(WatermarkError, match=r"made for images of \(8, 8\)"):
             call(larger)
 

@@ -1,0 +1,130 @@
+"""The canonical id of a dataset: the root of a Merkle tree over its decoded items.
+
+The id survives repacking, and one item can be disclosed without the rest. The tree is that of
+RFC 6962, section 2.1: leaves and inner nodes are hashed under different first bytes, so that no
+node can be passed off as a leaf.
+"""
+
+import hashlib
+import struct
+from collections.abc import Iterable
+
+import numpy as np
+
+from datadeed.errors import DatasetError
+
+_SIZE = hashlib.sha256().digest_size
+
+
+def leaf(pixels: np.ndarray, label: int) -> bytes:
+    """SHA-256 of one item: ``0x00``, H, W and C as uint32, the pixels, the label as int64.
+
+    Integers are little-endian.
+
+    Args:
+        pixels: (H, W, C) uint8.
+        label: the class number.
+
+    Returns:
+        32 bytes.
+
+    Raises:
+        DatasetError: the pixels have another shape or dtype.
+    """
+    if pixels.ndim != 3 or pixels.dtype != np.uint8:
+        raise DatasetError(
+            f"an item of shape {pixels.shape} {pixels.dtype} has no leaf: give (H, W, C) uint8"
+        )
+    sha = hashlib.sha256(struct.pack("<B3I", 0, *pixels.shape))
+    sha.update(np.ascontiguousarray(pixels).data)
+    sha.update(struct.pack("<q", label))
+    return sha.digest()
+
+
+def _node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def merkle_root(leaves: Iterable[bytes]) -> str:
+    """The root over 32-byte leaves, in hexadecimal.
+
+    The leaves may come from a generator: one node a level is held.
+
+    Raises:
+        DatasetError: there is no leaf.
+    """
+    # (leaves below, node): the sizes are falling powers of two, as a binary counter's digits.
+    waiting: list[tuple[int, bytes]] = []
+    for one in leaves:
+        size, node = 1, one
+        while waiting and waiting[-1][0] == size:
+            node = _node(waiting.pop()[1], node)
+            size *= 2
+        waiting.append((size, node))
+    if not waiting:
+        raise DatasetError("a dataset without rows has no Merkle root: check the source")
+    node = waiting.pop()[1]
+    while waiting:
+        node = _node(waiting.pop()[1], node)
+    return node.hex()
+
+
+def inclusion_path(leaves: Iterable[bytes], i: int) -> list[bytes]:
+    """The siblings, from the bottom up, that lead from leaf ``i`` to the root.
+
+    The leaves of a level are held joined: 41 MB for ImageNet's 1.28 million rows.
+
+    Raises:
+        DatasetError: there is no leaf ``i``.
+    """
+    level = bytearray()
+    for one in leaves:
+        level += one
+    if not 0 <= i < len(level) // _SIZE:
+        raise DatasetError(f"there is no leaf {i} among {len(level) // _SIZE}: give a row's number")
+    path = []
+    while len(level) > _SIZE:
+        sibling = level[(i ^ 1) * _SIZE : ((i ^ 1) + 1) * _SIZE]
+        if sibling:
+            path.append(bytes(sibling))
+        _to_parents(level)
+        i //= 2
+    return path
+
+
+def _to_parents(level: bytearray) -> None:
+    """Replace a level by the one above it, in place; an odd last node is promoted."""
+    end = 0
+    for start in range(0, len(level), 2 * _SIZE):
+        pair = bytes(level[start : start + 2 * _SIZE])
+        node = _node(pair[:_SIZE], pair[_SIZE:]) if len(pair) > _SIZE else pair
+        level[end : end + _SIZE] = node
+        end += _SIZE
+    del level[end:]
+
+
+def verify_path(leaf: bytes, i: int, n: int, path: list[bytes], root: str) -> bool:
+    """Whether a path proves that ``leaf`` is number ``i`` of ``n`` under ``root``.
+
+    Make the leaf from the disclosed item with :func:`leaf`; a digest that somebody hands over
+    proves nothing about an item.
+
+    Args:
+        leaf: 32 bytes.
+        i: the leaf's number, from 0.
+        n: how many leaves the tree has.
+        path: what :func:`inclusion_path` returned.
+        root: hexadecimal.
+    """
+    if not 0 <= i < n or any(len(node) != _SIZE for node in (leaf, *path)):
+        return False
+    node, rest = leaf, iter(path)
+    last = n - 1
+    while last:
+        if i % 2 or i < last:  # a last node without a sibling is promoted
+            sibling = next(rest, None)
+            if sibling is None:
+                return False
+            node = _node(sibling, node) if i % 2 else _node(node, sibling)
+        i, last = i // 2, last // 2
+    return next(rest, None) is None and node.hex() == root
