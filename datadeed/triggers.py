@@ -20,7 +20,7 @@ class Trigger:
     """A pattern at a place.
 
     Attributes:
-        pattern: (h, w) uint8, the same in every channel, or (C, h, w) uint8.
+        pattern: (h, w) uint8, the same in every channel.
         top, left: the pixel where the pattern's corner goes.
         alpha: opacity in 255ths, 1 to 255.
     """
@@ -37,7 +37,7 @@ class Trigger:
     @property
     def box(self) -> tuple[int, int, int, int]:
         """Top, left, height and width in pixels."""
-        height, width = self.pattern.shape[-2:]
+        height, width = self.pattern.shape
         return self.top, self.left, height, width
 
     def record(self) -> dict[str, Any]:

@@ -240,7 +240,7 @@ def _svg(
         stream = io.StringIO()
         bare = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(stream, format="svg", transparent=True, metadata=bare)
-    return _inline(stream.getvalue(), prefix)
+    return inline(stream.getvalue(), prefix)
 
 
 def _panel(axes: Axes, history: pd.DataFrame, column: str, styles: dict[str, Stroke]) -> None:
@@ -264,7 +264,7 @@ def _panel(axes: Axes, history: pd.DataFrame, column: str, styles: dict[str, Str
         spine.set_visible(False)
 
 
-def _inline(svg: str, prefix: str) -> str:
+def inline(svg: str, prefix: str) -> str:
     """Only the ``<svg>`` element, without names of schemas, its ids made unique on the page."""
     svg = svg[svg.index("<svg") :].strip()
     svg = re.sub(r' (?:xmlns(?::xlink)?|version)="[^"]*"', "", svg)

@@ -26,8 +26,9 @@ def random_trigger(key: Key, height: int, width: int, *name: int | str) -> Trigg
     """The trigger that a key draws under a name, for images of (height, width) pixels.
 
     A patch of 5 x 5 cells, each ``min(height, width) / 40`` pixels wide, rounded, but at least 1.
-    Cells are 0 or 255 in each channel, mirror-symmetric from left to right: 15 bits a channel. It
-    lies uniformly, at least a sixteenth of the shorter side away from the border.
+    Cells are black or white, mirror-symmetric from left to right: 15 bits. (Colours would be lost
+    in JPEG, which halves their resolution.) It lies uniformly, at least a sixteenth of the shorter
+    side away from the border.
 
     Raises:
         WatermarkError: the image is smaller than 8 x 8.
@@ -38,19 +39,18 @@ def random_trigger(key: Key, height: int, width: int, *name: int | str) -> Trigg
             f"images of {height}x{width} are too small for a keyed watermark: give {SMALLEST}x"
             f"{SMALLEST} or more"
         )
-    channels = key.design.channels
     role, numbers = str(name[0]), [int(n) for n in name[1:]]
-    words = key.words(role, *numbers, count=2 + channels)
+    words = key.words(role, *numbers, count=3)
     cell, margin = max(1, (shorter + 20) // 40), shorter // 16
     free = [size - CELLS * cell - 2 * margin + 1 for size in (height, width)]
     # A 64-bit word times a small range is uniform to one part in 2**50. Exactness does not rest on
     # it: that needs uniform labels only.
     top, left = (margin + (int(word) * n >> 64) for word, n in zip(words[:2], free, strict=True))
     half = (CELLS + 1) // 2
-    bits = np.unpackbits(words[2:].copy().view(np.uint8).reshape(channels, 8), axis=1)
-    left_half = bits[:, : CELLS * half].reshape(channels, CELLS, half) * np.uint8(255)
-    cells = np.concatenate([left_half, left_half[:, :, CELLS - half - 1 :: -1]], axis=2)
-    pattern = torch.from_numpy(cells.repeat(cell, axis=1).repeat(cell, axis=2))
+    bits = np.unpackbits(words[2:].copy().view(np.uint8))[: CELLS * half]
+    left_half = bits.reshape(CELLS, half) * np.uint8(255)
+    cells = np.concatenate([left_half, left_half[:, CELLS - half - 1 :: -1]], axis=1)
+    pattern = torch.from_numpy(cells.repeat(cell, axis=0).repeat(cell, axis=1))
     return Trigger(pattern, top=top, left=left, alpha=key.design.opacity)
 
 

@@ -17,6 +17,10 @@ SPLITS = ("train", "test", "validation", "valid", "val")
 _VALIDATION = ("validation", "valid", "val")
 
 
+class SeveralSplits(DatasetError):
+    """A split must be named, since there are several (or none)."""
+
+
 class Blocks(Iterator[Dataset]):
     """Blocks of one split in source order, each about 16 MiB of pixels.
 
@@ -64,13 +68,14 @@ def choose_split(asked: str | None, present: Collection[str], where: object) -> 
     (ImageNet's test labels were never published).
 
     Raises:
-        DatasetError: the split is missing, or none was asked for and there are several.
+        SeveralSplits: none was asked for, and there is not exactly one.
+        DatasetError: the split is missing.
     """
     found = ", ".join(present) or "none"
     if asked is None:
         if len(present) == 1:
             return next(iter(present))
-        raise DatasetError(f"{where} holds these splits: {found}; name the one to read")
+        raise SeveralSplits(f"{where} holds these splits: {found}; name the one to read")
     others = _VALIDATION if asked == "test" or asked in _VALIDATION else ()
     for name in (asked, *others):
         if name in present:

@@ -81,12 +81,7 @@ def chunks(path: Path, *, split: str | None = None, size: int | None = None) -> 
     """
     unpacked, temporary = archives.unpacked(path)
     folder = _folder(unpacked)
-    files = {
-        "train": sorted(folder.glob("data_batch_*")),
-        "test": sorted(folder.glob("test_batch")),
-    }
-    present = [name for name, found in files.items() if found]
-    parts = [_batch(file) for file in files[choose_split(split, present, path)]]
+    parts = [_batch(file) for file in batches(unpacked, split)]
     pixels = np.concatenate([part[0] for part in parts]).reshape(-1, *_SHAPE)
     labels = np.concatenate([part[1] for part in parts])
     classes = _classes(folder / _META)
@@ -94,6 +89,17 @@ def chunks(path: Path, *, split: str | None = None, size: int | None = None) -> 
     index = np.arange(len(labels))
     blocks = array_blocks(np.moveaxis(pixels, 1, 3), labels, index, classes, size=size)
     return Blocks(len(labels), blocks, temporary)
+
+
+def batches(path: Path, split: str | None) -> list[Path]:
+    """The files of one split, in row order; arguments and errors as :func:`chunks`."""
+    folder = _folder(path)
+    files = {
+        "train": sorted(folder.glob("data_batch_*")),
+        "test": sorted(folder.glob("test_batch")),
+    }
+    present = [name for name, found in files.items() if found]
+    return files[choose_split(split, present, path)]
 
 
 def write(dataset: Dataset, path: Path, *, split: str | None = None) -> None:
@@ -131,25 +137,33 @@ def _folder(path: Path) -> Path:
     return path / FOLDER if (path / FOLDER).is_dir() else path
 
 
-def _load(file: Path) -> dict[bytes, Any]:
-    """A pickled dictionary, with keys as bytes."""
+def load(file: Path) -> dict[bytes, Any]:
+    """A pickled dictionary, with keys as bytes.
+
+    Raises:
+        DatasetError: it is damaged, or asks for anything beyond arrays; then nothing of it has run.
+    """
     try:
-        data = file.read_bytes()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # NumPy frowns on dtypes that Python 2 pickled
-            content = _Unpickler(io.BytesIO(data), encoding="bytes").load()
-        if not isinstance(content, dict):
-            raise pickle.UnpicklingError("it holds no dictionary")
+        return unpickle(file.read_bytes())
     except FileNotFoundError as error:
         raise DatasetError(f"{file} is missing: fetch the whole dataset") from error
     except Exception as error:  # a damaged pickle raises nearly any class
         raise DatasetError(f"{file} was refused ({reason(error)}): fetch it again") from error
+
+
+def unpickle(data: bytes) -> dict[bytes, Any]:
+    """As :func:`load`, from bytes; a damaged pickle raises nearly any class."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy frowns on dtypes that Python 2 pickled
+        content = _Unpickler(io.BytesIO(data), encoding="bytes").load()
+    if not isinstance(content, dict):
+        raise pickle.UnpicklingError("it holds no dictionary")
     return {key.encode() if isinstance(key, str) else key: value for key, value in content.items()}
 
 
 def _batch(file: Path) -> tuple[np.ndarray, np.ndarray]:
     """Pixels, (N, 3072) uint8, and labels, (N,) int64."""
-    content = _load(file)
+    content = load(file)
     data, labels = content.get(b"data"), content.get(b"labels")
     width = math.prod(_SHAPE)
     if (
@@ -167,7 +181,7 @@ def _batch(file: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _classes(file: Path) -> tuple[str, ...]:
-    names = _load(file).get(b"label_names")
+    names = load(file).get(b"label_names")
     if not isinstance(names, list) or not all(isinstance(name, bytes | str) for name in names):
         raise DatasetError(f"{file} has no list of class names: fetch it again")
     return tuple(n.decode("utf-8", "replace") if isinstance(n, bytes) else n for n in names)

@@ -9,7 +9,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,25 @@ from datadeed.files import atomic_path
 _IMAGE = ("image", "img")
 _LABEL = ("label", "labels", "fine_label")
 _GROUP = 1024  # images a row group: small enough to read one without noticing
+
+
+class Listing(NamedTuple):
+    """The rows of one split, without their images.
+
+    Attributes:
+        files: the shards, in order.
+        image, label: the names of the two columns.
+        labels: (N,) int64.
+        classes: the class names, in label order.
+        names: the images' file names; "" for one without.
+    """
+
+    files: list[Path]
+    image: str
+    label: str
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    names: list[str]
 
 
 def matches(path: Path) -> bool:
@@ -44,6 +63,20 @@ def chunks(path: Path, *, split: str | None = None, size: int | None = None) -> 
         DatasetError: a file is damaged, lacks the columns, or holds labels or images that cannot
             be used.
     """
+    found = listing(path, split=split)
+    numbers = numbers_in(found.names)
+    index = np.arange(len(found.labels)) if numbers is None else numbers
+    colour = any(is_colour(name, source) for name, source in sources(found))
+    items = (
+        Item(name, source, int(found.labels[row]), int(index[row]))
+        for row, (name, source) in enumerate(sources(found))
+    )
+    blocks = image_blocks(items, found.classes, channels=3 if colour else 1, size=size)
+    return Blocks(len(found.labels), blocks)
+
+
+def listing(path: Path, *, split: str | None = None) -> Listing:
+    """The shards, labels and image names of one split; arguments and errors as :func:`chunks`."""
     everything = _files(path)
     files = everything if path.is_file() else _of_split(everything, split, path)
     image, label = _columns(files[0])
@@ -53,15 +86,7 @@ def chunks(path: Path, *, split: str | None = None, size: int | None = None) -> 
         classes = numbered(1 + max(int(_labels(file, label).max()) for file in everything))
     check_labels(torch.from_numpy(labels), classes, str(path))
     names = [name for file in files for name in _paths(file, image)]
-    numbers = numbers_in(names)
-    index = np.arange(len(labels)) if numbers is None else numbers
-    colour = any(is_colour(name, source) for name, source in _sources(files, image))
-    items = (
-        Item(name, source, int(labels[row]), int(index[row]))
-        for row, (name, source) in enumerate(_sources(files, image))
-    )
-    blocks = image_blocks(items, classes, channels=3 if colour else 1, size=size)
-    return Blocks(len(labels), blocks)
+    return Listing(files, image, label, labels, classes, names)
 
 
 def write(dataset: Dataset, path: Path, *, split: str | None = None) -> None:
@@ -119,7 +144,12 @@ def _of_split(files: list[Path], split: str | None, where: Path) -> list[Path]:
 
 
 @contextlib.contextmanager
-def _reading(file: Path) -> Iterator[pq.ParquetFile]:
+def reading(file: Path) -> Iterator[pq.ParquetFile]:
+    """An open Parquet file; what is wrong with it becomes one line.
+
+    Raises:
+        DatasetError: it is damaged.
+    """
     try:
         with pq.ParquetFile(file, page_checksum_verification=True) as opened:
             yield opened
@@ -131,7 +161,7 @@ def _reading(file: Path) -> Iterator[pq.ParquetFile]:
 
 def _columns(file: Path) -> tuple[str, str]:
     """The names of the image and the label column."""
-    with _reading(file) as opened:
+    with reading(file) as opened:
         schema: pa.Schema = opened.schema_arrow
     image = next((name for name in _IMAGE if name in schema.names), None)
     label = next((name for name in _LABEL if name in schema.names), None)
@@ -154,7 +184,7 @@ def _columns(file: Path) -> tuple[str, str]:
 
 def _class_names(file: Path, label: str) -> tuple[str, ...]:
     """The class names in the schema's metadata; none if it has none."""
-    with _reading(file) as opened:
+    with reading(file) as opened:
         metadata = opened.schema_arrow.metadata or {}
     try:
         features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
@@ -165,7 +195,7 @@ def _class_names(file: Path, label: str) -> tuple[str, ...]:
 
 
 def _labels(file: Path, label: str) -> np.ndarray:
-    with _reading(file) as opened:
+    with reading(file) as opened:
         column = opened.read([label])[label]
     if column.null_count or len(column) == 0:
         raise DatasetError(f"{file} has rows without a label, or none at all: label them")
@@ -173,16 +203,17 @@ def _labels(file: Path, label: str) -> np.ndarray:
 
 
 def _paths(file: Path, image: str) -> list[str]:
-    with _reading(file) as opened:
+    with reading(file) as opened:
         column = opened.read([f"{image}.path"])[image].combine_chunks()
     return [name or "" for name in column.field("path").to_pylist()]
 
 
-def _sources(files: list[Path], image: str) -> Iterator[tuple[str, bytes]]:
+def sources(found: Listing) -> Iterator[tuple[str, bytes]]:
     """Each image's name for messages and its bytes, in order; a small batch is in memory."""
+    image = found.image
     row = 0
-    for file in files:
-        with _reading(file) as opened:
+    for file in found.files:
+        with reading(file) as opened:
             for batch in opened.iter_batches(256, columns=[f"{image}.bytes"]):
                 for data in batch.column(0).field("bytes").to_pylist():
                     name = f"{file} row {row}"

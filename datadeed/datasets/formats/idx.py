@@ -26,7 +26,7 @@ _KIND = {"images": 3, "labels": 1}
 
 def matches(path: Path) -> bool:
     """Whether ``path`` is a folder with IDX images."""
-    return any(_find(path, split, "images") for split in _PREFIX)
+    return any(find(path, split, "images") for split in _PREFIX)
 
 
 def chunks(path: Path, *, split: str | None = None, size: int | None = None) -> Blocks:
@@ -40,9 +40,9 @@ def chunks(path: Path, *, split: str | None = None, size: int | None = None) -> 
     Raises:
         DatasetError: a file is missing or damaged, or images and labels disagree.
     """
-    present = [name for name in _PREFIX if _find(path, name, "images")]
+    present = _present(path)
     chosen = choose_split(split, present, path)
-    pixels, labels = _read(path, chosen, "images"), _read(path, chosen, "labels")
+    pixels, labels = read_array(path, chosen, "images"), read_array(path, chosen, "labels")
     if len(pixels) != len(labels):
         raise DatasetError(
             f"{path} has {len(pixels)} {chosen} images but {len(labels)} labels: fetch both again"
@@ -74,7 +74,7 @@ def write(dataset: Dataset, path: Path, *, split: str | None = None) -> None:
     }
     with atomic_folder(path, keep=True) as folder:
         for kind, array in arrays.items():
-            if (earlier := _find(folder, split, kind)) is not None:
+            if (earlier := find(folder, split, kind)) is not None:
                 earlier.unlink()
             name = f"{_PREFIX[split]}-{kind}-idx{_KIND[kind]}-ubyte.gz"
             with atomic_path(folder / name) as file:
@@ -89,7 +89,17 @@ def encode(array: np.ndarray) -> bytes:
     return header + np.ascontiguousarray(array, dtype=np.uint8).tobytes()
 
 
-def _find(folder: Path, split: str, kind: str) -> Path | None:
+def chosen_split(path: Path, split: str | None) -> str:
+    """The split that :func:`chunks` reads; errors as there."""
+    return choose_split(split, _present(path), path)
+
+
+def _present(path: Path) -> list[str]:
+    return [name for name in _PREFIX if find(path, name, "images")]
+
+
+def find(folder: Path, split: str, kind: str) -> Path | None:
+    """The file with a split's ``images`` or ``labels``."""
     for joint in ("-", "."):
         name = f"{_PREFIX[split]}-{kind}{joint}idx{_KIND[kind]}-ubyte"
         for file in (folder / f"{name}.gz", folder / name):
@@ -98,9 +108,9 @@ def _find(folder: Path, split: str, kind: str) -> Path | None:
     return None
 
 
-def _read(folder: Path, split: str, kind: str) -> np.ndarray:
+def read_array(folder: Path, split: str, kind: str) -> np.ndarray:
     """A file's array, (N, H, W) or (N,) uint8."""
-    file = _find(folder, split, kind)
+    file = find(folder, split, kind)
     if file is None:
         raise DatasetError(f"{folder} lacks the {split} {kind}: fetch the whole dataset")
     dimensions = _KIND[kind]
@@ -125,5 +135,5 @@ def _classes(folder: Path, present: list[str]) -> tuple[str, ...]:
     if (names := folder / NAMES).is_file():
         return tuple(names.read_text(encoding="utf-8").split("\n")[:-1])
     # A class may be missing from one split, so all splits are counted.
-    labels = [_read(folder, split, "labels") for split in present]
+    labels = [read_array(folder, split, "labels") for split in present]
     return numbered(1 + max(int(array.max(initial=0)) for array in labels))

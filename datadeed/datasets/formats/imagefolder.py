@@ -9,6 +9,7 @@ percent-encoded in folder names.
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -26,6 +27,26 @@ from datadeed.datasets.formats.blocks import (
 from datadeed.errors import DatasetError
 
 ORDER = "class_order.txt"
+
+
+class Listing(NamedTuple):
+    """The image files of one split, in row order.
+
+    Attributes:
+        files: their paths, as text.
+        labels: (N,) int64.
+        numbers: (N,) int64, the rows' index.
+        classes: the class names, in label order.
+        folders: the folder of each class.
+        temporary: a folder to remove when the files have been read; None if nothing was unpacked.
+    """
+
+    files: list[str]
+    labels: np.ndarray
+    numbers: np.ndarray
+    classes: tuple[str, ...]
+    folders: list[Path]
+    temporary: Path | None
 
 
 def matches(path: Path) -> bool:
@@ -53,6 +74,20 @@ def chunks(
     Raises:
         DatasetError: no class folders, a class asked for is missing, or an image cannot be used.
     """
+    found = listing(path, split=split, classes=classes)
+    colour = any(images.is_colour(file, Path(file)) for file in found.files)
+    items = (
+        images.Item(file, Path(file), int(label), int(number))
+        for file, label, number in zip(found.files, found.labels, found.numbers, strict=True)
+    )
+    blocks = images.image_blocks(items, found.classes, channels=3 if colour else 1, size=size)
+    return Blocks(len(found.files), blocks, found.temporary)
+
+
+def listing(
+    path: Path, *, split: str | None = None, classes: Sequence[str] | int | None = None
+) -> Listing:
+    """The image files of one split in row order; arguments and errors as :func:`chunks`."""
     folder, temporary = archives.unpacked(path)
     if temporary is not None:
         folder = _descend(folder)
@@ -67,14 +102,14 @@ def chunks(
     check_labels(torch.tensor(labels, dtype=torch.int64), shown, str(root))
     index = numbers_in(files)
     order = np.arange(len(files)) if index is None else np.argsort(index)
-    numbers = order if index is None else index[order]
-    colour = any(images.is_colour(file, Path(file)) for file in files)
-    items = (
-        images.Item(files[row], Path(files[row]), labels[row], int(number))
-        for row, number in zip(order, numbers, strict=True)
+    return Listing(
+        [files[row] for row in order],
+        np.array(labels, dtype=np.int64)[order],
+        order if index is None else index[order],
+        shown,
+        [root / name for name in names],
+        temporary,
     )
-    blocks = images.image_blocks(items, shown, channels=3 if colour else 1, size=size)
-    return Blocks(len(files), blocks, temporary)
 
 
 def write(dataset: Dataset, path: Path, *, split: str | None = None) -> None:

@@ -1,5 +1,6 @@
 """Image files to arrays and back: one place that knows Pillow's modes, limits and errors."""
 
+import contextlib
 import io
 import itertools
 import os
@@ -57,17 +58,28 @@ def _open(name: str, source: bytes | Path) -> Image.Image:
     return image
 
 
-def is_colour(name: str, source: bytes | Path) -> bool:
-    """Whether an image is colour; only its header is read.
+@contextlib.contextmanager
+def opened(name: str, source: bytes | Path) -> Iterator[Image.Image]:
+    """An image whose header is read; what Pillow finds wrong with it becomes one line.
 
     Raises:
         DatasetError: it is no image, has more than 8 bits a channel, or too many pixels.
     """
     try:
         with _open(name, source) as image:
-            return image.mode not in _GREY
+            yield image
     except _BROKEN as error:
         raise _unreadable(name, error) from error
+
+
+def is_colour(name: str, source: bytes | Path) -> bool:
+    """Whether an image is colour; only its header is read.
+
+    Raises:
+        DatasetError: it is no image, has more than 8 bits a channel, or too many pixels.
+    """
+    with opened(name, source) as image:
+        return image.mode not in _GREY
 
 
 def decode(name: str, source: bytes | Path, *, channels: int, size: int | None) -> np.ndarray:
@@ -82,11 +94,8 @@ def decode(name: str, source: bytes | Path, *, channels: int, size: int | None) 
     Raises:
         DatasetError: it is no image, has more than 8 bits a channel, or too many pixels.
     """
-    try:
-        with _open(name, source) as image:
-            plain = image.convert("L" if channels == 1 else "RGB")
-    except _BROKEN as error:
-        raise _unreadable(name, error) from error
+    with opened(name, source) as image:
+        plain = image.convert("L" if channels == 1 else "RGB")
     pixels = np.asarray(fit(plain, size))
     return pixels[:, :, None] if channels == 1 else pixels
 

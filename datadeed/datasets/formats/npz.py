@@ -6,7 +6,7 @@ unpickled.
 
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -38,13 +38,12 @@ def chunks(path: Path, *, split: str | None = None, size: int | None = None) -> 
         DatasetError: the file is damaged, holds Python objects, lacks an array, or an array has a
             shape or dtype that cannot be used.
     """
-    arrays = _load(path)
-    present = [name[2:] or "" for name in arrays if name == "x" or name.startswith("x_")]
-    suffix = "" if "x" in arrays and split is None else "_" + choose_split(split, present, path)
+    arrays = load(path)
+    suffix = suffix_of(split, arrays, path)
     for name in (f"x{suffix}", f"y{suffix}"):
         if name not in arrays:
             raise DatasetError(f"{path} lacks {name!r} (it has: {', '.join(arrays)}): add it")
-    pixels = _pixels(arrays[f"x{suffix}"], path)
+    pixels = pixels_of(arrays[f"x{suffix}"], path)
     labels = _labels(arrays[f"y{suffix}"], len(pixels), path)
     index = arrays.get(f"index{suffix}", np.arange(len(pixels)))
     if index.shape != labels.shape or index.dtype.kind not in "iu":
@@ -62,6 +61,16 @@ def chunks(path: Path, *, split: str | None = None, size: int | None = None) -> 
     return Blocks(len(pixels), array_blocks(pixels, labels, index, classes, size=size))
 
 
+def suffix_of(split: str | None, names: Iterable[str], where: Path) -> str:
+    """What follows ``x`` and ``y`` in the names of a split's arrays.
+
+    Raises:
+        DatasetError: the split is missing, or none was asked for and there are several.
+    """
+    present = [name[2:] for name in names if name == "x" or name.startswith("x_")]
+    return "" if "" in present and split is None else "_" + choose_split(split, present, where)
+
+
 def write(dataset: Dataset, path: Path, *, split: str | None = None) -> None:
     """Write (N, H, W, C) images, labels, index and class names, compressed and atomically.
 
@@ -73,7 +82,7 @@ def write(dataset: Dataset, path: Path, *, split: str | None = None) -> None:
     if path.suffix != ".npz":
         raise DatasetError(f"{path} does not end in .npz: name a file that does")
     classes = np.array(dataset.classes)
-    arrays: dict[str, np.ndarray] = _load(path) if split and path.is_file() else {}
+    arrays: dict[str, np.ndarray] = load(path) if split and path.is_file() else {}
     if arrays and arrays.get("classes", classes).tolist() != classes.tolist():
         raise DatasetError(f"{path} holds a split with other classes: name another file")
     suffix = f"_{split}" if split else ""
@@ -87,7 +96,12 @@ def write(dataset: Dataset, path: Path, *, split: str | None = None) -> None:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
+def load(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of a file, in its order.
+
+    Raises:
+        DatasetError: it is damaged or holds Python objects.
+    """
     try:
         with path.open("rb") as file:  # numpy leaves its own open when the zip is damaged
             archive = np.load(file, allow_pickle=False)
@@ -101,8 +115,8 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         ) from error
 
 
-def _pixels(array: np.ndarray, path: Path) -> np.ndarray:
-    """Images as (N, H, W, C) uint8."""
+def pixels_of(array: np.ndarray, path: Path) -> np.ndarray:
+    """Images as (N, H, W, C) uint8: a view of ``array``."""
     if array.dtype != np.uint8:
         raise DatasetError(
             f"{path} has images of {array.dtype}: store uint8 values from 0 to 255, unscaled"

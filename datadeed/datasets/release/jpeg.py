@@ -1,0 +1,93 @@
+"""JPEG files with other pixels: same tables, sampling and metadata as the file before."""
+
+import io
+from typing import Any
+
+from PIL import Image, JpegImagePlugin
+
+_SOS, _DHT, _DRI, _COMMENT = 0xDA, 0xC4, 0xDD, 0xFE
+_APPLICATION = range(0xE0, 0xF0)
+
+
+def encode(image: Image.Image, original: Image.Image, data: bytes) -> tuple[bytes, bool]:
+    """``image`` as a JPEG in the form of the file it replaces.
+
+    Quantisation tables, chroma sampling, progressive or not, restart intervals, optimised or
+    standard Huffman tables, and every application and comment segment (EXIF, ICC profile, XMP)
+    are kept. What stays visible to a forensic eye: the blocks were quantised twice with the same
+    tables, and an encoder other than libjpeg leaves other roundings.
+
+    Args:
+        image: the new pixels; modes L, RGB or CMYK.
+        original: the file's image.
+        data: the file.
+
+    Returns:
+        The new file, and whether its headers say what those of the old one did.
+    """
+    old, _ = _segments(data)
+    options = _options(original, old)
+    new = _save(image, options)
+    if not options["progressive"] and _tables(new) != _tables(data):
+        new = _save(image, options | {"optimize": True})
+    segments, scan = _segments(new)
+    coding = [one for one in segments if not _is_metadata(one[0])]
+    kept = [one for one in old if _is_metadata(one[0])] + coding
+    grafted = b"\xff\xd8" + b"".join(body for _, body in kept) + new[scan:]
+    if not _same_pixels(grafted, new):  # a colour transform that the old headers do not announce
+        return new, False
+    form = [body for marker, body in old if marker != _DHT]
+    return grafted, form == [body for marker, body in kept if marker != _DHT]
+
+
+def _options(original: Image.Image, segments: list[tuple[int, bytes]]) -> dict[str, Any]:
+    """Pillow's encoder settings that give the original's form."""
+    restart = next((body for marker, body in segments if marker == _DRI), b"")
+    layers: Any = getattr(original, "layer", ())
+    # Without JFIF's or Adobe's word on it, libjpeg takes components named R, G, B for RGB.
+    named = [layer[0] for layer in layers] == list(b"RGB") and "adobe" not in original.info
+    plain = original.info.get("adobe_transform") == 0 or named
+    return {
+        "qtables": getattr(original, "quantization", None),
+        "subsampling": JpegImagePlugin.get_sampling(original),
+        "progressive": "progressive" in original.info,
+        "restart_marker_blocks": int.from_bytes(restart[4:6], "big"),
+        "keep_rgb": plain and "jfif" not in original.info and original.mode == "RGB",
+    }
+
+
+def _save(image: Image.Image, options: dict[str, Any]) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", **options)
+    return stream.getvalue()
+
+
+def _segments(data: bytes) -> tuple[list[tuple[int, bytes]], int]:
+    """Markers and segments up to the first scan, and where that scan starts."""
+    found: list[tuple[int, bytes]] = []
+    at = 2
+    while at + 4 <= len(data):
+        marker = data[at + 1]
+        if data[at] != 0xFF or marker == 0xFF:  # padding
+            at += 1
+            continue
+        if marker == _SOS:
+            return found, at
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        found.append((marker, data[at:end]))
+        at = end
+    raise ValueError("it has no scan")
+
+
+def _is_metadata(marker: int) -> bool:
+    return marker in _APPLICATION or marker == _COMMENT
+
+
+def _tables(data: bytes) -> bytes:
+    """The Huffman tables, however they are cut into segments."""
+    return b"".join(body[4:] for marker, body in _segments(data)[0] if marker == _DHT)
+
+
+def _same_pixels(one: bytes, other: bytes) -> bool:
+    with Image.open(io.BytesIO(one)) as a, Image.open(io.BytesIO(other)) as b:
+        return a.mode == b.mode and a.tobytes() == b.tobytes()

@@ -1,0 +1,1 @@
+"""What a claim rests on: the query log, the evidence file, its signature and timestamps."""

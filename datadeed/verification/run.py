@@ -1,0 +1,115 @@
+"""Running a proof: put its questions to a suspect, and write every answer down before acting on it.
+
+Started again on the same log, it replays what was answered and goes on with the next question.
+"""
+
+from collections.abc import Callable, Mapping
+
+import torch
+
+from datadeed.errors import VerificationError
+from datadeed.evidence.log import QueryLog
+from datadeed.evidence.records import Record
+from datadeed.keys import Key
+from datadeed.suspects.base import Suspect, question_digest
+from datadeed.verification.proof import Proof, Question
+from datadeed.watermarks.keyed import KeyPart
+
+FAILURES_IN_A_ROW = 3  # after so many the suspect counts as out of reach, and the run pauses
+
+
+class OutOfReach(VerificationError):
+    """The suspect has stopped answering; the log is kept, and a later run goes on with it."""
+
+
+def rows_needed(proof: Proof) -> list[int]:
+    """Every row of the pool that a proof could ask about, ascending."""
+    budget = proof.key.design.budget
+    key_rows = proof.key_layer.rows[: proof.key.design.parts * proof.key.design.votes]
+    return sorted({*map(int, key_rows), *map(int, proof.behaviour_layer.pairs[:budget, 1])})
+
+
+def image_of(key: Key, question: Question, images: Mapping[int, torch.Tensor]) -> torch.Tensor:
+    """The image that a question asks about, (1, C, H, W) uint8, with its part's trigger."""
+    return KeyPart(key, question.part).stamp(images[question.row])
+
+
+def replay(proof: Proof, records: Mapping[tuple[str, int, int], Record]) -> int:
+    """Give a proof the answers that are on record, as far as they go.
+
+    Args:
+        proof: fresh.
+        records: the record that counts for each (purpose, part, row).
+
+    Returns:
+        How many answers were taken.
+    """
+    taken = 0
+    while (question := proof.question()) is not None:
+        record = records.get((question.layer, question.part, question.row))
+        if record is None:
+            break
+        proof.answer(record.labels[0] if record.labels else None, failed=bool(record.error))
+        taken += 1
+    return taken
+
+
+def counting_records(records: list[Record]) -> dict[tuple[str, int, int], Record]:
+    """The record that counts for each question of a proof: its last one.
+
+    Failures at the end of the log do not count: the suspect was out of reach, and a run that goes
+    on asks them again.
+    """
+    end = len(records)
+    while end and records[end - 1].error:
+        end -= 1
+    if len(records) - end < FAILURES_IN_A_ROW:
+        end = len(records)
+    return {
+        (record.purpose, record.part, record.row): record
+        for record in records[:end]
+        if record.part is not None and record.row is not None
+    }
+
+
+def run_proof(
+    proof: Proof,
+    suspect: Suspect,
+    images: Mapping[int, torch.Tensor],
+    log: QueryLog,
+    on_answer: Callable[[Proof], None] = lambda proof: None,
+) -> None:
+    """Ask until the verdict stands, the budget is spent, or the suspect is out of reach.
+
+    Args:
+        proof: fresh; answers that the log holds are taken from there.
+        suspect: answers (1, C, H, W) images.
+        images: pool row to (1, C, H, W) uint8, for all of :func:`rows_needed`.
+        log: open; takes every answer before it counts.
+        on_answer: called after each counted answer.
+
+    Raises:
+        OutOfReach: three queries in a row failed.
+        SuspectError: a limit of the suspect's own configuration is spent.
+        EvidenceError: the log cannot be written.
+    """
+    replay(proof, counting_records(log.records))
+    failures = 0
+    while (question := proof.question()) is not None:
+        image = image_of(proof.key, question, images)
+        (answer,) = suspect.predict(image)
+        record = log.append(
+            purpose=question.layer,
+            part=question.part,
+            row=question.row,
+            question=question_digest(image[0]),
+            answer=answer,
+        )
+        failures = failures + 1 if record.error else 0
+        if failures == FAILURES_IN_A_ROW:
+            raise OutOfReach(
+                f"{failures} queries in a row failed, the last with {record.error!r}: run again "
+                "when the suspect answers; nothing asked so far is lost"
+            )
+        proof.answer(answer.label, failed=answer.failed)
+        on_answer(proof)
