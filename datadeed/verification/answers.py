@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import pyarrow as pa
@@ -10,8 +10,14 @@ import torch
 
 from datadeed.datasets import Dataset
 from datadeed.errors import VerificationError
-from datadeed.suspects import Suspect
 from datadeed.watermarks import Watermark
+
+
+class Suspect(Protocol):
+    """A model in memory, such as :class:`datadeed.models.Classifier`, seen through its answers."""
+
+    def predict(self, images: torch.Tensor) -> torch.Tensor:
+        """Class probabilities, (N, K) float32, of (N, C, H, W) uint8 images."""
 
 
 @dataclass(frozen=True, eq=False)
