@@ -38,8 +38,8 @@ $(READY): requirements.lock pyproject.toml
 
 demo: $(READY)
 	@$(BIN)/python -m flows.reproduce --scale lite --workers 2 \
-		papers/dvbw/dvc.yaml:verify@fashion-mnist-resnet18-badnets-line-1
-	@$(BIN)/python -m tasks.report --demo fashion-mnist resnet18 badnets-line 1
+		papers/proof/dvc.yaml:prove@fashion-mnist-resnet18-keyed-12-50-1
+	@$(BIN)/python -m tasks.prove fashion-mnist resnet18 keyed-12-50 1 --show
 
 reproduce: $(READY)
 	@$(BIN)/python -m flows.reproduce --scale $(SCALE) --workers $(WORKERS)

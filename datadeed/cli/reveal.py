@@ -1,0 +1,83 @@
+"""Open a key for a judge, or check evidence against an opened key, without the suspect.
+
+``--opening FILE`` writes the key, secret included, for everybody to see: it is spent from then on.
+``--check FOLDER --opening FILE`` derives everything again and compares: the commitment, the log's
+chain, the signature, every question and answer, both layers, the verdict, and, as far as they are
+named, the data before and after it was marked.
+"""
+
+import argparse
+from pathlib import Path
+
+from datadeed.cli.common import add_pool, read_key, say, show
+from datadeed.errors import DatadeedError, KeyRecordError
+from datadeed.keys import Key
+
+FORM = "datadeed/opening/1"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    add = parser.add_argument
+    add("--key", type=Path, help="the owner's secret file, to open it")
+    add("--opening", type=Path, required=True, help="the opened key: to write, or to check with")
+    add("--check", type=Path, metavar="FOLDER", help="a folder of evidence")
+    add("--commitment", type=Path, help="the commitment that was published before the data")
+    add("--source", type=Path, help="the data before it was marked")
+    add("--split", help="its split")
+    add("--released", type=Path, help="the data as it was released")
+    add("--public-key", type=Path, metavar="PEM", help="the signer's key, had from the signer")
+    add("--timestamp", type=Path, metavar="TSR", help="the commitment's timestamp token")
+    add("--roots", type=Path, metavar="PEM", help="certificates of the timestamp authority")
+    add_pool(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """The command."""
+    if options.key is not None and options.check is not None:
+        raise DatadeedError("--key opens a key and --check checks with an opened one: name one")
+    if options.key is not None:
+        return _open(options)
+    if options.check is None and options.source is None:
+        raise DatadeedError("nothing to do: give --key to open it, or --check to check evidence")
+    from datadeed.cli.checking import check_all
+
+    key = read_opening(options.opening)
+    checks = check_all(key, options)
+    lines = [f"{check.word:<12} {check.what}: {check.found}" for check in checks]
+    failed = [check for check in checks if check.word == "FAILED"]
+    lines.append(
+        f"{len(failed)} of {len(checks)} checks failed: this evidence does not hold"
+        if failed
+        else "every check that was made passed; what was not checked is not shown to be true"
+    )
+    value = {"passed": not failed, "checks": [check.record() for check in checks]}
+    show(options, value, "\n".join(lines))
+    return 1 if failed else 0
+
+
+def _open(options: argparse.Namespace) -> int:
+    from datadeed.files import write_json
+
+    if options.opening.exists():
+        raise KeyRecordError(f"{options.opening} exists: name another file")
+    key = read_key(options.key)
+    _ = key.seed
+    write_json(options.opening, {"form": FORM, "key": key.record()})
+    say("whoever reads this file knows the key: it proves nothing about models made from now on")
+    show(options, {"opening": str(options.opening)}, str(options.opening))
+    return 0
+
+
+def read_opening(path: Path) -> Key:
+    """The key in an opening, from whomever.
+
+    Raises:
+        KeyRecordError: it is no opening, or was altered.
+    """
+    from datadeed.evidence.schema import parse_json, read_limited
+
+    value = parse_json(read_limited(path), path)
+    if not isinstance(value, dict) or value.get("form") != FORM:
+        raise KeyRecordError(f"{path} is no opened key: ask its owner for the opening")
+    return Key.from_record(value.get("key"))

@@ -1,0 +1,148 @@
+"""Stage ``prove``: put a keyed watermark's proof to the thief's model and to an honest one.
+
+Writes a folder of evidence for each (``thief``, ``honest``), with the published test of the same
+watermark beside it (``published.json``). ``--show`` prints the verdicts of a finished one.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from datadeed.datasets import Dataset, read_dataset
+from datadeed.evidence.build import build_evidence, log_anchor, write_folder
+from datadeed.evidence.log import QueryLog
+from datadeed.evidence.schema import read_evidence
+from datadeed.files import read_json, write_json
+from datadeed.keys import Key
+from datadeed.randomness import derive_seed
+from datadeed.suspects import Suspect, open_suspect
+from datadeed.verification import published
+from datadeed.verification.answers import ask
+from datadeed.verification.proof import Proof
+from datadeed.verification.run import rows_needed, run_proof
+from datadeed.watermarks.keyed import KeyPart
+from tasks.common import DATA, Progress, parameters, stage
+from tasks.train import set_threads
+
+SUSPECTS = ("thief", "honest")
+M, TAU = 100, 0.2  # of the published test
+
+
+def prove(dataset: str, network: str, watermark: str, seed: int) -> None:
+    """Run both layers on both models and write their evidence."""
+    set_threads()
+    test = read_dataset(DATA / "datasets" / dataset / "test.parquet")
+    record = read_json(DATA / "watermarked" / f"{dataset}-{watermark}" / "key.json")
+    key = Key.from_record(record["watermark"]["key"])
+    name = f"{dataset}-{network}-{watermark}-{seed}"
+    models = {"thief": name, "honest": f"{dataset}-{network}-none-{seed}"}
+    progress = Progress(len(models), "suspects", f"prove {name}")
+    for done, (who, model) in enumerate(models.items(), 1):
+        folder = DATA / "proofs" / name / who
+        shutil.rmtree(folder, ignore_errors=True)  # a stage makes its outputs anew
+        suspect = open_suspect(DATA / "models" / model, classes=key.design.classes)
+        verify(key, suspect, test, folder)
+        rng = np.random.default_rng(derive_seed(parameters("seed"), "prove", name, who))
+        write_json(folder / "published.json", published_test(suspect, key, test, rng))
+        progress.update(done, who)
+    progress.close()
+
+
+def verify(key: Key, suspect: Suspect, pool: Dataset, folder: Path) -> None:
+    """What ``datadeed verify`` does, on a dataset in memory."""
+    proof = Proof(key, pool.labels.numpy())
+    images = {row: pool.samples[row : row + 1] for row in rows_needed(proof)}
+    with QueryLog(folder, log_anchor(key, suspect)) as log:
+        run_proof(proof, suspect, images, log)
+        write_folder(folder, build_evidence(proof, suspect, log), log)
+
+
+class _Probabilities:
+    """A suspect that gives all probabilities, as the published test wants them."""
+
+    def __init__(self, suspect: Suspect):
+        self._suspect = suspect
+
+    def predict(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, K) float32."""
+        answers = self._suspect.predict(images)
+        made = torch.zeros(len(answers), len(self._suspect.classes))
+        for row, answer in enumerate(answers):
+            made[row, list(answer.labels)] = torch.tensor(answer.scores)
+        return made
+
+
+def published_test(
+    suspect: Suspect, key: Key, pool: Dataset, rng: np.random.Generator
+) -> dict[str, Any]:
+    """DVBW's probability test with the key's first part as its only trigger."""
+    part = KeyPart(key, 0)
+    assert part.target is not None
+    rows = published.draw_rows(pool.labels.numpy(), target=part.target, m=M, rng=rng)
+    answers = ask(_Probabilities(suspect), part, pool.take(torch.from_numpy(rows)))
+    return {
+        "delta_p": published.delta_p(answers),
+        "p_value": published.dvbw_probability_test(answers, TAU),
+        "queries": 2 * M,
+    }
+
+
+def verdicts(folder: Path) -> Table:
+    """Both suspects' verdicts, beside the published test, for a terminal of 80 columns."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("suspect", no_wrap=True)
+    for name in ("t-test p", "queries", "key E", "hit E", "hits", "queries"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    from datadeed.reports.proof_text import e_value, p_value
+
+    for who in SUSPECTS:
+        evidence = read_evidence(folder / who / "evidence.json")
+        other = read_json(folder / who / "published.json")
+        key, behaviour = evidence["key_layer"], evidence["behaviour_layer"]
+        texts = (
+            who,
+            p_value(other["p_value"]),
+            str(other["queries"]),
+            e_value(key["log_e_max"]),
+            e_value(behaviour["log_e_max"]),
+            f"{behaviour['hits']}/{behaviour['n']}",
+            str(len(evidence["curve"])),
+            evidence["verdict"]["word"],
+        )
+        table.add_row(*map(Text, texts))
+    return table
+
+
+@stage
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dataset")
+    parser.add_argument("network")
+    parser.add_argument("watermark")
+    parser.add_argument("seed", type=int)
+    parser.add_argument("--show", action="store_true", help="print the verdicts of a finished one")
+    values = parser.parse_args()
+    name = f"{values.dataset}-{values.network}-{values.watermark}-{values.seed}"
+    if not values.show:
+        prove(values.dataset, values.network, values.watermark, values.seed)
+        return
+    folder = DATA / "proofs" / name
+    console = Console()
+    console.print(Text(f"{name}: published test, then ours"))
+    console.print(verdicts(folder))
+    for who in SUSPECTS:
+        console.print(str(folder / who / "report.html"), markup=False, highlight=False)
+
+
+if __name__ == "__main__":
+    main()

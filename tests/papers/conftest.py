@@ -1,0 +1,110 @@
+"""The real pipelines, tiny, in one repository of their own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from datadeed.datasets import Dataset
+from datadeed.datasets.formats import write
+
+ROOT = Path(__file__).parents[2]
+IGNORED = shutil.ignore_patterns("__pycache__", "dvc.lock")
+
+
+def call(repository: Path, *words: str) -> str:
+    """Run a command in the repository with this environment's Python; returns what it printed."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    found = subprocess.run(
+        words,
+        cwd=repository,
+        env={**os.environ, "PATH": path, "PYTHONPATH": str(repository)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+    return found.stdout + found.stderr
+
+
+def stripes(n: int, seed: int) -> Dataset:
+    """Four classes of 12x12 grey images: a bright quarter on noise. A tiny network learns them."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 4, n)
+    images = rng.integers(40, 90, (n, 12, 12, 1))
+    for label in range(4):
+        row, column = divmod(label, 2)
+        rows = np.flatnonzero(labels == label)
+        images[rows, 2 + 4 * row : 6 + 4 * row, 2 + 4 * column : 6 + 4 * column] += 120
+    return Dataset(
+        torch.from_numpy(images.astype(np.uint8)).permute(0, 3, 1, 2),
+        torch.from_numpy(labels),
+        torch.arange(n),
+        ("a", "b", "c", "d"),
+    )
+
+
+def scale(source: Path) -> dict[str, object]:
+    """A scale whose whole grid takes seconds."""
+    training = {"epochs": 3, "batch_size": 32, "lr": 0.1, "schedule": "one-cycle", "flip": False}
+    return {
+        "scale": "tiny",
+        "results": "results",
+        "seed": 5,
+        "threads": 1,
+        "datasets": {"stripes": {"source": "folder", "path": str(source), "format": "npz"}},
+        "models": {"stripes": {"small": {"network": "resnet18", "width": 4, "training": training}}},
+        "grid": {
+            "datasets": ["stripes"],
+            "networks": ["small"],
+            "watermarks": ["badnets-line", "badnets-cross"],
+            "seeds": [1],
+        },
+        "proof": {
+            "datasets": ["stripes"],
+            "networks": ["small"],
+            "watermarks": ["keyed-6-200"],
+            "proved": ["keyed-6-200"],
+            "seeds": [1],
+        },
+    }
+
+
+@pytest.fixture(scope="package")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh repository in which the flow has reproduced everything once."""
+    folder = tmp_path_factory.mktemp("papers")
+    source = tmp_path_factory.mktemp("source") / "stripes.npz"
+    write(stripes(1200, 1), source, format="npz", split="train")
+    write(stripes(600, 2), source, format="npz", split="test")
+    for name in ("datadeed", "tasks", "flows", "papers"):
+        shutil.copytree(
+            ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "dvc.lock")
+        )
+    for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
+        shutil.copy(ROOT / name, folder / name)
+    (folder / "scales").mkdir()
+    (folder / "scales" / "tiny.yaml").write_text(yaml.safe_dump(scale(source)))
+    (folder / "params.yaml").symlink_to("scales/tiny.yaml")
+    paper = yaml.safe_load((folder / "papers/dvbw/params.yaml").read_text())
+    paper["patterns"]["stripes"] = {
+        "badnets-line": {"kind": "line", "rows": 2, "value": 255},
+        "badnets-cross": {"kind": "cross", "size": 4},
+    }
+    paper["first_classes"]["stripes"] = 2
+    (folder / "papers/dvbw/params.yaml").write_text(yaml.safe_dump(paper))
+    proof = yaml.safe_load((folder / "papers/proof/params.yaml").read_text())
+    proof["design"] |= {"alpha_key": 0.01, "null_rate": 0.4, "budget": 200}
+    proof["watermarks"] = {"keyed-6-200": {"method": "keyed", "parts": 6, "rate": 0.2}}
+    (folder / "papers/proof/params.yaml").write_text(yaml.safe_dump(proof))
+    call(folder, "git", "init", "-q")
+    call(folder, "dvc", "init", "-q")
+    targets = ["dvc.yaml", "papers/proof/dvc.yaml:prove*"]
+    call(folder, sys.executable, "-m", "flows.reproduce", "--workers", "2", *targets)
+    return folder

@@ -1,0 +1,43 @@
+"""The real proof, tiny: a keyed watermark, a thief and an honest model, and evidence on both."""
+
+from pathlib import Path
+
+from datadeed.evidence.log import PARQUET, read_parquet
+from datadeed.evidence.schema import read_evidence
+from datadeed.files import read_json
+from tests.papers.conftest import call
+
+NAME = "stripes-small-keyed-6-200-1"
+
+
+class TestProofPipeline:
+    """From raw data to two folders of evidence."""
+
+    def test_thief_and_honest_model_are_told_apart(self, repository: Path) -> None:
+        found = {
+            who: read_evidence(repository / f"data/proofs/{NAME}/{who}/evidence.json")
+            for who in ("thief", "honest")
+        }
+        assert found["thief"]["verdict"]["word"] == "CLAIM"
+        assert found["honest"]["verdict"]["word"] == "NOT SUPPORTED"
+        assert found["thief"]["data"]["rows"] == 1200
+        assert found["thief"]["pool"]["rows"] == 600
+
+    def test_evidence_is_whole(self, repository: Path) -> None:
+        for who in ("thief", "honest"):
+            folder = repository / f"data/proofs/{NAME}/{who}"
+            chain = read_evidence(folder / "evidence.json")["chain"]
+            records = read_parquet(folder / PARQUET, chain["anchor"])
+            assert (records[-1].hash, len(records)) == (chain["head"], chain["rows"])
+            assert "<html" in (folder / "report.html").read_text()
+            assert read_json(folder / "published.json")["queries"] == 200
+
+    def test_verdicts_can_be_shown(self, repository: Path) -> None:
+        words = ("stripes", "small", "keyed-6-200", "1", "--show")
+        shown = call(repository, "python", "-m", "tasks.prove", *words)
+        assert "CLAIM" in shown
+        assert "NOT SUPPORTED" in shown
+
+    def test_a_stage_that_is_asked_again_does_nothing(self, repository: Path) -> None:
+        done = call(repository, "dvc", "repro", f"papers/proof/dvc.yaml:prove@{NAME}")
+        assert "up to date" in done
