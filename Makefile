@@ -14,7 +14,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
-.PHONY: help setup demo reproduce test lint format bench lock
+.PHONY: help setup demo reproduce test lint format bench servers lock
 
 help:
 	@echo "make demo       watermark real data, train a thief and an honest model, tell them apart"
@@ -22,6 +22,7 @@ help:
 	@echo "make reproduce  remake the tables (SCALE=lite, WORKERS=2)"
 	@echo "make lint       style, types, and which floor may import which"
 	@echo "make bench      speed and memory, with their bounds"
+	@echo "make servers    verify models behind real KServe, MLflow and LitServe servers"
 	@echo "make setup      only build .venv;  make lock  resolve requirements.lock anew"
 
 setup: $(READY)
@@ -59,6 +60,12 @@ format: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m pytest -c benchmarks/pytest.ini benchmarks
+
+servers: $(READY)
+	@$(BIN)/python -m flows.reproduce --workers $(WORKERS) \
+		papers/proof/dvc.yaml:train@fashion-mnist-resnet18-keyed-12-50-1 \
+		train@fashion-mnist-resnet18-none-1
+	@$(BIN)/python -m servers.check
 
 lock:
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --upgrade \

@@ -4,6 +4,7 @@ import argparse
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,43 +36,72 @@ class Check:
         return asdict(self)
 
 
-Look = Callable[[Key, argparse.Namespace], str]
+@dataclass(frozen=True)
+class Look:
+    """A check that needs the opened key, and whether all else that it needs is named."""
+
+    what: str
+    check: Callable[[Key, argparse.Namespace], str]
+    possible: bool
+    needs: str
 
 
-def check_all(key: Key, options: argparse.Namespace) -> list[Check]:
+def check_all(key: Key | None, options: argparse.Namespace) -> list[Check]:
     """Every check whose files are named; the others are listed as not checked."""
-    looks: list[tuple[str, Look, bool, str]] = [
-        ("commitment", _commitment, options.commitment is not None, "--commitment"),
-        ("timestamp", _timestamp, options.timestamp is not None, "--timestamp and --roots"),
-        ("key", _key, options.check is not None, "--check"),
-        ("signature", _signature, _signed(options), "a signed folder"),
-        ("answers", _answers, options.check is not None and _has_pool(options), "--pool"),
-        ("data", _data, options.source is not None, "--source"),
-        (
-            "release",
-            _release,
-            options.source is not None and options.released is not None,
-            "--source and --released",
-        ),
-    ]
-    checks = []
-    for what, look, possible, needed in looks:
-        if not possible:
-            checks.append(Check(what, NOT_CHECKED, f"needs {needed}"))
-            continue
-        try:
-            checks.append(Check(what, PASSED, look(key, options)))
-        except DatadeedError as error:
-            checks.append(Check(what, FAILED, str(error)))
+    folder, source = options.check is not None, options.source is not None
+    pool = options.pool is not None or source
+    checks = [_without_key("log", _log, folder, "--check", options)]
+    checks.append(
+        _without_key("signature", _signature, _signed(options), "a signed folder", options)
+    )
+    for look in (
+        Look("commitment", _commitment, options.commitment is not None, "--commitment"),
+        Look("timestamp", _timestamp, options.timestamp is not None, "--timestamp, --roots"),
+        Look("key", _key, folder, "--check"),
+        Look("answers", _answers, folder and pool, "--pool"),
+        Look("data", _data, source, "--source"),
+        Look("release", _release, source and options.released is not None, "--source, --released"),
+    ):
+        if key is None or not look.possible:
+            needs = look.needs if key is not None else "--opening"
+            checks.append(Check(look.what, NOT_CHECKED, f"needs {needs}"))
+        else:
+            checks.append(_made(look.what, partial(look.check, key, options)))
     return checks
+
+
+def _without_key(
+    what: str,
+    check: Callable[[argparse.Namespace], str],
+    possible: bool,
+    needs: str,
+    options: argparse.Namespace,
+) -> Check:
+    if not possible:
+        return Check(what, NOT_CHECKED, f"needs {needs}")
+    return _made(what, partial(check, options))
+
+
+def _made(what: str, check: Callable[[], str]) -> Check:
+    try:
+        return Check(what, PASSED, check())
+    except DatadeedError as error:
+        return Check(what, FAILED, str(error))
 
 
 def _signed(options: argparse.Namespace) -> bool:
     return options.check is not None and (options.check / ATTESTATION).exists()
 
 
-def _has_pool(options: argparse.Namespace) -> bool:
-    return options.pool is not None or options.source is not None
+def _log(options: argparse.Namespace) -> str:
+    """The evidence is in its form, and no record of its log was changed, moved or removed."""
+    evidence = read_evidence(options.check / "evidence.json")
+    chain = evidence["chain"]
+    records = read_parquet(options.check / PARQUET, chain["anchor"])
+    head = records[-1].hash if records else chain["anchor"]
+    if (head, len(records)) != (chain["head"], chain["rows"]):
+        raise EvidenceError("the query log ends at another record than the evidence states")
+    return f"{len(records)} records are chained to the head that the evidence states"
 
 
 def _commitment(key: Key, options: argparse.Namespace) -> str:
@@ -108,7 +138,7 @@ def _key(key: Key, options: argparse.Namespace) -> str:
     return "the evidence is about the opened key, its design and its data"
 
 
-def _signature(key: Key, options: argparse.Namespace) -> str:
+def _signature(options: argparse.Namespace) -> str:
     """Nothing in the folder was changed since it was signed."""
     pem = read_limited(options.public_key, 2**14) if options.public_key else None
     return verify(options.check, pem).meaning

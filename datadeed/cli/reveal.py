@@ -1,9 +1,9 @@
 """Open a key for a judge, or check evidence against an opened key, without the suspect.
 
 ``--opening FILE`` writes the key, secret included, for everybody to see: it is spent from then on.
-``--check FOLDER --opening FILE`` derives everything again and compares: the commitment, the log's
-chain, the signature, every question and answer, both layers, the verdict, and, as far as they are
-named, the data before and after it was marked.
+``--check FOLDER`` checks the signature and the log's chain; with ``--opening FILE`` it derives
+everything again and compares: the commitment, every question and answer, both layers, the verdict,
+and, as far as they are named, the data before and after it was marked.
 """
 
 import argparse
@@ -20,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     add = parser.add_argument
     add("--key", type=Path, help="the owner's secret file, to open it")
-    add("--opening", type=Path, required=True, help="the opened key: to write, or to check with")
+    add("--opening", type=Path, help="the opened key: to write, or to check with")
     add("--check", type=Path, metavar="FOLDER", help="a folder of evidence")
     add("--commitment", type=Path, help="the commitment that was published before the data")
     add("--source", type=Path, help="the data before it was marked")
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
         raise DatadeedError("nothing to do: give --key to open it, or --check to check evidence")
     from datadeed.cli.checking import check_all
 
-    key = read_opening(options.opening)
+    key = None if options.opening is None else read_opening(options.opening)
     checks = check_all(key, options)
     lines = [f"{check.word:<12} {check.what}: {check.found}" for check in checks]
     failed = [check for check in checks if check.word == "FAILED"]
@@ -59,6 +59,8 @@ def run(options: argparse.Namespace) -> int:
 def _open(options: argparse.Namespace) -> int:
     from datadeed.files import write_json
 
+    if options.opening is None:
+        raise DatadeedError("--opening is missing: name the file that everybody may see")
     if options.opening.exists():
         raise KeyRecordError(f"{options.opening} exists: name another file")
     key = read_key(options.key)
