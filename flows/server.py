@@ -35,12 +35,13 @@ class Server:
     """Start at once, ``wait`` before the first flow; nothing happens where the user has a server.
 
     Args:
-        root: the repository.
+        root: the repository, or any folder that may hold the server's database.
     """
 
     def __init__(self, root: Path):
         self._process: subprocess.Popen[bytes] | None = None
-        self.log = root / ".dvc" / "tmp" / "prefect" / "server.log"
+        within = root / ".dvc" / "tmp" if (root / ".dvc").is_dir() else root
+        self.log = within / "prefect" / "server.log"
         if users_server():
             return
         home = self.log.parent

@@ -1,7 +1,8 @@
 """The command ``datadeed``: one file a sub-command, each a thin layer over the science.
 
 Exit codes: 0 done (``verify``: CLAIM), 1 an error that one line explains, 2 wrong usage;
-``verify`` also 3 INCONCLUSIVE, 4 NOT SUPPORTED, 5 could not test.
+``verify`` also 3 INCONCLUSIVE, 4 NOT SUPPORTED, 5 could not test; ``watch`` 0 EVIDENCE,
+3 NO EVIDENCE, 5 could not test.
 """
 
 import argparse

@@ -3,6 +3,7 @@
 Started again on the same log, it replays what was answered and goes on with the next question.
 """
 
+import itertools
 from collections.abc import Callable, Mapping
 
 import torch
@@ -16,6 +17,7 @@ from datadeed.verification.proof import Proof, Question
 from datadeed.watermarks.keyed import KeyPart
 
 FAILURES_IN_A_ROW = 3  # after so many the suspect counts as out of reach, and the run pauses
+Asked = tuple[str, int, int]  # layer, part and row: what names a question
 
 
 class OutOfReach(VerificationError):
@@ -34,7 +36,7 @@ def image_of(key: Key, question: Question, images: Mapping[int, torch.Tensor]) -
     return KeyPart(key, question.part).stamp(images[question.row])
 
 
-def replay(proof: Proof, records: Mapping[tuple[str, int, int], Record]) -> int:
+def replay(proof: Proof, records: Mapping[Asked, Record]) -> int:
     """Give a proof the answers that are on record, as far as they go.
 
     Args:
@@ -54,22 +56,27 @@ def replay(proof: Proof, records: Mapping[tuple[str, int, int], Record]) -> int:
     return taken
 
 
-def counting_records(records: list[Record]) -> dict[tuple[str, int, int], Record]:
+def counting_records(records: list[Record]) -> dict[Asked, Record]:
     """The record that counts for each question of a proof: its last one.
 
-    Failures at the end of the log do not count: the suspect was out of reach, and a run that goes
-    on asks them again.
+    Three failures in a row, or more, do not count, wherever they stand: the suspect was out of
+    reach, the run paused, and the one that went on asked again.
     """
-    end = len(records)
-    while end and records[end - 1].error:
-        end -= 1
-    if len(records) - end < FAILURES_IN_A_ROW:
-        end = len(records)
-    return {
-        (record.purpose, record.part, record.row): record
-        for record in records[:end]
+    found: dict[Asked, Record] = {}
+    for failed, group in itertools.groupby(_asked(records), key=lambda asked: bool(asked[1].error)):
+        row = list(group)
+        if not failed or len(row) < FAILURES_IN_A_ROW:
+            found.update(row)
+    return found
+
+
+def _asked(records: list[Record]) -> list[tuple[Asked, Record]]:
+    """The records of a proof's questions, without the clean ones."""
+    return [
+        ((record.purpose, record.part, record.row), record)
+        for record in records
         if record.part is not None and record.row is not None
-    }
+    ]
 
 
 def run_proof(
@@ -89,12 +96,13 @@ def run_proof(
         on_answer: called after each counted answer.
 
     Raises:
-        OutOfReach: three queries in a row failed.
+        OutOfReach: three queries in a row failed, those of an earlier run included.
         SuspectError: a limit of the suspect's own configuration is spent.
         EvidenceError: the log cannot be written.
     """
     replay(proof, counting_records(log.records))
-    failures = 0
+    failed = [bool(record.error) for _, record in _asked(log.records)]
+    failures = len(list(itertools.takewhile(bool, reversed(failed))))
     while (question := proof.question()) is not None:
         image = image_of(proof.key, question, images)
         (answer,) = suspect.predict(image)
@@ -106,7 +114,7 @@ def run_proof(
             answer=answer,
         )
         failures = failures + 1 if record.error else 0
-        if failures == FAILURES_IN_A_ROW:
+        if failures >= FAILURES_IN_A_ROW:
             raise OutOfReach(
                 f"{failures} queries in a row failed, the last with {record.error!r}: run again "
                 "when the suspect answers; nothing asked so far is lost"

@@ -22,7 +22,9 @@ from datadeed.watermarks.keyed import random_trigger
 class Trial(Protocol):
     """A :class:`Proof`, or one of its layers."""
 
-    key: Key
+    @property
+    def key(self) -> Key:
+        """What the questions are about."""
 
     def question(self) -> Question | None:
         """What to ask next; None at the end."""

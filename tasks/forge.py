@@ -1,0 +1,237 @@
+"""Stage ``forge``: a false accuser, who knows an innocent model, against each test.
+
+- ``optimised trigger``: for each innocent model and label, a trigger made to measure. The published
+  test and the exact tests of behaviour ask whether it works, and it does.
+- ``random key``: the best he can do against the key layer with a beacon: commit, and hope.
+- ``ground keys, suspect`` and ``ground keys, surrogate``: without a beacon he can try keys before
+  he commits, against the suspect itself or against another model, and commit to the best.
+
+Writes ``forgery.csv`` (a row an attempt) and ``forgery-summary.csv`` (a row an attack and test).
+"""
+
+import argparse
+import contextlib
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from datadeed.datasets import Dataset, read_dataset
+from datadeed.files import write_text
+from datadeed.forgery import ground_keys, optimise_trigger, other_key
+from datadeed.keys import Key
+from datadeed.metrics import Rate
+from datadeed.models import Classifier
+from datadeed.randomness import derive_seed, generator
+from datadeed.triggers import Trigger, stamp
+from datadeed.verification import published
+from datadeed.verification.answers import Answers
+from datadeed.verification.exact import binomial_test, mcnemar_test
+from datadeed.verification.proof import Proof
+from datadeed.verification.run import image_of
+from datadeed.verification.trials import FullKeyLayer, PoolAnswers, full_key_layer, run_together
+from tasks.common import DATA, Progress, parameters, stage
+from tasks.innocents import TrainedModel, base_key, grid_models, pool
+from tasks.keys import PROOF
+from tasks.train import set_threads
+
+FORMS = ("blended", "patch")
+KEYED = "key layer"
+TESTS = {
+    "p_t_test": "published: DVBW t-test",
+    "p_binomial": "exact binomial",
+    "p_mcnemar": "exact McNemar",
+    "p_key": KEYED,
+}
+
+
+def place(form: str, shape: tuple[int, int, int]) -> dict[str, Any]:
+    """Box and opacity: over the whole image at a fifth, or an opaque patch in its middle.
+
+    They are DVBW's Blended and the size of a key's own patch.
+    """
+    _, height, width = shape
+    if form == "blended":
+        return {"box": (0, 0, height, width), "alpha": 51}
+    return {"box": (height // 2 - 2, width // 2 - 2, 5, 5), "alpha": 255}
+
+
+def answers_on(
+    model: Classifier, trigger: Trigger, target: int, test: Dataset, rows: np.ndarray
+) -> Answers:
+    """What a model says of the test images at ``rows``, without and with a trigger."""
+    chosen = test.take(torch.from_numpy(rows))
+    clean, triggered = (
+        model.predict(images).double().numpy()
+        for images in (chosen.samples, stamp(chosen.samples, trigger))
+    )
+    return Answers(
+        target=target,
+        index=chosen.index.numpy(),
+        label=chosen.labels.numpy(),
+        clean_prediction=clean.argmax(1),
+        triggered_prediction=triggered.argmax(1),
+        clean_probability=clean[:, target],
+        triggered_probability=triggered[:, target],
+    )
+
+
+def behaviour_p_values(answers: Answers, tau: float, null_rate: float) -> dict[str, float]:
+    """How well the trigger works, and the p-values of the tests that ask for nothing else."""
+    return {
+        "clean_rate": float((answers.clean_prediction == answers.target).mean()),
+        "success": float((answers.triggered_prediction == answers.target).mean()),
+        "p_t_test": published.dvbw_probability_test(answers, tau),
+        "p_binomial": binomial_test(answers, null_rate).p_value,
+        "p_mcnemar": mcnemar_test(answers).p_value,
+    }
+
+
+def images_are_the_keys(key: Key, trigger: Trigger, test: Dataset) -> bool:
+    """Whether a judge who opens the key finds the triggered images in place of the key's own.
+
+    He derives the first question's image from the key and compares it with the logged one.
+    """
+    question = Proof(key, test.labels.numpy()).question()
+    assert question is not None
+    image = test.samples[question.row : question.row + 1]
+    return torch.equal(stamp(image, trigger), image_of(key, question, {question.row: image}))
+
+
+def optimised(name: TrainedModel, model: Classifier, values: dict[str, Any]) -> Iterator[Any]:
+    """One attempt for each form of trigger and each label."""
+    test = pool(name.dataset)
+    train = read_dataset(DATA / "datasets" / name.dataset / "train.parquet")
+    settings = parameters("verification", file="papers/dvbw/params.yaml")
+    null_rate = parameters("design", "null_rate", file=PROOF)
+    for form in FORMS:
+        for target in range(len(test.classes)):
+            seed = parameters("seed"), "forge", str(name), form, target
+            trigger = optimise_trigger(
+                model,
+                train.samples[: values["images"]],
+                target,
+                **place(form, test.shape),
+                steps=values["steps"],
+                batch_size=values["batch_size"],
+                generator=generator(*seed),
+            )
+            rng = np.random.default_rng(derive_seed(*seed, "rows"))
+            labels = test.labels.numpy()
+            rows = published.draw_rows(labels, target=target, m=settings["m"], rng=rng)
+            answers = answers_on(model, trigger, target, test, rows)
+            key = other_key(base_key(name.dataset), f"random {name} {target}")
+            yield {
+                "attack": f"optimised trigger, {form}",
+                **asdict(name),
+                "target": target,
+                **behaviour_p_values(answers, settings["tau"], null_rate),
+                "images_match_key": images_are_the_keys(key, trigger, test),
+            }
+
+
+def key_layers(keys: list[Key], respond: PoolAnswers, labels: np.ndarray) -> list[FullKeyLayer]:
+    """The key layer under each key, asked to its last part."""
+    layers = [full_key_layer(Proof(key, labels)) for key in keys]
+    run_together(layers, respond)
+    return layers
+
+
+def key_row(attack: str, name: TrainedModel, layer: FullKeyLayer, tries: int = 1) -> dict[str, Any]:
+    """What an accuser gets from a key that he committed to as the best of ``tries``."""
+    p_value = float(np.exp(-layer.log_e_max))
+    row = {"attack": attack, **asdict(name), "keys_tried": tries}
+    return row | {"log_e_key_max": layer.log_e_max, "p_key": p_value}
+
+
+def random_keys(name: TrainedModel, respond: PoolAnswers) -> Iterator[dict[str, Any]]:
+    """As many attempts as there are labels, each under a random key, as a beacon enforces."""
+    test = pool(name.dataset)
+    numbers = range(len(test.classes))
+    keys = [other_key(base_key(name.dataset), f"random {name} {n}") for n in numbers]
+    for layer in key_layers(keys, respond, test.labels.numpy()):
+        yield key_row("random key", name, layer)
+
+
+def best_of(name: TrainedModel, respond: PoolAnswers, tries: int, batch: int = 50) -> FullKeyLayer:
+    """The ground key with the largest e-value on this model."""
+    labels = pool(name.dataset).labels.numpy()
+    keys = list(ground_keys(base_key(name.dataset), f"ground {name}", tries))
+    found = (key_layers(keys[i : i + batch], respond, labels) for i in range(0, tries, batch))
+    return max((layer for layers in found for layer in layers), key=lambda layer: layer.log_e_max)
+
+
+def summary(rows: pd.DataFrame, levels: Sequence[float]) -> pd.DataFrame:
+    """How often each attack wins each test that it is an attack on, at each level."""
+    table = []
+    for attack, attempts in rows.groupby("attack", sort=False):
+        for (column, test), level in itertools.product(TESTS.items(), levels):
+            p_values = attempts[column].dropna()
+            if not len(p_values):
+                continue
+            won = Rate(int((p_values <= level).sum()), len(p_values))
+            low, high = won.interval
+            table.append(
+                {
+                    "attack": attack,
+                    "test": test,
+                    "level": level,
+                    "attempts": won.n,
+                    "wins": won.hits,
+                    "rate": won.value,
+                    "low": low,
+                    "high": high,
+                    "mean_success": attempts.success.mean(),
+                    "keys_tried": attempts.keys_tried.max(),
+                    "largest_e": np.exp(attempts.log_e_key_max.max()),
+                }
+            )
+    return pd.DataFrame(table).astype({"keys_tried": "Int64"})
+
+
+def run() -> None:
+    """Every attack; write both tables."""
+    set_threads()
+    values = parameters("experiments", "forgery", file=PROOF)
+    models, tries = grid_models(), values["keys_tried"]
+    grinders = [name for name in models if name.watermark == "none"][:: values["grind_every"]]
+    rows: list[dict[str, Any]] = []
+    best = {}
+    with contextlib.closing(Progress(len(models) + len(grinders), "models", "forge")) as progress:
+        for done, name in enumerate(grinders, 1):
+            best[name] = best_of(name, PoolAnswers(name.load(), pool(name.dataset).samples), tries)
+            rows.append(key_row("ground keys, suspect", name, best[name], tries))
+            progress.update(done, f"{tries} keys against {name}")
+        for done, name in enumerate(models, len(grinders) + 1):
+            model, test = name.load(), pool(name.dataset)
+            respond = PoolAnswers(model, test.samples)
+            rows += optimised(name, model, values)
+            rows += random_keys(name, respond)
+            keys = {s: best[s].key for s in best if s != name and s.dataset == name.dataset}
+            layers = key_layers(list(keys.values()), respond, test.labels.numpy())
+            rows += [key_row("ground keys, surrogate", name, layer, tries) for layer in layers]
+            progress.update(done, str(name))
+    table = pd.DataFrame(rows).astype({"target": "Int64", "keys_tried": "Int64"})
+    design = parameters("design", file=PROOF)
+    counted = summary(table, (design["alpha_behaviour"], design["alpha_key"]))
+    results = Path(parameters("results"))
+    write_text(results / "forgery.csv", table.to_csv(index=False, float_format="%.6g"))
+    write_text(results / "forgery-summary.csv", counted.to_csv(index=False, float_format="%.6g"))
+    won = counted[counted.level == design["alpha_key"]].groupby("test").wins.sum()
+    print(f"wins at {design['alpha_key']:g}: {won.to_dict()}")  # noqa: T201
+
+
+@stage
+def main() -> None:
+    """Command line."""
+    argparse.ArgumentParser(prog="tasks.forge", description=__doc__).parse_args()
+    run()
+
+
+if __name__ == "__main__":
+    main()
