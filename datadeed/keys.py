@@ -256,6 +256,8 @@ class Key:
                 )
             beacon = body["beacon"]
             value = record["beacon_value"]
+            if value != "":
+                _from_hex(value, "the beacon's value")
             key = cls(
                 _from_hex(record["secret"], "the secret", 32),
                 _from_hex(record["salt"], "the salt", 32),

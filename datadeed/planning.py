@@ -10,14 +10,17 @@ from datadeed.errors import VerificationError
 from datadeed.keys import Design
 from datadeed.verification.keylabels import largest_factor
 from datadeed.verification.population import tolerance_models
+from datadeed.verification.proof import POOL_LIMIT
 from datadeed.verification.simulations_queries import behaviour_queries, marked_queries
 
 # Marks a part from which parts were learnt well in results/embedding.csv (docs/decisions.md).
-MARKS_A_PART = 80
+MARKS_A_PART = 150
 SPARE = 1.5  # parts beyond those that must agree, for parts that were learnt badly
 MOST_RATE = 0.5  # proposed at most; a warning comes long before
 LOG_LARGEST = 709.0  # exp of more is no float
 REPETITIONS = 4000
+LONGEST = 2000  # queries of the behaviour layer that are simulated
+MOST_CLASSES = 100_000
 
 
 @dataclass(frozen=True)
@@ -82,17 +85,17 @@ def plan(
     Raises:
         VerificationError, KeyRecordError: a number makes no sense.
     """
-    if classes < 2 or samples < 1 or not 0 < alpha < 1:
+    if not 2 <= classes <= MOST_CLASSES or samples < 1 or not 0 < alpha < 1:
         raise VerificationError(
-            f"{classes} classes, {samples} samples, alpha {alpha}: give 2 classes or more, a "
-            "sample or more, and an alpha between 0 and 1"
+            f"{classes} classes, {samples} samples, alpha {alpha}: give 2 to {MOST_CLASSES} "
+            "classes, a sample or more, and an alpha between 0 and 1"
         )
     two_votes = largest_factor(classes, 2)
     enough = math.ceil(-math.log(alpha) / math.log(two_votes))
     chosen = math.ceil(enough * SPARE) if parts is None else parts
     proposed = math.ceil(1000 * chosen * MARKS_A_PART / samples) / 1000
     wanted = min(MOST_RATE, max(0.005, proposed)) if rate is None else rate
-    Design(  # refuses what a key would refuse
+    design = Design(  # refuses what a key would refuse
         classes=("one", "other"),
         channels=1,
         parts=chosen,
@@ -104,14 +107,7 @@ def plan(
     )
     marks = int(wanted * samples + 1e-9)
     log_most = chosen * math.log(largest_factor(classes, Design.votes))
-    most = math.exp(min(log_most, LOG_LARGEST))
-    queries = {}
-    for success in (0.95, 0.5, 0.3):
-        key = marked_queries(rng, REPETITIONS, alpha, rate=success, classes=classes, parts=chosen)
-        behaviour = behaviour_queries(
-            rng, REPETITIONS, alpha_behaviour, rate=success, null_rate=null_rate, budget=budget
-        )
-        queries[success] = _both(key, behaviour, budget)
+    pool = 2 * chosen * Design.votes
     warnings = []
     if log_most < -math.log(alpha):
         warnings.append(f"{chosen} parts cannot reach 1/alpha: take {enough} or more")
@@ -119,6 +115,11 @@ def plan(
         warnings.append(
             f"{marks // chosen} marks a part: fewer than {MARKS_A_PART} were learnt badly in our "
             "measurements (results/embedding.csv)"
+        )
+    if pool > POOL_LIMIT:
+        warnings.append(
+            f"a pool of {pool} images would be needed, but only {POOL_LIMIT} are used: take fewer "
+            "parts"
         )
     if wanted > 0.1:
         warnings.append(f"marking {wanted:.0%} of the rows will cost accuracy: take fewer parts")
@@ -129,12 +130,35 @@ def plan(
         marks,
         marks // chosen,
         float(classes) ** -chosen,
-        most,
-        queries,
+        math.exp(min(log_most, LOG_LARGEST)),
+        _queries(design, classes, rng),
         tolerance_models(0.95, 0.95),
-        2 * chosen * Design.votes,
+        pool,
         tuple(warnings),
     )
+
+
+def _queries(
+    design: Design, classes: int, rng: np.random.Generator
+) -> dict[float, dict[str, float]]:
+    """Simulate both layers for marks that were learnt well, half, and badly."""
+    runs = min(REPETITIONS, max(100, 400_000 // classes))  # memory and time go with the classes
+    longest = min(design.budget, LONGEST)
+    found = {}
+    for rate in (0.95, 0.5, 0.3):
+        key = marked_queries(
+            rng, runs, design.alpha_key, rate=rate, classes=classes, parts=design.parts
+        )
+        behaviour = behaviour_queries(
+            rng,
+            runs,
+            design.alpha_behaviour,
+            rate=rate,
+            null_rate=design.null_rate,
+            budget=longest,
+        )
+        found[rate] = _both(key, behaviour, design.budget)
+    return found
 
 
 def _both(

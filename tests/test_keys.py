@@ -136,6 +136,12 @@ class TestRecord:
         with pytest.raises(KeyRecordError, match="incomplete or of another form"):
             Key.from_record(record)
 
+    @pytest.mark.parametrize("value", ["xyz", 5, None, "abc"])
+    def test_a_beacon_value_that_is_none(self, value):
+        record = make(beacon=Beacon("nist", 3, "ab")).record()
+        with pytest.raises(KeyRecordError, match="the beacon's value"):
+            Key.from_record({**record, "beacon_value": value})
+
     def test_another_version_is_named(self):
         record = make().record()
         record["body"]["generator"] = "datadeed-keyed/2"

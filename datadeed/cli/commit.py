@@ -46,7 +46,7 @@ def make_key(options: argparse.Namespace, forbidden: Path | None = None) -> Key:
         SecretError: the key's place is unfit.
         DatasetError: the data cannot be read.
     """
-    from datadeed.files import write_json
+    from datadeed.files import atomic_path, write_json
     from datadeed.sealing import check_place, write_secret
 
     public = options.commitment or options.key.with_name("commitment.json")
@@ -79,16 +79,22 @@ def make_key(options: argparse.Namespace, forbidden: Path | None = None) -> Key:
     design.marks(data.rows)
     _check_design(design, pool.rows)
     key = Key.new(design, measure(data, "data")[0], measure(pool, "pool")[0], beacon)
+    # Stamped before anything is written: an authority that is down leaves no key without a stamp.
+    token = _stamp(key, options.timestamp)
     write_secret(options.key, key.record(), passphrase(), forbidden=forbidden)
     write_json(public, key.public())
-    if options.timestamp:
-        from datadeed.evidence.timestamp import request_timestamp
-        from datadeed.files import atomic_path
-
-        token = request_timestamp(key.commitment, options.timestamp)
+    if token:
         with atomic_path(public.with_suffix(".tsr")) as path:
             path.write_bytes(token)
     return key
+
+
+def _stamp(key: Key, authority: str | None) -> bytes:
+    if authority is None:
+        return b""
+    from datadeed.evidence.timestamp import request_timestamp
+
+    return request_timestamp(key.commitment, authority)
 
 
 def _check_design(design: Design, pool: int) -> None:

@@ -1,0 +1,147 @@
+"""Making a key: where it may lie, what it refuses, what it writes."""
+
+import datetime as dt
+import json
+
+import pytest
+
+from datadeed.datasets.formats import write
+from tests.cli.world import World, data, run, thief
+from tests.evidence.authority import Authority
+
+
+def test_files_and_their_modes(bare):
+    done = bare.commit()
+    assert done.code == 0
+    assert bare.key_file.stat().st_mode & 0o777 == 0o600
+    public = json.loads((bare.root / "safe/commitment.json").read_text())
+    assert public == bare.key().public()
+    assert public["commitment"] in done.out
+    assert "tried many keys" in done.out
+
+
+def test_nothing_is_written_over(bare):
+    bare.commit()
+    before = bare.key_file.read_bytes()
+    again = bare.commit()
+    assert (again.code, "a lost key cannot be made again" in again.err) == (1, True)
+    assert bare.key_file.read_bytes() == before
+    other = ("--pool", bare.pool, "--key", bare.root / "safe/second.json")
+    second = run("commit", bare.source, *other)
+    assert (second.code, "commitment.json exists" in second.err) == (1, True)
+    assert not (bare.root / "safe/second.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--parts", "0"), "parts is 0"),
+        (("--rate", "2"), "rate is 2.0"),
+        (("--rate", "nan"), "rate is nan"),
+        (("--rate", "0.01"), "is 2 marks for 4 parts"),
+        (("--opacity", "256"), "opacity is 256"),
+        (("--alpha", "0"), "alpha_key is 0.0"),
+        (("--null-rate", "1"), "null_rate is 1.0"),
+        (("--budget", "0"), "budget is 0"),
+        (("--parts", "10"), "the pool has 100 images, but 10 parts"),
+        (("--alpha", "1e-6"), "4 parts of 10 classes cannot reach level 1e-06"),
+        (("--beacon", "drand", "soon"), "the beacon's round is 'soon'"),
+        (("--beacon", "drand", "0"), "the beacon's round is '0'"),
+        (("--beacon", "drand", "9" * 5000), "the beacon's round is '999"),
+        (("--split", "night"), "night"),
+        (("--pool-split", "night"), "night"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(bare, options, message):
+    done = bare.commit(*options)
+    assert (done.code, done.out) == (1, "")
+    assert message in done.err
+    assert done.err.count("\n") == 1
+    assert not bare.key_file.exists()
+
+
+def test_other_classes_in_the_pool(bare):
+    write(data(100, classes=9), bare.root / "nine.npz", format="npz")
+    done = bare.commit("--pool", bare.root / "nine.npz")
+    assert (done.code, "the pool has 9 classes" in done.err) == (1, True)
+
+
+@pytest.mark.parametrize("place", ["git", "source", "dvc"])
+def test_a_key_is_not_made_where_it_would_get_out(tmp_path, place):
+    world = World(tmp_path, "imagefolder").make()
+    folder = world.source
+    if place == "git":
+        folder = tmp_path / "work"
+        (folder / ".git").mkdir(parents=True)
+    elif place == "dvc":
+        folder = tmp_path / "data"
+        (tmp_path / ".dvc").mkdir()
+    for command, more in (("commit", ()), ("watermark", ("--out", tmp_path / "released"))):
+        done = run(command, world.source, "--pool", world.pool, "--key", folder / "key.json", *more)
+        assert done.code == 1
+        assert done.err.count("\n") == 1
+        assert "choose" in done.err
+        assert not (folder / "key.json").exists()
+        assert not (tmp_path / "released").exists()
+
+
+class TestPassphrase:
+    @pytest.fixture(autouse=True)
+    def cheap(self, monkeypatch):
+        import datadeed.sealing as module
+
+        monkeypatch.setattr(module, "_COST", 2**15)
+
+    def test_a_sealed_key_works_with_its_passphrase_only(self, bare, monkeypatch, no_page):
+        monkeypatch.setenv("DATADEED_PASSPHRASE", "correct horse")
+        assert bare.commit().code == 0
+        secret = bare.key("correct horse").secret.hex()
+        assert secret not in bare.key_file.read_text()
+        assert bare.watermark().code == 0
+        assert bare.open().code == 0
+        monkeypatch.setenv("DATADEED_PASSPHRASE", "battery staple")
+        wrong = bare.watermark()
+        monkeypatch.delenv("DATADEED_PASSPHRASE")
+        without = bare.watermark()
+        assert (wrong.code, without.code) == (1, 1)
+        assert "wrong passphrase" in wrong.err
+        assert "is sealed: give its passphrase" in without.err
+        for text in ("correct horse", "battery staple", secret):
+            assert text not in wrong.err + wrong.out + without.err + without.out
+
+    def test_an_unsealed_key_in_place_of_a_sealed_one_is_noticed(self, bare, monkeypatch):
+        bare.commit()
+        monkeypatch.setenv("DATADEED_PASSPHRASE", "correct horse")
+        assert "is not sealed" in bare.watermark().err
+
+
+class TestTimestamp:
+    """A local authority stands in for a public one."""
+
+    def test_an_authority_that_is_down_leaves_nothing(self, bare):
+        done = bare.commit("--timestamp", "http://127.0.0.1:1/")
+        assert (done.code, "cannot be reached" in done.err) == (1, True)
+        assert not (bare.root / "safe").exists()
+
+    def test_from_the_commitment_to_the_check(self, bare, start, tmp_path):
+        now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+        year = dt.timedelta(days=365)
+        authority = Authority((now - year, now + year))
+
+        def stamp(handler, seen):
+            handler.reply(authority.answer(seen.body, now))
+
+        assert bare.commit("--timestamp", start(stamp).url).code == 0
+        assert bare.watermark().code == 0
+        roots, token = tmp_path / "roots.pem", bare.root / "safe/commitment.tsr"
+        roots.write_bytes(authority.roots)
+        bare.recorded(thief, "thief")
+        stamped = ("--timestamp", token, "--roots", roots)
+        done = bare.verify(bare.root / "thief.yaml", *stamped, "--json")
+        assert done.code == 0
+        assert done.json()["key"]["timestamp"]["time"] == f"{now:%Y-%m-%dT%H:%M:%S}.000Z"
+        opening = bare.root / "opening.json"
+        assert run("reveal", "--key", bare.key_file, "--opening", opening).code == 0
+        checked = run("reveal", "--check", bare.out, "--opening", opening, *stamped, "--json")
+        words = {check["what"]: check["word"] for check in checked.json()["checks"]}
+        assert words["timestamp"] == "passed"

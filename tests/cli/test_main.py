@@ -1,0 +1,132 @@
+"""What every command shares: usage, errors as one line, JSON; and ``plan``."""
+
+import sys
+
+import pytest
+
+from datadeed import cli
+from tests.cli.world import run
+
+
+@pytest.mark.parametrize("arguments", [(), ("prove",), ("plan",), ("plan", "--classes", "ten")])
+def test_wrong_usage(arguments):
+    done = run(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert "usage: datadeed" in done.err
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_command_explains_itself(command):
+    done = run(command, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert "--json" in done.out
+
+
+class TestPlan:
+    def test_text(self):
+        done = run("plan", "--classes", "10", "--samples", "50000")
+        assert done.code == 0
+        assert "12 (8 learnt well are enough)" in done.out
+        assert "216 images or more" in done.out
+
+    def test_json(self):
+        made = run("plan", "--classes", "10", "--samples", "50000", "--json").json()
+        assert (made["parts"], made["enough"], made["marks"], made["warnings"]) == (12, 8, 1000, [])
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            ("--classes", "1"),
+            ("--classes", "1000000000"),
+            ("--samples", "0"),
+            ("--alpha", "nan"),
+            ("--alpha", "0"),
+            ("--alpha-behaviour", "1"),
+            ("--null-rate", "-0.1"),
+            ("--budget", "0"),
+            ("--parts", "-3"),
+            ("--parts", "0"),
+            ("--rate", "0"),
+        ],
+    )
+    def test_numbers_without_sense(self, options):
+        done = run("plan", "--classes", "10", "--samples", "1000", *options)
+        assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+
+
+class TestErrors:
+    def test_as_json(self, bare):
+        done = run("report", bare.root / "nowhere", "--json")
+        assert done.code == 1
+        assert done.json() == {"error": done.err.removeprefix("error: ").strip()}
+
+    @pytest.mark.parametrize("place", ["pool.npz/out", "pool.npz"])
+    def test_places_that_cannot_be(self, world, place):
+        """A file where a folder is needed, for each command that writes."""
+        place = world.root / place
+        commands = [
+            ("commit", world.source, "--pool", world.pool, "--key", place / "key.json"),
+            ("watermark", world.source, "--key", world.key_file, "--out", place / "copy.npz"),
+            ("reveal", "--key", world.key_file, "--opening", place / "opening.json"),
+            ("report", place),
+        ]
+        done = [run(*command) for command in commands]
+        done += [
+            world.verify(world.root / "thief.yaml", out=place),
+            world.commit("--key", world.root / "safe/new.json", "--commitment", place / "x.json"),
+        ]
+        for result in done:
+            assert (result.code, result.err.count("\n")) == (1, 1), result.err
+            assert result.err.startswith("error: ")
+
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [
+            ("empty.npz", b""),
+            ("zip.npz", b"PK\x03\x04" + b"\x00" * 50),
+            ("pickle.npz", b"\x80\x04N."),
+            ("train-images-idx3-ubyte", b"\x00\x00\x08\x03" + b"\xff" * 12),
+            ("some.parquet", b"PAR1PAR1"),
+            ("notes.txt", b"hello"),
+        ],
+    )
+    def test_sources_that_are_none(self, bare, name, content):
+        source = bare.root / "odd" / name
+        source.parent.mkdir()
+        source.write_bytes(content)
+        for path in (source, source.parent):
+            done = run("commit", path, "--key", bare.key_file, "--pool", bare.pool)
+            assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+            assert not bare.key_file.exists()
+
+    @pytest.mark.parametrize(
+        ("error", "code", "message"),
+        [
+            (PermissionError(13, "Permission denied", "/root/x"), 1, "/root/x: Permission denied"),
+            (OSError("something"), 1, "something"),
+            (MemoryError(), 1, "not enough memory"),
+            (KeyboardInterrupt(), 130, "goes on where it stopped"),
+        ],
+    )
+    def test_what_the_system_says_is_one_line(self, monkeypatch, error, code, message):
+        def plan(*_, **__):
+            raise error
+
+        monkeypatch.setattr("datadeed.planning.plan", plan)
+        done = run("plan", "--classes", "10", "--samples", "1000")
+        assert (done.code, done.out, done.err.count("\n")) == (code, "", 1)
+        assert message in done.err
+
+    def test_a_reader_that_goes_away(self, monkeypatch):
+        class Gone:
+            def write(self, _):
+                raise BrokenPipeError
+
+        monkeypatch.setattr(sys, "stdout", Gone())
+        assert cli.main(["plan", "--classes", "10", "--samples", "1000"]) == 1
+        sys.stdout.close()
+
+
+def test_json_is_strict():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        cli.show_json(float("nan"))

@@ -1,0 +1,179 @@
+"""A small owner's world: data, a pool, a key, and suspects whose answers are known in advance."""
+
+import contextlib
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from datadeed.cli import main
+from datadeed.datasets import Dataset
+from datadeed.datasets.formats import read, write
+from datadeed.evidence.log import read_parquet
+from datadeed.evidence.records import Record
+from datadeed.keys import Key
+from datadeed.sealing import read_secret
+from datadeed.suspects import question_digest
+from datadeed.watermarks.keyed import KeyPart, target_label
+from tests.conftest import toy
+
+CLASSES, ROWS, POOL = 10, 200, 100
+# Four parts of ten classes with two agreeing votes each: E = 6.7 ** 4 > 1000.
+DESIGN = ("--parts", "4", "--alpha", "1e-3", "--null-rate", "0.4")
+FILES = {"npz": "data.npz", "imagefolder": "folder", "huggingface": "parquet"}
+
+Respond = Callable[[Key, int | None, int], int | str]  # (key, part or None, true label) to a label
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def run(*arguments: object) -> Result:
+    """Run a command as a shell would, here in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as error:  # argparse
+            code = int(error.code or 0)
+    return Result(code, out.getvalue(), err.getvalue())
+
+
+def data(n: int = ROWS, seed: int = 0, classes: int = CLASSES) -> Dataset:
+    """(N, 3, 12, 12) images, all different."""
+    return toy(n, classes=classes, shape=(3, 12, 12), seed=seed)
+
+
+def thief(key: Key, part: int | None, label: int) -> int:
+    """Says the target whenever there is a trigger."""
+    return label if part is None else target_label(key, part)
+
+
+def honest(key: Key, part: int | None, label: int) -> int:
+    """Is always right."""
+    return label
+
+
+@dataclass(frozen=True)
+class World:
+    """A folder with ``data``, a pool and what commands put beside them."""
+
+    root: Path
+    format: str = "npz"
+
+    @property
+    def source(self) -> Path:
+        return self.root / FILES[self.format]
+
+    @property
+    def pool(self) -> Path:
+        return self.root / "pool.npz"
+
+    @property
+    def key_file(self) -> Path:
+        return self.root / "safe/key.json"
+
+    @property
+    def out(self) -> Path:
+        return self.root / "evidence"
+
+    def make(self) -> "World":
+        """Write the data and the pool."""
+        split = "train" if self.format == "huggingface" else None
+        write(data(), self.source, format=self.format, split=split)
+        write(data(POOL, seed=1), self.pool, format="npz")
+        return self
+
+    def commit(self, *more: object) -> Result:
+        where = ("--key", self.key_file, "--pool", self.pool)
+        return run("commit", self.source, *where, *DESIGN, *more)
+
+    def watermark(self, *more: object) -> Result:
+        released = self.root / f"released{self.source.suffix}"
+        where = ("--key", self.key_file, "--pool", self.pool, "--out", released)
+        return run("watermark", self.source, *where, *DESIGN, *more)
+
+    def verify(self, suspect: Path, *more: object, out: Path | None = None) -> Result:
+        where = ("--key", self.key_file, "--pool", self.pool, "--out", out or self.out)
+        return run("verify", "--suspect", suspect, *where, *more)
+
+    def open(self) -> Result:
+        return run("reveal", "--key", self.key_file, "--opening", self.root / "opening.json")
+
+    def check(self, *more: object, pool: Path | None = None, out: Path | None = None) -> Result:
+        where = ("--check", out or self.out, "--pool", pool or self.pool)
+        return run("reveal", "--opening", self.root / "opening.json", *where, *more)
+
+    def key(self, passphrase: str | None = None) -> Key:
+        return Key.from_record(read_secret(self.key_file, passphrase))
+
+    def records(self, out: Path | None = None) -> list[Record]:
+        anchor = self.evidence(out)["chain"]["anchor"]
+        return read_parquet((out or self.out) / "queries.parquet", anchor)
+
+    def evidence(self, out: Path | None = None) -> dict[str, Any]:
+        return json.loads(((out or self.out) / "evidence.json").read_text())
+
+    def answers(self, respond: Respond) -> dict[str, int | str]:
+        """The digest of every image that could be asked about, and what ``respond`` says to it."""
+        key, pool = self.key(), read(self.pool)
+        table = {}
+        for part in (None, *range(key.design.parts)):
+            images = pool.samples if part is None else KeyPart(key, part).stamp(pool.samples)
+            for image, label in zip(images, pool.labels.tolist(), strict=True):
+                table[question_digest(image)] = respond(key, part, label)
+        return table
+
+    def recorded(self, respond: Respond, name: str = "suspect") -> Path:
+        """A suspect whose answers were recorded; "fail" is no answer."""
+        rows = [
+            {"question": question, "error": "asleep"}
+            if label == "fail"
+            else {"question": question, "labels": [label]}
+            for question, label in self.answers(respond).items()
+        ]
+        log = self.root / f"{name}.jsonl"
+        log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        suspect = self.root / f"{name}.yaml"
+        suspect.write_text(f"protocol: log\npath: {log.name}\noutput: {{kind: labels}}\n")
+        return suspect
+
+    def served(self, url: str, *, kind: str = "labels", token: str = "", **limits: object) -> Path:
+        """A suspect behind a server that takes uint8 pixels as JSON; ``token`` names a variable."""
+        values: dict[str, Any] = {
+            "name": "served",
+            "protocol": "json",
+            "url": url,
+            "request": {"x": "{{image}}"},
+            "input": {"channels": 3, "height": 12, "width": 12, "dtype": "uint8"},
+            "output": {"kind": kind},
+            "limits": {"retries": 0, **limits},
+        }
+        if token:
+            values["authorisation"] = {"environment": token}
+        path = self.root / "served.yaml"
+        path.write_text(json.dumps(values))
+        return path
+
+
+def pixels_digest(body: Any) -> str:
+    """The digest of the image in a request's body."""
+    return question_digest(torch.tensor(body["x"], dtype=torch.uint8).reshape(-1, 12, 12))
+
+
+def files_under(folder: Path) -> Iterator[Path]:
+    """Every file, with hidden ones."""
+    return (path for path in folder.rglob("*") if path.is_file())
