@@ -1,11 +1,12 @@
 # Each target builds .venv by itself when it is missing or the lock is newer.
-# WORKERS and SCALE go to `make reproduce`: make reproduce SCALE=paper WORKERS=4
+# WORKERS, SCALE and TARGETS go to `make reproduce`: make reproduce SCALE=paper WORKERS=4
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
 SCALE ?= lite
+TARGETS ?= dvc.yaml papers/proof/dvc.yaml
 UV_VERSION := 0.13.9
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null \
@@ -43,7 +44,7 @@ demo: $(READY)
 	@$(BIN)/python -m tasks.prove fashion-mnist resnet18 keyed-12-50 1 --show
 
 reproduce: $(READY)
-	@$(BIN)/python -m flows.reproduce --scale $(SCALE) --workers $(WORKERS)
+	@$(BIN)/python -m flows.reproduce --scale $(SCALE) --workers $(WORKERS) $(TARGETS)
 
 test: $(READY)
 	@$(BIN)/python -m pytest

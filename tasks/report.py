@@ -1,7 +1,7 @@
 """Stage ``report``: the HTML page with verdicts, claims, tables and figures.
 
 ``python -m tasks.report`` makes ``data/report/index.html`` from the cells of the scale in force;
-``python -m tasks.report --demo DATASET NETWORK WATERMARK SEED`` makes ``data/demo/index.html`` from
+``python -m tasks.report --cell DATASET NETWORK WATERMARK SEED`` makes ``data/cell/index.html`` from
 one verified cell, when the tables do not exist, and prints its verdicts.
 """
 
@@ -148,7 +148,7 @@ def read_page(grid: dict[str, list[Any]], remake: str, results: Path | None = No
 
 
 def verdict_table(rows: list[SuspectRow]) -> Table:
-    """The demo's verdicts for a terminal of 80 columns or more."""
+    """The cell's verdicts for a terminal of 80 columns or more."""
     title = f"{human(rows[0].dataset)}, {human(rows[0].network)}"
     table = Table(
         title=Text(title),
@@ -181,18 +181,18 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     names = ("DATASET", "NETWORK", "WATERMARK", "SEED")
-    parser.add_argument("--demo", nargs=4, metavar=names, help="a page for one verified cell")
-    demo = parser.parse_args().demo
-    if demo is None:
+    parser.add_argument("--cell", nargs=4, metavar=names, help="a page for one verified cell")
+    cell = parser.parse_args().cell
+    if cell is None:
         path = DATA / "report" / "index.html"
         page = read_page(parameters("grid"), "dvc repro report", Path(parameters("results")))
     else:
-        path = DATA / "demo" / "index.html"
+        path = DATA / "cell" / "index.html"
         keys = ("datasets", "networks", "watermarks", "seeds")
-        grid = {key: [value] for key, value in zip(keys, demo, strict=True)}
-        page = read_page(grid, f"python -m tasks.report --demo {' '.join(demo)}")
+        grid = {key: [value] for key, value in zip(keys, cell, strict=True)}
+        page = read_page(grid, f"python -m tasks.report --cell {' '.join(cell)}")
     write_text(path, render(page))
-    if demo is not None:
+    if cell is not None:
         Console().print(verdict_table(suspect_rows(page.evidence[0])))
     print(path)  # noqa: T201
 

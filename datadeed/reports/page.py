@@ -91,7 +91,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Page:
-    """Everything a page shows; tables and claims are None on the demo's page.
+    """Everything a page shows; tables and claims are None on the page of one cell.
 
     Attributes:
         scale: name of the scale in force.

@@ -31,7 +31,7 @@ class TestPlan:
 
     def test_json(self):
         made = run("plan", "--classes", "10", "--samples", "50000", "--json").json()
-        assert (made["parts"], made["enough"], made["marks"], made["warnings"]) == (12, 8, 1000, [])
+        assert (made["parts"], made["enough"], made["marks"], made["warnings"]) == (12, 8, 1800, [])
 
     @pytest.mark.parametrize(
         "options",

@@ -81,18 +81,18 @@ def test_names_are_escaped(verified, monkeypatch):
     assert "&lt;b onclick" in page
 
 
-def test_demo_prints_verdicts_and_needs_no_tables(verified, monkeypatch, capsys):
-    run(monkeypatch, "--demo", "toy", "resnet18", "badnets-line", "1")
+def test_one_cell_prints_verdicts_and_needs_no_tables(verified, monkeypatch, capsys):
+    run(monkeypatch, "--cell", "toy", "resnet18", "badnets-line", "1")
     printed = capsys.readouterr().out
     assert "honest model" in printed
-    assert printed.strip().endswith("data/demo/index.html")
-    check((verified.root / "data/demo/index.html").read_text())
+    assert printed.strip().endswith("data/cell/index.html")
+    check((verified.root / "data/cell/index.html").read_text())
 
 
 def test_missing_evidence_is_one_line(verified, monkeypatch):
-    run(monkeypatch, "--demo", "toy", "resnet18", "badnets-line", "1")
+    run(monkeypatch, "--cell", "toy", "resnet18", "badnets-line", "1")
     with pytest.raises(SystemExit, match=r"^error: .*evidence\.json does not exist") as caught:
-        run(monkeypatch, "--demo", "toy", "resnet18", "badnets-line", "7")
+        run(monkeypatch, "--cell", "toy", "resnet18", "badnets-line", "7")
     assert "\n" not in str(caught.value)
 
 
