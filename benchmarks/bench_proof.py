@@ -1,0 +1,85 @@
+"""What the proof costs beside the suspect's own time, and how fast a release is written."""
+
+import io
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from PIL import Image
+
+from datadeed.cli.watermark import edits
+from datadeed.datasets.release import items, release
+from datadeed.evidence.log import QueryLog
+from datadeed.keys import Design, Extent, Key
+from datadeed.suspects.base import Answer
+from datadeed.verification.proof import Proof
+from datadeed.verification.run import rows_needed, run_proof
+from datadeed.watermarks.keyed import target_label
+
+CLASSES = tuple(map(str, range(10)))
+
+
+def a_key(rows: int, pool: int = 10_000) -> Key:
+    """A key of 12 parts."""
+    extents = Extent(rows, "00" * 32), Extent(pool, "00" * 32)
+    return Key(bytes(32), bytes(32), Design(classes=CLASSES, channels=3), *extents)
+
+
+class Instant:
+    """A thief that answers at once: it knows what is asked next."""
+
+    def __init__(self, key: Key, proof: Proof):
+        self._key, self._proof = key, proof
+
+    def predict(self, images: torch.Tensor) -> list[Answer]:
+        """The target of the part that is asked about."""
+        return [Answer((target_label(self._key, self._proof.question().part),), None)]
+
+
+def bench_proof_overhead(benchmark, report, tmp_path):
+    key, numbers = a_key(50_000), itertools.count()
+    labels = np.arange(key.pool.rows) % 10
+    images = {row: torch.zeros(1, 3, 32, 32, dtype=torch.uint8) for row in range(len(labels))}
+    asked = []
+
+    def setup():
+        proof = Proof(key, labels)
+        assert set(rows_needed(proof)) <= set(images)
+        return (proof, QueryLog(tmp_path / str(next(numbers)), "00" * 32)), {}
+
+    def run(proof, log):
+        with log:
+            run_proof(proof, Instant(key, proof), images, log)
+        asked.append(len(proof.curve))
+
+    benchmark.pedantic(run, setup=setup, rounds=5, warmup_rounds=1)
+    milliseconds = 1000 * benchmark.stats.stats.median / asked[-1]
+    report("a counted query, synced to disk", milliseconds, unit="ms", most=20)
+
+
+def bench_release_jpeg_parquet(benchmark, report, tmp_path):
+    rng, n = np.random.default_rng(0), 5000
+    rows = []
+    for number in range(n):
+        stream = io.BytesIO()
+        image = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).resize((32, 32))
+        image.save(stream, "JPEG")
+        rows.append({"bytes": stream.getvalue(), "path": f"{number}.jpg"})
+    source = tmp_path / "train-00000-of-00001.parquet"
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    columns = {"image": pa.array(rows, kind), "label": pa.array(np.arange(n) % 10)}
+    pq.write_table(pa.table(columns), source)
+    marked, edit = edits(a_key(n))
+    assert items(source).rows == n
+    numbers = itertools.count()
+
+    def run():
+        out = Path(tmp_path / f"out-{next(numbers)}.parquet")
+        release(source, out, rows=marked, edit=edit, generator=np.random.default_rng(1))
+
+    benchmark.pedantic(run, rounds=3, warmup_rounds=1)
+    speed = n / benchmark.stats.stats.min
+    report("release JPEG Parquet, 5 % marked", speed, unit="images/s", least=2500)
