@@ -31,8 +31,9 @@ from datadeed.forgery import other_key
 from datadeed.keys import Key
 from datadeed.metrics import Rate
 from datadeed.models import Classifier, load_model
+from datadeed.verification.layers import Question
 from datadeed.verification.population import NullRate, tolerance_null_rate
-from datadeed.verification.proof import Proof, Question
+from datadeed.verification.proof import Proof
 from datadeed.verification.trials import PoolAnswers, full_key_layer, run_together
 from datadeed.verification.verdict import CLAIM
 from tasks.common import DATA, Progress, parameters, stage

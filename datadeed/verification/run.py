@@ -13,7 +13,8 @@ from datadeed.evidence.log import QueryLog
 from datadeed.evidence.records import Record
 from datadeed.keys import Key
 from datadeed.suspects.base import Suspect, question_digest
-from datadeed.verification.proof import Proof, Question
+from datadeed.verification.layers import Question
+from datadeed.verification.proof import Proof
 from datadeed.watermarks.keyed import KeyPart
 
 FAILURES_IN_A_ROW = 3  # after so many the suspect counts as out of reach, and the run pauses

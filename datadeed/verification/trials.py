@@ -15,7 +15,8 @@ import torch
 from datadeed.keys import Key
 from datadeed.triggers import Trigger, stamp
 from datadeed.verification.answers import Suspect
-from datadeed.verification.proof import KeyLayer, Proof, Question
+from datadeed.verification.layers import KeyLayer, Question
+from datadeed.verification.proof import Proof
 from datadeed.watermarks.keyed import random_trigger
 
 

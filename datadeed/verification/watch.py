@@ -22,7 +22,8 @@ from datadeed.evidence.log import QueryLog
 from datadeed.evidence.records import Record
 from datadeed.keys import Key
 from datadeed.suspects.base import Suspect, question_digest
-from datadeed.verification.proof import Proof, Question
+from datadeed.verification.layers import Question
+from datadeed.verification.proof import Proof
 from datadeed.verification.run import FAILURES_IN_A_ROW, OutOfReach, image_of
 from datadeed.verification.sequential import StartDayMixture
 

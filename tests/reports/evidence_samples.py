@@ -8,7 +8,8 @@ import numpy as np
 
 from datadeed.evidence.records import Record
 from datadeed.keys import Design, Extent, Key
-from datadeed.verification.proof import Proof, Question
+from datadeed.verification.layers import Question
+from datadeed.verification.proof import Proof
 from datadeed.watermarks.keyed import target_label
 
 CLASSES = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "lorry")

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from datadeed.errors import VerificationError
 from datadeed.keys import Design, Extent, Key
 from datadeed.verification.keylabels import part_e_value
-from datadeed.verification.proof import KeyLayer, Proof
+from datadeed.verification.layers import KeyLayer
+from datadeed.verification.proof import Proof
 from datadeed.verification.verdict import CLAIM, INCONCLUSIVE, NOT_SUPPORTED
 from datadeed.watermarks.keyed import target_label
 
@@ -132,7 +133,7 @@ class TestQuestions:
         asked = [q for q in ask(proof, lambda q: int(labels[q.row])) if q.layer == "key"]
         again, _ = make_proof(key)
         again.key_layer.order = proof.key_layer.order
-        import datadeed.verification.proof as module
+        import datadeed.verification.layers as module
 
         original = module.target_label
         try:

@@ -8,7 +8,8 @@ from datadeed.errors import WatermarkError
 from datadeed.evidence.log import QueryLog
 from datadeed.keys import Design, Extent, Key
 from datadeed.suspects.base import Answer, BudgetSpent, failure, question_digest
-from datadeed.verification.proof import Proof, Question
+from datadeed.verification.layers import Question
+from datadeed.verification.proof import Proof
 from datadeed.verification.run import (
     FAILURES_IN_A_ROW,
     OutOfReach,

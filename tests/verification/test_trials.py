@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datadeed.keys import Design, Extent, Key
-from datadeed.verification.proof import KeyLayer, Proof
+from datadeed.verification.layers import KeyLayer
+from datadeed.verification.proof import Proof
 from datadeed.verification.trials import (
     FullKeyLayer,
     PoolAnswers,
