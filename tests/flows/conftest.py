@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,12 @@ import pytest
 from flows.server import Server
 
 SOURCE = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts() -> None:
+    """A job in the background of a shell ignores interrupts, and so would all it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass
