@@ -65,7 +65,7 @@ bench: $(READY)
 servers: $(READY)
 	@$(BIN)/python -m flows.reproduce --workers $(WORKERS) \
 		papers/proof/dvc.yaml:train@fashion-mnist-resnet18-keyed-12-50-1 \
-		train@fashion-mnist-resnet18-none-1
+		train@fashion-mnist-resnet18-1
 	@$(BIN)/python -m servers.check
 
 lock:
