@@ -40,8 +40,9 @@ $(READY): requirements.lock pyproject.toml
 
 demo: $(READY)
 	@$(BIN)/python -m flows.reproduce --scale lite --workers 2 \
-		papers/proof/dvc.yaml:prove@fashion-mnist-resnet18-keyed-12-50-1
-	@$(BIN)/python -m tasks.prove fashion-mnist resnet18 keyed-12-50 1 --show
+		papers/proof/dvc.yaml:train@fashion-mnist-resnet18-keyed-12-50-1 \
+		train@fashion-mnist-resnet18-1
+	@$(BIN)/python -m tasks.prove fashion-mnist resnet18 keyed-12-50 1
 
 reproduce: $(READY)
 	@$(BIN)/python -m flows.reproduce --scale $(SCALE) --workers $(WORKERS) $(TARGETS)

@@ -1,7 +1,8 @@
-"""Stage ``prove``: put a keyed watermark's proof to the thief's model and to an honest one.
+"""Put a keyed watermark's proof to the thief's model and to an honest one, and show the verdicts.
 
 Writes a folder of evidence for each (``thief``, ``honest``), with the published test of the same
-watermark beside it (``published.json``). ``--show`` prints the verdicts of a finished one.
+watermark beside it (``published.json``). Evidence is dated, so this is no stage of DVC's: the same
+models give other bytes every time.
 """
 
 import argparse
@@ -47,7 +48,7 @@ def prove(dataset: str, network: str, watermark: str, seed: int) -> None:
     progress = Progress(len(models), "suspects", f"prove {name}")
     for done, (who, model) in enumerate(models.items(), 1):
         folder = DATA / "proofs" / name / who
-        shutil.rmtree(folder, ignore_errors=True)  # a stage makes its outputs anew
+        shutil.rmtree(folder, ignore_errors=True)
         suspect = open_suspect(DATA / "models" / model, classes=key.design.classes)
         verify(key, suspect, test, folder)
         rng = np.random.default_rng(derive_seed(parameters("seed"), "prove", name, who))
@@ -130,12 +131,9 @@ def main() -> None:
     parser.add_argument("network")
     parser.add_argument("watermark")
     parser.add_argument("seed", type=int)
-    parser.add_argument("--show", action="store_true", help="print the verdicts of a finished one")
     values = parser.parse_args()
+    prove(values.dataset, values.network, values.watermark, values.seed)
     name = f"{values.dataset}-{values.network}-{values.watermark}-{values.seed}"
-    if not values.show:
-        prove(values.dataset, values.network, values.watermark, values.seed)
-        return
     folder = DATA / "proofs" / name
     console = Console()
     console.print(Text(f"{name}: published test, then ours"))

@@ -70,7 +70,6 @@ def scale(source: Path) -> dict[str, object]:
             "datasets": ["stripes"],
             "networks": ["small"],
             "watermarks": ["keyed-6-200"],
-            "proved": ["keyed-6-200"],
             "seeds": [1],
         },
     }
@@ -105,6 +104,6 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "papers/proof/params.yaml").write_text(yaml.safe_dump(proof))
     call(folder, "git", "init", "-q")
     call(folder, "dvc", "init", "-q")
-    targets = ["dvc.yaml", "papers/proof/dvc.yaml:prove*"]
+    targets = ["dvc.yaml", "papers/proof/dvc.yaml:train*"]
     call(folder, sys.executable, "-m", "flows.reproduce", "--workers", "2", *targets)
     return folder

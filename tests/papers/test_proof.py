@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from datadeed.evidence.log import PARQUET, read_parquet
 from datadeed.evidence.schema import read_evidence
 from datadeed.files import read_json
@@ -10,6 +12,13 @@ from tests.papers.conftest import call
 NAME = "stripes-small-keyed-6-200-1"
 
 
+@pytest.fixture(scope="module")
+def shown(repository: Path) -> str:
+    """What the proof of the pipeline's models prints."""
+    return call(repository, "python", "-m", "tasks.prove", "stripes", "small", "keyed-6-200", "1")
+
+
+@pytest.mark.usefixtures("shown")
 class TestProofPipeline:
     """From raw data to two folders of evidence."""
 
@@ -32,12 +41,10 @@ class TestProofPipeline:
             assert "<html" in (folder / "report.html").read_text()
             assert read_json(folder / "published.json")["queries"] == 200
 
-    def test_verdicts_can_be_shown(self, repository: Path) -> None:
-        words = ("stripes", "small", "keyed-6-200", "1", "--show")
-        shown = call(repository, "python", "-m", "tasks.prove", *words)
+    def test_verdicts_are_shown(self, shown: str) -> None:
         assert "CLAIM" in shown
         assert "NOT SUPPORTED" in shown
 
     def test_a_stage_that_is_asked_again_does_nothing(self, repository: Path) -> None:
-        done = call(repository, "dvc", "repro", f"papers/proof/dvc.yaml:prove@{NAME}")
+        done = call(repository, "dvc", "repro", "papers/proof/dvc.yaml:train@" + NAME)
         assert "up to date" in done
