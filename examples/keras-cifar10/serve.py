@@ -1,6 +1,6 @@
 """Somebody else's server: LitServe around a Keras model.
 
-python serve.py MODEL.keras PORT
+KERAS_BACKEND=torch python serve.py MODEL.keras PORT
 """
 
 import sys

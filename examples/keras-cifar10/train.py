@@ -1,6 +1,6 @@
 """Somebody else's training: Keras on CIFAR-10 as Hugging Face Parquet. No datadeed in here.
 
-python train.py FOLDER OUT.keras EPOCHS
+KERAS_BACKEND=torch python train.py FOLDER OUT.keras EPOCHS
 """
 
 import io
