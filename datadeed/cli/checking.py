@@ -149,7 +149,7 @@ def _answers(key: Key, options: argparse.Namespace) -> str:
     from datadeed.evidence.build import anchor_of, count_queries
     from datadeed.suspects.base import question_digest
     from datadeed.verification.proof import Proof
-    from datadeed.verification.run import counting_records, image_of, replay, rows_needed
+    from datadeed.verification.run import counting_records, image_of, rows_needed
 
     evidence = read_evidence(options.check / "evidence.json")
     chain = evidence["chain"]
@@ -167,9 +167,8 @@ def _answers(key: Key, options: argparse.Namespace) -> str:
     proof = Proof(key, pool.labels, suspects=evidence["multiplicity"]["suspects"])
     found, images = measure(pool, "check pool", rows_needed(proof))
     check_extent(found, key.pool, "the pool")
-    counting = counting_records(records)
-    asked = proof.fresh()
-    while (question := asked.question()) is not None:
+    counting, taken = counting_records(records), 0
+    while (question := proof.question()) is not None:
         record = counting.get((question.layer, question.part, question.row))
         if record is None:
             break
@@ -178,8 +177,8 @@ def _answers(key: Key, options: argparse.Namespace) -> str:
                 f"record {record.seq} is about another image than the key's part {question.part} "
                 f"on row {question.row} of the pool"
             )
-        asked.answer(record.labels[0] if record.labels else None, failed=bool(record.error))
-    taken = replay(proof, counting)
+        proof.answer(record.labels[0] if record.labels else None, failed=bool(record.error))
+        taken += 1
     _compare(proof.record(), proof.verdict(), evidence)
     if taken != len(counting):
         raise EvidenceError(

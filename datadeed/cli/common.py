@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from datadeed.errors import KeyRecordError
 from datadeed.keys import Extent, Key
 
 if TYPE_CHECKING:
+    import torch
+
     from datadeed.datasets.release.items import Items
 
 PASSPHRASE = "DATADEED_PASSPHRASE"
@@ -91,7 +92,7 @@ def open_pool(options: argparse.Namespace) -> "Items":
 
 def measure(
     data: "Items", what: str, keep: Collection[int] = ()
-) -> tuple[Extent, dict[int, torch.Tensor]]:
+) -> "tuple[Extent, dict[int, torch.Tensor]]":
     """The extent of a dataset, and some of its images, in one pass.
 
     Args:
@@ -135,9 +136,11 @@ def check_extent(found: Extent, stated: Extent, what: str) -> None:
         )
 
 
-def to_tensor(pixels: np.ndarray) -> torch.Tensor:
+def to_tensor(pixels: np.ndarray) -> "torch.Tensor":
     """(H, W, C) uint8 as (1, C, H, W) uint8."""
     # A copy, as decoders give read-only arrays and torch warns of them.
+    import torch
+
     return torch.from_numpy(np.array(pixels.transpose(2, 0, 1), order="C"))[None]
 
 

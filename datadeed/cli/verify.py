@@ -8,8 +8,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from datadeed.cli.common import (
     add_pool,
     check_extent,
@@ -23,6 +21,7 @@ from datadeed.cli.common import (
 from datadeed.errors import DatadeedError, EvidenceError, ModelError
 
 if TYPE_CHECKING:
+    import torch
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from datadeed.evidence.log import QueryLog
@@ -107,6 +106,8 @@ def prepare(
         KeyRecordError: the pool is not the one that was committed.
         VerificationError: it is too small.
     """
+    import torch
+
     from datadeed.verification.proof import Proof
     from datadeed.verification.run import rows_needed
 
@@ -122,7 +123,7 @@ def prepare(
 
 
 def ask_probes(
-    suspect: "Suspect", log: "QueryLog", images: torch.Tensor, labels: torch.Tensor
+    suspect: "Suspect", log: "QueryLog", images: "torch.Tensor", labels: "torch.Tensor"
 ) -> list[str]:
     """Ask the clean questions, unless an earlier run did; returns what the owner should know."""
     from datadeed.suspects import probe, question_digest
@@ -150,12 +151,12 @@ class _Answered:
         self.fingerprint, self.close = suspect.fingerprint, suspect.close
         self._answers = answers
 
-    def predict(self, images: torch.Tensor) -> "list[Answer]":
+    def predict(self, images: "torch.Tensor") -> "list[Answer]":
         return self._answers
 
 
 def _ask(
-    proof: "Proof", suspect: "Suspect", images: dict[int, torch.Tensor], log: "QueryLog"
+    proof: "Proof", suspect: "Suspect", images: "dict[int, torch.Tensor]", log: "QueryLog"
 ) -> None:
     from datadeed.verification.run import run_proof
 

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from datadeed.cli.common import add_pool, check_extent, measure, open_pool, read_key, show
 from datadeed.errors import EvidenceError
 
 if TYPE_CHECKING:
+    import torch
+
     from datadeed.datasets.release.items import Items
     from datadeed.evidence.log import QueryLog
     from datadeed.suspects import Suspect
@@ -146,6 +146,8 @@ def write_state(
 
 def _ask(watch: "Watch", suspect: "Suspect", pool: "Items", log: "QueryLog", date: str) -> None:
     """Today's clean questions, then today's counted ones; nothing if they were asked today."""
+    import torch
+
     from datadeed.cli.verify import ask_probes
     from datadeed.verification.watch import ask_batch
 
@@ -164,7 +166,7 @@ def _ask(watch: "Watch", suspect: "Suspect", pool: "Items", log: "QueryLog", dat
     ask_batch(watch, suspect, images, log, date)
 
 
-def ask_canaries(suspect: "Suspect", log: "QueryLog", images: torch.Tensor) -> None:
+def ask_canaries(suspect: "Suspect", log: "QueryLog", images: "torch.Tensor") -> None:
     """Ask a few clean questions again, before any fresh one is spent.
 
     Raises:

@@ -12,7 +12,7 @@ from datadeed.errors import VerificationError
 from datadeed.evidence.log import QueryLog
 from datadeed.evidence.records import Record
 from datadeed.keys import Key
-from datadeed.suspects.base import Suspect, question_digest
+from datadeed.suspects.base import Answer, Suspect, question_digest
 from datadeed.verification.layers import Question
 from datadeed.verification.proof import Proof
 from datadeed.watermarks.keyed import KeyPart
@@ -80,6 +80,26 @@ def _asked(records: list[Record]) -> list[tuple[Asked, Record]]:
     ]
 
 
+def put(
+    key: Key,
+    question: Question,
+    suspect: Suspect,
+    images: Mapping[int, torch.Tensor],
+    log: QueryLog,
+) -> tuple[Answer, Record]:
+    """Put one question to a suspect and write the answer down; arguments as :func:`run_proof`."""
+    image = image_of(key, question, images)
+    (answer,) = suspect.predict(image)
+    record = log.append(
+        purpose=question.layer,
+        part=question.part,
+        row=question.row,
+        question=question_digest(image[0]),
+        answer=answer,
+    )
+    return answer, record
+
+
 def run_proof(
     proof: Proof,
     suspect: Suspect,
@@ -105,15 +125,7 @@ def run_proof(
     failed = [bool(record.error) for _, record in _asked(log.records)]
     failures = len(list(itertools.takewhile(bool, reversed(failed))))
     while (question := proof.question()) is not None:
-        image = image_of(proof.key, question, images)
-        (answer,) = suspect.predict(image)
-        record = log.append(
-            purpose=question.layer,
-            part=question.part,
-            row=question.row,
-            question=question_digest(image[0]),
-            answer=answer,
-        )
+        answer, record = put(proof.key, question, suspect, images, log)
         failures = failures + 1 if record.error else 0
         if failures >= FAILURES_IN_A_ROW:
             raise OutOfReach(

@@ -21,10 +21,10 @@ from datadeed.errors import EvidenceError, VerificationError
 from datadeed.evidence.log import QueryLog
 from datadeed.evidence.records import Record
 from datadeed.keys import Key
-from datadeed.suspects.base import Suspect, question_digest
+from datadeed.suspects.base import Suspect
 from datadeed.verification.layers import Question
 from datadeed.verification.proof import Proof
-from datadeed.verification.run import FAILURES_IN_A_ROW, OutOfReach, image_of
+from datadeed.verification.run import FAILURES_IN_A_ROW, OutOfReach, put
 from datadeed.verification.sequential import StartDayMixture
 
 EVIDENCE, NO_EVIDENCE = "EVIDENCE", "NO EVIDENCE"
@@ -223,15 +223,7 @@ def ask_batch(
         EvidenceError: the log cannot be written.
     """
     for question in watch.questions(date):
-        image = image_of(watch.key, question, images)
-        (answer,) = suspect.predict(image)
-        record = log.append(
-            purpose=question.layer,
-            part=question.part,
-            row=question.row,
-            question=question_digest(image[0]),
-            answer=answer,
-        )
+        answer, record = put(watch.key, question, suspect, images, log)
         watch.answer(answer.label, date=record.time[:10], failed=answer.failed)
         if watch.out_of_reach:
             raise OutOfReach(
