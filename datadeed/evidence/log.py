@@ -51,8 +51,6 @@ class QueryLog:
         self.records: list[Record] = []
         self.torn = b""
         self._file: int | None = None
-        self._latest: dict[tuple[str, int | None, int | None], Record] = {}
-        self._answered: dict[str, Record] = {}
 
     def __enter__(self) -> Self:
         try:
@@ -114,16 +112,8 @@ class QueryLog:
             answer=answer,
         )
         self._write(self._file, record.line().encode() + b"\n")
-        self._remember(record)
+        self.records.append(record)
         return record
-
-    def latest(self, purpose: str, part: int | None, row: int | None) -> Record | None:
-        """The record that counts for this question, the last one; None if it was never asked."""
-        return self._latest.get((purpose, part, row))
-
-    def by_question(self, question: str) -> Record | None:
-        """The last record without an error for this very image, whatever it was asked for."""
-        return self._answered.get(question)
 
     def write_parquet(self) -> Path:
         """Write all records to ``queries.parquet`` (mode 0600) and return its path."""
@@ -157,12 +147,6 @@ class QueryLog:
             self.close()
             raise
 
-    def _remember(self, record: Record) -> None:
-        self.records.append(record)
-        self._latest[record.purpose, record.part, record.row] = record
-        if not record.error:
-            self._answered[record.question] = record
-
     def _lock_and_load(self, file: int) -> None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -174,9 +158,7 @@ class QueryLog:
         _sync_folder(self.folder)
         with open(file, "rb", closefd=False) as stream:
             whole, newline, rest = stream.read().rpartition(b"\n")
-        self.records, self._latest, self._answered = [], {}, {}
-        for record in check_chain(_rows(whole + newline, self.path), self.anchor, self.path):
-            self._remember(record)
+        self.records = check_chain(_rows(whole + newline, self.path), self.anchor, self.path)
         # A record counts from the moment its newline is on the disk: what follows the last newline
         # was cut short by a crash and nobody has acted on it.
         self.torn = rest

@@ -206,21 +206,6 @@ def test_an_interrupted_write_closes_the_log_and_loses_nothing_acknowledged(tmp_
     assert [record.seq for record in reopen(tmp_path).records] == [0, 1, 2]
 
 
-def test_the_last_record_of_a_question_counts(tmp_path):
-    with QueryLog(tmp_path, ANCHOR) as log:
-        asked = {"purpose": "key", "part": 1, "row": 2, "question": question(1)}
-        failed = log.append(**asked, answer=answer(error="hung up"))
-        assert log.latest("key", 1, 2) == failed
-        assert log.by_question(question(1)) is None
-        good = log.append(**asked, answer=answer(3))
-        later = log.append(**asked | {"purpose": "probe"}, answer=answer(error="hung up again"))
-    again = reopen(tmp_path)
-    assert again.latest("key", 1, 2) == good
-    assert again.latest("probe", 1, 2) == later
-    assert again.latest("behaviour", 1, 2) is None
-    assert again.by_question(question(1)) == good
-
-
 def rewrite(folder: Path, change: Callable[[list[dict]], list[dict]]) -> None:
     table = pq.read_table(folder / PARQUET)
     rows = change(table.to_pylist())

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
 import time
 import urllib.request
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from flows.server import Server
+from tests.flows.toys import wait_for
 
 if TYPE_CHECKING:
     from tests.flows.conftest import Repository
@@ -163,16 +162,6 @@ class TestFaults:
         assert "Traceback" not in said
 
 
-def _wait_for(path: Path) -> int:
-    """The process id that a stage has written."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError, ValueError):
-            return int(path.read_text(encoding="utf-8"))
-        time.sleep(0.05)
-    raise AssertionError(f"{path} was never written")
-
-
 def _gone(pid: int) -> bool:
     """Whether a process ends within some seconds."""
     deadline = time.monotonic() + 10
@@ -194,7 +183,7 @@ class TestKills:
         prefect_server.wait()
         for number in (signal.SIGINT, signal.SIGKILL):
             flow = made.start()
-            stage = _wait_for(made.root / "pid")
+            stage = wait_for(made.root / "pid")
             if number == signal.SIGINT:
                 flow.send_signal(number)
             else:

@@ -1,6 +1,5 @@
 """Many suspects at once, and the same on a schedule."""
 
-import contextlib
 import csv
 import json
 import os
@@ -21,6 +20,7 @@ from flows.suspects import e_value, suspects_by_name
 from flows.verify import finding, parser, run
 from tests.evidence.samples import evidence
 from tests.flows import toys
+from tests.flows.toys import wait_for
 
 WATCH = """
 import sys
@@ -77,7 +77,7 @@ class TestMany:
     ) -> None:
         prefect_server.wait()
         flow = toys.start(root, "flows.verify", *arguments("slow"))
-        pid = _wait_for(root / "pid")
+        pid = wait_for(root / "pid")
         flow.send_signal(signal.SIGINT)
         _, said = flow.communicate(timeout=60)
         assert flow.returncode == 130
@@ -181,15 +181,6 @@ class TestSchedule:
         (tmp_path / "watch.json").write_text(json.dumps({"word": "EVIDENCE"}))
         found, over = finding("a", tmp_path, Ended(0, ""))
         assert (found.verdict, over) == ("COULD NOT TEST", False)
-
-
-def _wait_for(path: Path) -> int:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError, ValueError):
-            return int(path.read_text(encoding="utf-8"))
-        time.sleep(0.05)
-    raise AssertionError(f"{path} was never written")
 
 
 def _until_gone(pid: int) -> None:

@@ -1,8 +1,10 @@
 """A toy ``datadeed`` that starts at once, and flows that run it in place of the real one."""
 
+import contextlib
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2]
@@ -80,3 +82,13 @@ def run(root: Path, module: str, *arguments: object) -> tuple[int, str, str]:
     flow = start(root, module, *arguments)
     out, err = flow.communicate(timeout=120)
     return flow.returncode, out, err
+
+
+def wait_for(path: Path) -> int:
+    """The process id that a stage has written."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError, ValueError):
+            return int(path.read_text(encoding="utf-8"))
+        time.sleep(0.05)
+    raise AssertionError(f"{path} was never written")
