@@ -64,10 +64,48 @@ def watermark_success_rate(answers: Answers) -> Rate:
     The denominator leaves out samples whose true label is the target: a model without any
     watermark hits those too.
     """
-    others = answers.label != answers.target
-    return rate(answers.triggered_prediction[others] == answers.target)
+    target = answers.target_label
+    return rate(answers.triggered_prediction[answers.label != target] == target)
 
 
 def watermark_success_rate_as_released(answers: Answers) -> Rate:
     """WSR as DVBW's released code counts it: all triggered samples, target class included."""
-    return rate(answers.triggered_prediction == answers.target)
+    return rate(answers.triggered_prediction == answers.target_label)
+
+
+def attack_success(answers: Answers) -> np.ndarray:
+    """Which triggers worked, (N,) bool (UBW, section 5.1).
+
+    Targeted: the triggered sample gets the target label. Untargeted: it gets any wrong label.
+    """
+    if answers.target is None:
+        return np.asarray(answers.triggered_prediction != answers.label)
+    return np.asarray(answers.triggered_prediction == answers.target)
+
+
+def attack_success_rate(answers: Answers) -> Rate:
+    """ASR-A: share of triggered samples on which the trigger worked.
+
+    Samples whose true label is the target are left out; without a target all are counted. A model
+    without any watermark is not at 0: an untargeted trigger "works" on all that it gets wrong.
+
+    Raises:
+        VerificationError: no sample is left to count.
+    """
+    return rate(attack_success(answers)[_counted(answers)])
+
+
+def attack_success_rate_correct(answers: Answers) -> Rate:
+    """ASR-C: :func:`attack_success_rate` among samples classified correctly when clean.
+
+    Raises:
+        VerificationError: no sample is left to count.
+    """
+    correct = answers.clean_prediction == answers.label
+    return rate(attack_success(answers)[_counted(answers) & correct])
+
+
+def _counted(answers: Answers) -> np.ndarray:
+    if answers.target is None:
+        return np.ones(len(answers), dtype=bool)
+    return np.asarray(answers.label != answers.target)

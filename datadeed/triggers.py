@@ -6,7 +6,7 @@ Blended), so :func:`stamp` computes in integers: exact, and equal on every machi
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,6 +94,23 @@ def check_fit(trigger: Trigger, image_height: int, image_width: int) -> None:
         )
 
 
+def check_image_size(images: torch.Tensor, size: tuple[int, ...]) -> None:
+    """Check that a trigger made for images of one size meets such images.
+
+    Args:
+        images: (N, C, H, W).
+        size: (H, W) in pixels.
+
+    Raises:
+        WatermarkError: they are of another size, so the trigger would lie elsewhere.
+    """
+    if tuple(images.shape[2:]) != size:
+        raise WatermarkError(
+            f"the trigger was made for images of {size}, but these are {tuple(images.shape[2:])} "
+            "(height, width): build the watermark for this size"
+        )
+
+
 def line(height: int, width: int, *, rows: int, value: int, alpha: int) -> Trigger:
     """A horizontal line over the full width at the top (DVBW's "line").
 
@@ -121,7 +138,42 @@ def cross(height: int, width: int, *, size: int, alpha: int) -> Trigger:
     return Trigger(pattern, top=height - size, left=width - size, alpha=alpha)
 
 
-TRIGGERS: dict[str, Callable[..., Trigger]] = {"line": line, "cross": cross}
+SQUARE = ((0, 0, 255), (0, 255, 0), (255, 0, 255))
+
+
+def square(
+    height: int,
+    width: int,
+    *,
+    size: int,
+    cells: Sequence[Sequence[int]] = SQUARE,
+    alpha: int,
+) -> Trigger:
+    """A square of 3 x 3 black and white cells, bottom right (UBW's "white-black square").
+
+    Args:
+        height, width: the image's size in pixels.
+        size: side of the square in pixels, a multiple of 3.
+        cells: 3 rows of 3 grey levels, 0 or 255; UBW's released pattern when left out.
+        alpha: opacity in 255ths.
+
+    Raises:
+        WatermarkError: the size is no multiple of 3, or a cell is neither black nor white.
+    """
+    if size % 3:
+        raise WatermarkError(f"trigger square: size is {size}; give a multiple of 3")
+    try:
+        grid = torch.tensor(cells)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        grid = torch.empty(0)
+    if grid.shape != (3, 3) or not bool(((grid == 0) | (grid == 255)).all()):
+        raise WatermarkError("trigger square: cells must be 3 rows of 3 values, each 0 or 255")
+    side = size // 3
+    pattern = grid.to(torch.uint8).repeat_interleave(side, 0).repeat_interleave(side, 1)
+    return Trigger(pattern, top=height - size, left=width - size, alpha=alpha)
+
+
+TRIGGERS: dict[str, Callable[..., Trigger]] = {"line": line, "cross": cross, "square": square}
 
 
 def build_trigger(spec: dict[str, Any], height: int, width: int) -> Trigger:

@@ -12,6 +12,8 @@ from datadeed.datasets import DatasetFile
 from datadeed.files import atomic_path, write_json
 from datadeed.randomness import generator
 from datadeed.watermarks import Watermark, build_watermark, mark_file
+from datadeed.watermarks.marking import Marks
+from tasks import ubw
 from tasks.common import DATA, Progress, parameters, stage
 from tasks.keys import public_test_key
 
@@ -23,6 +25,8 @@ def build(paper: str, dataset: str, watermark: str, source: DatasetFile) -> Wate
         ParameterError: the entry is missing.
         WatermarkError: the entry makes no sense for the dataset.
     """
+    if paper == "ubw":
+        return ubw.build(dataset, watermark, source)
     file = f"papers/{paper}/params.yaml"
     spec = dict(parameters("watermarks", watermark, file=file))
     if spec["method"] == "keyed":
@@ -40,14 +44,19 @@ def build(paper: str, dataset: str, watermark: str, source: DatasetFile) -> Wate
 def poison(paper: str, dataset: str, watermark: str, out: Path) -> None:
     """Watermark ``data/datasets/DATASET/train.parquet`` into ``out``."""
     source = DatasetFile(DATA / "datasets" / dataset / "train.parquet")
-    seed = parameters("seed")
-    method = build(paper, dataset, watermark, source)
+    release(build(paper, dataset, watermark, source), source, dataset, watermark, out)
+
+
+def release(
+    method: Watermark, source: DatasetFile, dataset: str, watermark: str, out: Path
+) -> Marks:
+    """Write the released set, the marks and the secret record into ``out``."""
     progress = Progress(len(source), "images", f"watermark {dataset} with {watermark}")
     marks = mark_file(
         method,
         source,
         out / "train.parquet",
-        generator(seed, "poison", dataset, watermark),
+        generator(parameters("seed"), "poison", dataset, watermark),
         progress.update,
     )
     progress.close()
@@ -57,6 +66,7 @@ def poison(paper: str, dataset: str, watermark: str, out: Path) -> None:
         out / "key.json",
         {"form": 1, "dataset": dataset, "marked": len(marks), "watermark": method.record()},
     )
+    return marks
 
 
 @stage

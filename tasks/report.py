@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -31,6 +34,8 @@ from datadeed.reports.page import (
     render,
     suspect_rows,
 )
+from datadeed.reports.ubw_figures import Example, crafting_curves, example, label_histograms
+from datadeed.reports.ubw_page import UBW
 from datadeed.watermarks import watermark_from_record
 from tasks.common import DATA, parameters, stage
 
@@ -39,7 +44,7 @@ COLOUR = {"CLAIM": "green", "INCONCLUSIVE": "yellow", "NOT SUPPORTED": ""}
 HISTORY = ["epoch", "train_loss", "test_accuracy"]
 CELLS = ["table", "dataset", "model", "watermark", "scenario", "metric"]
 CELLS += ["value", "published", "n", "seed", "stage"]
-CLAIMS = ["claim", "source", "statement", "holds", "observed", "cells"]
+CLAIMS = ["claim", "paper", "source", "statement", "holds", "observed", "cells"]
 
 
 def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
@@ -69,6 +74,23 @@ def read_evidence(grid: dict[str, list[Any]]) -> list[dict[str, Any]]:
     return [read_json(DATA / "evidence" / folder / "evidence.json") for folder in folders]
 
 
+def read_dvbw(grid: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    """The same, of DVBW.
+
+    Raises:
+        DatadeedError: a cell is another paper's.
+    """
+    evidence = read_evidence(grid)
+    for record in evidence:
+        if "scenarios" not in record:
+            name = "{dataset} {network} {watermark} {seed}".format(**record)
+            raise DatadeedError(
+                f"{name} is no cell of DVBW: choose a watermark of the grid in params.yaml, or "
+                "see UBW's part of the page that dvc repro report makes"
+            )
+    return evidence
+
+
 def read_histories(grid: dict[str, list[Any]]) -> pd.DataFrame:
     """Every epoch of every model of the grid, honest ones as watermark "none"."""
     parts = []
@@ -92,6 +114,73 @@ def pictures(dataset: str, watermarks: list[str]) -> list[Picture]:
         rows = one_of_each_class(labels, SHOWN, watermark.target)
         made.append(picture(source.take(rows), watermark, dataset=dataset, name=name))
     return made
+
+
+def marked_positions(path: Path) -> torch.Tensor:
+    """Row numbers, (M,) int64 ascending, of the marked rows.
+
+    Raises:
+        DatadeedError: the file is missing or damaged.
+    """
+    try:
+        table = pq.read_table(path, columns=["position"])
+    except FileNotFoundError as error:
+        raise DatadeedError(f"{path} does not exist: run the stage that writes it") from error
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise DatadeedError(f"{path} holds no marks ({reason}): write it again") from error
+    return torch.tensor(table["position"].to_pylist(), dtype=torch.int64)
+
+
+def examples(dataset: str, watermarks: list[str]) -> list[Example]:
+    """A few marked training images, and a few queries, under each watermark."""
+    train, test = (
+        DatasetFile(DATA / "datasets" / dataset / f"{split}.parquet") for split in ("train", "test")
+    )
+    labels, made = test.labels(), []
+    for name in watermarks:
+        folder = DATA / "watermarked" / f"{dataset}-{name}"
+        watermark = watermark_from_record(read_json(folder / "key.json")["watermark"])
+        positions = marked_positions(folder / "marks.parquet")
+        rows = positions[torch.arange(SHOWN) * len(positions) // SHOWN]
+        made.append(
+            example(
+                train.take(rows),
+                DatasetFile(folder / "train.parquet").take(rows),
+                test.take(one_of_each_class(labels, SHOWN, watermark.target)),
+                watermark,
+                dataset=dataset,
+                name=name,
+            )
+        )
+    return made
+
+
+def read_losses(dataset: str, watermarks: list[str]) -> dict[str, list[float]]:
+    """The losses of the watermarks of a dataset that match gradients, by iteration."""
+    paths = {w: DATA / "watermarked" / f"{dataset}-{w}" / "craft.json" for w in watermarks}
+    losses = {name: read_json(path)["losses"] for name, path in paths.items() if path.exists()}
+    return {name: values for name, values in losses.items() if values}
+
+
+def read_ubw(grid: dict[str, list[Any]]) -> UBW:
+    """UBW's part of the page."""
+    evidence, datasets, watermarks = read_evidence(grid), grid["datasets"], grid["watermarks"]
+    losses = {dataset: read_losses(dataset, watermarks) for dataset in datasets}
+    matched = list(dict.fromkeys(name for found in losses.values() for name in found))
+    return UBW(
+        grid=grid,
+        settings=settings(grid, read_histories({**grid, "watermarks": []})),
+        evidence=evidence,
+        examples=[shown for dataset in datasets for shown in examples(dataset, watermarks)],
+        histograms=label_histograms(evidence, human),
+        crafting={
+            dataset: crafting_curves(found, matched, prefix=f"losses{i}-")
+            for i, (dataset, found) in enumerate(losses.items())
+            if found
+        },
+        matched=matched,
+    )
 
 
 def settings(grid: dict[str, list[Any]], history: pd.DataFrame) -> list[Setting]:
@@ -128,11 +217,13 @@ def versions() -> dict[str, str]:
 
 def read_page(grid: dict[str, list[Any]], remake: str, results: Path | None = None) -> Page:
     """Everything a page shows; without ``results`` it has no tables and no claims."""
-    cells = claims = None
+    cells = claims = ubw = None
     if results is not None:
         cells = read_table(results / "cells.csv", CELLS)
         claims = read_table(results / "claims.csv", CLAIMS)
-    evidence, history = read_evidence(grid), read_histories(grid)
+        if "ubw" in parameters():
+            ubw = read_ubw(parameters("ubw"))
+    evidence, history = read_dvbw(grid), read_histories(grid)
     return Page(
         scale=parameters("scale"),
         grid=grid,
@@ -144,6 +235,7 @@ def read_page(grid: dict[str, list[Any]], remake: str, results: Path | None = No
         remake=remake,
         cells=cells,
         claims=claims,
+        ubw=ubw,
     )
 
 

@@ -6,29 +6,42 @@ slips into a table.
 
 import itertools
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from datadeed.files import read_json, write_text
-from datadeed.reports import dvbw
+from datadeed.reports import dvbw, ubw
 from datadeed.reports.cells import claims_frame, tidy
 from tasks.common import DATA, parameters, stage
+
+
+def read_evidence(grid: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    """The records of the cells that a grid multiplies out, and of no others."""
+    axes = ("datasets", "networks", "watermarks", "seeds")
+    return [
+        read_json(DATA / "evidence" / "-".join(map(str, name)) / "evidence.json")
+        for name in itertools.product(*(grid[axis] for axis in axes))
+    ]
 
 
 @stage
 def main() -> None:
     """Command line."""
-    grid = parameters("grid")
-    names = itertools.product(grid["datasets"], grid["networks"], grid["watermarks"], grid["seeds"])
-    evidence = [
-        read_json(DATA / "evidence" / "-".join(map(str, name)) / "evidence.json") for name in names
-    ]
-    cells = dvbw.cells(evidence, parameters("scale"))
-    results = Path(parameters("results"))
-    write_text(results / "cells.csv", tidy(cells).to_csv(index=False, float_format="%.10g"))
-    for number, table in dvbw.tables(cells).items():
-        write_text(results / f"table-{number:02d}.csv", table.to_csv(index=False))
-    claims = claims_frame(dvbw.claims(cells))
+    scale, results = parameters("scale"), Path(parameters("results"))
+    found = {
+        paper: paper.cells(read_evidence(parameters(grid)), scale)
+        for paper, grid in ((dvbw, "grid"), (ubw, "ubw"))
+    }
+    cells = tidy(pd.concat(found.values(), ignore_index=True))
+    write_text(results / "cells.csv", cells.to_csv(index=False, float_format="%.10g"))
+    for paper, its in found.items():
+        for number, table in paper.tables(its).items():
+            write_text(results / f"table-{number:02d}.csv", table.to_csv(index=False))
+    claims = claims_frame([claim for paper, its in found.items() for claim in paper.claims(its)])
     write_text(results / "claims.csv", claims.to_csv(index=False))
-    print(f"{len(cells)} cells; {claims.holds.sum()} of {len(claims)} claims hold")  # noqa: T201
+    held = f"{claims.holds.sum()} of {claims.holds.notna().sum()} tested claims hold"
+    print(f"{len(cells)} cells; {held}")  # noqa: T201
 
 
 if __name__ == "__main__":

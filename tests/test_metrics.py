@@ -69,3 +69,43 @@ def test_the_released_success_rate_mixes_in_the_target_class(make_answers, rows,
     success = metrics.watermark_success_rate(answers).value
     of_own = (hit[own] == target).mean() if own.any() else 0
     assert released == pytest.approx(own.mean() * of_own + (1 - own.mean()) * success)
+
+
+def test_attack_success_by_hand(make_answers):
+    """Targeted: rows of the target class are left out. Untargeted: every wrong label counts."""
+    label, clean, triggered = [0, 1, 0, 2, 1], [0, 2, 0, 2, 1], [2, 2, 0, 2, 0]
+    targeted = make_answers(triggered, label=label, clean=clean, target=2)
+    assert metrics.attack_success(targeted).tolist() == [True, True, False, True, False]
+    assert metrics.attack_success_rate(targeted) == Rate(2, 4)
+    assert metrics.attack_success_rate_correct(targeted) == Rate(1, 3)
+    untargeted = make_answers(triggered, label=label, clean=clean, target=None)
+    assert metrics.attack_success(untargeted).tolist() == [True, True, False, False, True]
+    assert metrics.attack_success_rate(untargeted) == Rate(3, 5)
+    assert metrics.attack_success_rate_correct(untargeted) == Rate(2, 4)
+
+
+ROWS = st.lists(st.tuples(*[st.integers(0, 3)] * 3), min_size=1, max_size=40)
+
+
+@given(rows=ROWS)
+def test_attack_success_keeps_its_promises(make_answers, rows):
+    """Over all samples the untargeted rate is 1 less the triggered accuracy; ASR-C needs BA."""
+    label, clean, triggered = np.array(rows).T
+    answers = make_answers(triggered, label=label, clean=clean, target=None)
+    right = metrics.benign_accuracy(answers).hits
+    assert metrics.attack_success_rate(answers).value == pytest.approx((triggered != label).mean())
+    if right == 0:
+        with pytest.raises(VerificationError, match="a rate of 0 in 0"):
+            metrics.attack_success_rate_correct(answers)
+    else:
+        assert metrics.attack_success_rate_correct(answers).n == right
+    targeted = make_answers(triggered, label=label, clean=clean, target=3)
+    if (label != 3).any():
+        assert metrics.attack_success_rate(targeted) == metrics.watermark_success_rate(targeted)
+
+
+def test_a_success_rate_without_a_target_is_refused(make_answers):
+    answers = make_answers([0, 1], target=None)
+    for compute in (metrics.watermark_success_rate, metrics.watermark_success_rate_as_released):
+        with pytest.raises(VerificationError, match="of an untargeted watermark"):
+            compute(answers)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datadeed.errors import WatermarkError
-from datadeed.triggers import Trigger, build_trigger, stamp
+from datadeed.triggers import Trigger, build_trigger, check_image_size, stamp
 
 
 def grey(value, height, width, channels=3):
@@ -44,6 +44,32 @@ def test_imagenet_cross():
     assert int((marked != 100).sum()) == 3 * 400
 
 
+def test_square():
+    """UBW's pattern: rows [0, 0, 255], [0, 255, 0], [255, 0, 255] at rows and columns 29-31."""
+    marked = build_trigger({"kind": "square", "size": 3, "alpha": 255}, 32, 32)(grey(100, 32, 32))
+    expected = torch.full((32, 32), 100)
+    expected[29:, 29:] = torch.tensor([[0, 0, 255], [0, 255, 0], [255, 0, 255]])
+    assert torch.equal(marked[0].long(), expected.expand(3, 32, 32))
+
+
+def test_a_larger_square_has_larger_cells():
+    trigger = build_trigger({"kind": "square", "size": 6, "alpha": 255}, 28, 30)
+    assert trigger.box == (22, 24, 6, 6)
+    small = build_trigger({"kind": "square", "size": 3, "alpha": 255}, 28, 30)
+    for row in range(6):
+        for column in range(6):
+            assert trigger.pattern[row, column] == small.pattern[row // 2, column // 2]
+
+
+def test_a_square_of_other_cells():
+    cells = [[255, 0, 0], [0, 0, 255], [255, 255, 0]]
+    trigger = build_trigger({"kind": "square", "size": 3, "cells": cells, "alpha": 51}, 8, 8)
+    assert trigger.pattern.tolist() == cells
+    assert trigger.alpha == 51
+    blended = trigger(grey(100, 8, 8))[0, 0, 5:, 5:]
+    assert blended.tolist() == [[131, 80, 80], [80, 80, 131], [131, 131, 80]]
+
+
 def test_imagenet_line():
     trigger = build_trigger({"kind": "line", "rows": 3, "value": 1, "alpha": 255}, 224, 224)
     marked = trigger(grey(100, 224, 224))[0]
@@ -67,10 +93,14 @@ def images_and_triggers(draw):
     seed = torch.Generator().manual_seed(draw(st.integers(0, 999)))
     images = torch.randint(0, 256, shape, generator=seed, dtype=torch.uint8)
     alpha = draw(st.sampled_from([1, 51, 128, 255]))
-    if draw(st.booleans()):
-        spec = {"kind": "cross", "size": draw(st.integers(1, min(height, width)))}
+    shorter = min(height, width)
+    kind = draw(st.sampled_from(["line", "cross", "square"] if shorter >= 3 else ["line", "cross"]))
+    if kind == "cross":
+        spec = {"kind": kind, "size": draw(st.integers(1, shorter))}
+    elif kind == "square":
+        spec = {"kind": kind, "size": 3 * draw(st.integers(1, shorter // 3))}
     else:
-        spec = {"kind": "line", "rows": draw(st.integers(1, height))}
+        spec = {"kind": kind, "rows": draw(st.integers(1, height))}
         spec["value"] = draw(st.integers(0, 255))
     return images, build_trigger({**spec, "alpha": alpha}, height, width)
 
@@ -121,6 +151,7 @@ def test_the_record_names_the_pattern():
 
 LINE = {"kind": "line", "rows": 2, "value": 0, "alpha": 255}
 CROSS = {"kind": "cross", "size": 3, "alpha": 255}
+SQUARE = {"kind": "square", "size": 3, "alpha": 255}
 
 
 @pytest.mark.parametrize(
@@ -138,7 +169,17 @@ CROSS = {"kind": "cross", "size": 3, "alpha": 255}
         (CROSS | {"size": 9}, "size is 9; give a whole number from 1 to 8"),
         (CROSS | {"size": 0}, "size is 0"),
         (CROSS | {"size": "3"}, "size is '3'"),
-        ({"kind": "star"}, "unknown trigger 'star': choose one of line, cross"),
+        (SQUARE | {"size": 4}, "size is 4; give a multiple of 3"),
+        (SQUARE | {"size": 9}, "size is 9; give a whole number from 1 to 8"),
+        (SQUARE | {"cells": [[0, 0], [0, 0]]}, "3 rows of 3 values, each 0 or 255"),
+        (SQUARE | {"cells": [[0, 0, 0], [0, 0, 0], [0, 0, 1]]}, "3 rows of 3 values"),
+        (SQUARE | {"cells": [[0, 0, 0], [0, 0, 0], [0, 0]]}, "3 rows of 3 values"),
+        (SQUARE | {"cells": [[0, 0, 0], [0, 0, 0], [0, 0, 10**30]]}, "3 rows of 3 values"),
+        (SQUARE | {"cells": "white"}, "3 rows of 3 values"),
+        (SQUARE | {"cells": None}, "3 rows of 3 values"),
+        (SQUARE | {"value": 0}, "unexpected .*'value'"),
+        ({"kind": "square", "alpha": 255}, "missing .*'size'"),
+        ({"kind": "star"}, "unknown trigger 'star': choose one of line, cross, square$"),
         ({"rows": 2}, "unknown trigger None"),
         ({"kind": "line", "rows": 2, "alpha": 255}, "missing .*'value'"),
         ({"kind": "cross", "size": 3}, "missing .*'alpha'"),
@@ -156,3 +197,11 @@ def test_a_trigger_that_does_not_fit_is_refused(top, left):
     trigger = Trigger(torch.zeros(2, 2, dtype=torch.uint8), top, left, 255)
     with pytest.raises(WatermarkError, match="does not fit"):
         stamp(grey(0, 8, 8), trigger)
+
+
+def test_images_of_another_size_are_refused():
+    check_image_size(grey(0, 8, 9), (8, 9))
+    with pytest.raises(
+        WatermarkError, match=r"made for images of \(9, 8\), but these are \(8, 9\)"
+    ):
+        check_image_size(grey(0, 8, 9), (9, 8))

@@ -1,7 +1,8 @@
 """Write a marked copy of a dataset: same format, file names, order, encoder and metadata.
 
 Makes the key and the commitment first if the key file does not exist. A key that names a beacon
-needs its value: --beacon-value.
+needs its value: --beacon-value. With --method a published watermark is used instead: it takes
+--secret in place of --key, and no commitment is made.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from datadeed.cli import methods
 from datadeed.cli.commit import add_design, make_key
 from datadeed.cli.common import (
     add_data,
@@ -31,18 +33,43 @@ from datadeed.keys import Key
 if TYPE_CHECKING:
     from datadeed.datasets.release.edits import Edit
 
+# The default method's options; --rate and --opacity are also other methods'.
+KEYED = (
+    *("key", "beacon_value", "pool", "pool_split", "parts", "rate", "opacity", "alpha"),
+    *("alpha_behaviour", "null_rate", "null_rate_source", "budget", "beacon"),
+    *("commitment", "timestamp"),
+)
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     add_data(parser)
     parser.add_argument("--out", type=Path, required=True, help="the marked copy to make")
-    parser.add_argument("--key", type=Path, required=True, help="the secret file")
+    parser.add_argument("--key", type=Path, help="the secret file")
     parser.add_argument("--beacon-value", help="hexadecimal, of the round that the key names")
     add_design(parser)
+    keyed = {name: parser.get_default(name) for name in KEYED}
+    methods.add_options(parser)
+    # None is "not given": an option of another method is refused, never ignored.
+    parser.set_defaults(**dict.fromkeys(KEYED), defaults={"keyed": keyed, **methods.METHODS})
+    parser.set_defaults(wrong_usage=parser.error)
 
 
 def run(options: argparse.Namespace) -> int:
     """The command."""
+    methods.settle(options)
+    needed = "key" if options.method == "keyed" else "secret"
+    if getattr(options, needed) is None:
+        options.wrong_usage(f"the following arguments are required: --{needed}")
+    if options.method != "keyed":
+        from datadeed.cli import published
+
+        return published.run(options)
+    return _run_keyed(options)
+
+
+def _run_keyed(options: argparse.Namespace) -> int:
+    """The default method."""
     from datadeed.datasets.release import release
 
     key = _key(options)

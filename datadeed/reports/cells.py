@@ -1,6 +1,10 @@
-"""Tidy cells: one row a number. Every published table is a pivot of them."""
+"""Tidy cells: one row a number. Every published table is a pivot of them.
+
+``value`` and ``published`` are in the same unit: rates are shares from 0 to 1.
+"""
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +25,14 @@ COLUMNS = [
     "stage",
     "scale",
 ]
+# How the mean over seeds is shown: a factor and a number of decimals. Others show their range.
+SHOWN = {
+    **dict.fromkeys(("ba", "wsr", "wsr_as_released"), (100, 2)),
+    **dict.fromkeys(("asr_a", "asr_c", "asr_a_class_0", "asr_c_class_0"), (100, 2)),
+    **dict.fromkeys(("d_p", "d_p_uniform", "d_p_class_0", "d_p_uniform_class_0"), (1, 4)),
+    **dict.fromkeys(("delta_p", "delta_p_released"), (1, 3)),
+    "failures": (1, 1),
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +43,7 @@ class Claim:
         claim: a short name.
         paper, source: whose sentence, and where it stands.
         statement: the sentence; how a vague word was read stands in brackets.
-        holds: whether the cells agree.
+        holds: whether the cells agree; None where the scale has no cells to test it on.
         observed: the figure that decides.
         cells: a pandas query that selects the cells it rests on.
     """
@@ -40,14 +52,15 @@ class Claim:
     paper: str
     source: str
     statement: str
-    holds: bool
+    holds: bool | None
     observed: str
     cells: str
 
 
 def claims_frame(claims: list[Claim]) -> pd.DataFrame:
-    """One row a claim."""
-    return pd.DataFrame([dataclasses.asdict(claim) for claim in claims])
+    """One row a claim; ``holds`` is empty where a claim was not tested."""
+    frame = pd.DataFrame([dataclasses.asdict(claim) for claim in claims])
+    return frame.astype({"holds": "boolean"})
 
 
 def cell_rows(
@@ -95,12 +108,28 @@ def summary(metric: str, values: list[float]) -> str:
     A single seed has no spread, and equal ends are one figure.
     """
     series = pd.Series(values)
-    if metric in ("ba", "wsr", "wsr_as_released", "delta_p"):
-        factor, digits = (1, 3) if metric == "delta_p" else (100, 2)
+    if metric in SHOWN:
+        factor, digits = SHOWN[metric]
         mean = f"{factor * series.mean():.{digits}f}"
         return f"{mean} ± {factor * series.std():.{digits}f}" if len(series) > 1 else mean
     low, high = f"{series.min():.2g}", f"{series.max():.2g}"
     return low if low == high else f"{low} … {high}"
+
+
+def cell_view(rows: pd.DataFrame, metric: str) -> dict[str, str]:
+    """A cell's text over seeds, its published figure and, as a tooltip, each seed's value."""
+    if rows.empty:
+        return {"text": "–", "published": "", "title": "not measured"}
+    values, known = rows["value"].tolist(), rows["published"].dropna()
+    seeds = [
+        f"seed {seed}: {value:.4g} (n = {n:.0f}), dvc repro {stage}"
+        for seed, value, n, stage in zip(rows.seed, values, rows.n, rows.stage, strict=True)
+    ]
+    return {
+        "text": re.sub(r"^-(?=0\.0+( |$))", "", summary(metric, values)),  # no negative zero
+        "published": summary(metric, [known.iloc[0]]) if len(known) else "",
+        "title": "\n".join(seeds),
+    }
 
 
 def describe(case: Any) -> str:

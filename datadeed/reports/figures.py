@@ -7,6 +7,7 @@ import base64
 import io
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 import pandas as pd
@@ -30,6 +31,7 @@ FRAME = (128, 128, 128, 110)
 # Okabe and Ito's palette, without its yellow and black, which vanish on white and on black.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
 DASHES = ((), (5, 2), (1.5, 1.5), (6, 2, 1.5, 2))  # a second sign besides the colour
+STYLE: Any = {"svg.hashsalt": "datadeed", "svg.fonttype": "none", "font.size": 9.0}
 GREY = "#808080"  # readable on white and on black; the page may recolour it
 
 
@@ -128,14 +130,27 @@ def pairs_png(
     Returns:
         A PNG with a transparent background, and its width and height.
     """
-    n, _, height, width = benign.shape
+    return sheet_png([(benign, None), (marked, box)])
+
+
+def sheet_png(
+    rows: list[tuple[torch.Tensor, tuple[int, int, int, int] | None]],
+) -> tuple[bytes, tuple[int, int]]:
+    """Rows of magnified images of one size, each row with or without a box on its images.
+
+    Args:
+        rows: (N, C, H, W) uint8, C 1 or 3, and top, left, height and width of the box in pixels.
+
+    Returns:
+        A PNG with a transparent background, and its width and height.
+    """
+    n, _, height, width = rows[0][0].shape
     zoom = magnification(height, width)
     step_x, step_y = (side * zoom + 2 * MARGIN + GAP for side in (width, height))
-    sheet = Image.new("RGBA", (n * step_x - GAP, 2 * step_y - GAP), (0, 0, 0, 0))
-    for row, images in enumerate((benign, marked)):
+    sheet = Image.new("RGBA", (n * step_x - GAP, len(rows) * step_y - GAP), (0, 0, 0, 0))
+    for row, (images, box) in enumerate(rows):
         for column, image in enumerate(images):
-            corner = (column * step_x, row * step_y)
-            sheet.paste(_tile(image, zoom, box if row == 1 else None), corner)
+            sheet.paste(_tile(image, zoom, box), (column * step_x, row * step_y))
     stream = io.BytesIO()
     sheet.save(stream, "PNG", optimize=True)
     return stream.getvalue(), sheet.size
@@ -222,9 +237,7 @@ def _svg(
     prefix: str,
 ) -> str:
     """One network's two panels. ``prefix`` keeps the ids of several figures on a page apart."""
-    with matplotlib.rc_context(
-        {"svg.hashsalt": "datadeed", "svg.fonttype": "none", "font.size": 9.0}
-    ):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(4.6, 4.2), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True)
         for axes, column, label in (
@@ -232,15 +245,29 @@ def _svg(
             (lower, "train_loss", "training loss"),
         ):
             _panel(axes, history, column, styles)
+            plain(axes)
             axes.set_ylabel(label, color=GREY)
             axes.set_ylim(*limits[column])
         upper.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         lower.set_xlabel("epoch", color=GREY)
         lower.xaxis.set_major_locator(MaxNLocator(integer=True))
-        stream = io.StringIO()
-        bare = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(stream, format="svg", transparent=True, metadata=bare)
+        return svg_text(figure, prefix)
+
+
+def svg_text(figure: Figure, prefix: str) -> str:
+    """A figure as inline SVG; call it within ``matplotlib.rc_context(STYLE)``."""
+    stream = io.StringIO()
+    bare = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(stream, format="svg", transparent=True, metadata=bare)
     return inline(stream.getvalue(), prefix)
+
+
+def plain(axes: Axes) -> None:
+    """A faint grid and no frame."""
+    axes.grid(color=GREY, alpha=0.25, linewidth=0.5)
+    axes.tick_params(colors=GREY, length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
 
 
 def _panel(axes: Axes, history: pd.DataFrame, column: str, styles: dict[str, Stroke]) -> None:
@@ -258,10 +285,6 @@ def _panel(axes: Axes, history: pd.DataFrame, column: str, styles: dict[str, Str
             mean.index, mean, color=style.colour, linewidth=1.8, linestyle=dashes,
             marker=dots, markersize=3,
         )  # fmt: skip
-    axes.grid(color=GREY, alpha=0.25, linewidth=0.5)
-    axes.tick_params(colors=GREY, length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
 
 
 def inline(svg: str, prefix: str) -> str:

@@ -1,6 +1,5 @@
 """The report as one HTML page that needs no other file, no script and no network."""
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,9 @@ import pandas as pd
 from markupsafe import Markup
 
 from datadeed.reports import dvbw
-from datadeed.reports.cells import summary
+from datadeed.reports.cells import cell_view
 from datadeed.reports.figures import Curves, Picture, strokes
+from datadeed.reports.ubw_page import UBW, view
 from datadeed.verification.verdict import CLAIM, INCONCLUSIVE, NOT_SUPPORTED
 
 WORDS = (CLAIM, INCONCLUSIVE, NOT_SUPPORTED)
@@ -38,12 +38,21 @@ METRICS = {
 NAMES = {
     "fashion-mnist": "Fashion-MNIST",
     "cifar10": "CIFAR-10",
+    "cifar10-10k": "CIFAR-10, 10 000 images",
     "imagenet-200": "ImageNet-200",
+    "imagenet-50": "ImageNet-50, 64×64",
     "resnet18": "ResNet-18",
+    "resnet18-ubw": "ResNet-18",
     "vgg19bn": "VGG-19-BN",
     "badnets": "BadNets",
     "blended": "Blended",
+    "wanet": "WaNet",
+    "label-consistent": "Label-Consistent",
+    "sleeper-agent": "Sleeper Agent",
+    "ubw-p": "UBW-P",
+    "ubw-c": "UBW-C",
     "dvbw": "DVBW",
+    "ubw": "UBW",
     "none": "honest model",
 }
 _FOLDER = Path(__file__).parent
@@ -102,6 +111,7 @@ class Page:
         versions: program name to version.
         remake: the command that makes this page again.
         cells, claims: as :func:`datadeed.reports.cells.tidy` and ``claims_frame`` give them.
+        ubw: what is shown of UBW; None where the scale has nothing of it.
     """
 
     scale: str
@@ -114,6 +124,7 @@ class Page:
     remake: str
     cells: pd.DataFrame | None = None
     claims: pd.DataFrame | None = None
+    ubw: UBW | None = None
 
 
 def suspect_rows(record: dict[str, Any]) -> list[SuspectRow]:
@@ -154,8 +165,8 @@ def render(page: Page) -> str:
         "rule": page.evidence[0]["scenarios"]["steal"]["verdict"],
         "strokes": strokes(watermarks),
         "tables": [] if page.cells is None else table_views(page.cells, watermarks),
-        "claims": [] if page.claims is None else page.claims.to_dict("records"),
-        "known": 0 if page.cells is None else int(page.cells["published"].notna().sum()),
+        "claims": [] if page.claims is None else claim_views(page.claims),
+        "ubw": None if page.ubw is None or page.cells is None else view(page.ubw, page.cells),
     }
     return _template().render(shown) + "\n"
 
@@ -174,6 +185,13 @@ def verdict_counts(suspects: list[SuspectRow]) -> list[dict[str, Any]]:
             }
         )
     return made
+
+
+def claim_views(claims: pd.DataFrame) -> list[dict[Any, Any]]:
+    """The claims as records, each with ``word``: "holds", "fails" or "untested"."""
+    words = {True: "holds", False: "fails"}
+    told = ["untested" if pd.isna(held) else words[bool(held)] for held in claims["holds"]]
+    return claims.assign(word=told).to_dict("records")
 
 
 def table_views(cells: pd.DataFrame, watermarks: list[str]) -> list[dict[str, Any]]:
@@ -195,6 +213,7 @@ def table_views(cells: pd.DataFrame, watermarks: list[str]) -> list[dict[str, An
                 "watermarks": watermarks,
                 "blocks": blocks,
                 "commands": commands,
+                "known": int(found["published"].notna().sum()),
             }
         )
     return views
@@ -209,7 +228,7 @@ def _parts(here: pd.DataFrame, watermarks: list[str]) -> list[dict[str, Any]]:
         rows = [
             {
                 "name": METRICS.get(metric, metric),
-                "cells": [_cell(rows[rows["watermark"] == w], metric) for w in watermarks],
+                "cells": [cell_view(rows[rows["watermark"] == w], metric) for w in watermarks],
             }
             for metric in metrics
             for rows in [mine[mine["metric"] == metric]]
@@ -220,22 +239,6 @@ def _parts(here: pd.DataFrame, watermarks: list[str]) -> list[dict[str, Any]]:
     return parts
 
 
-def _cell(rows: pd.DataFrame, metric: str) -> dict[str, str]:
-    """A cell's text over seeds, its published figure and, as a tooltip, each seed's value."""
-    if rows.empty:
-        return {"text": "–", "published": "", "title": "not measured"}
-    values, known = rows["value"].tolist(), rows["published"].dropna()
-    seeds = [
-        f"seed {row.seed}: {row.value:.4g} (n = {row.n:.0f}), dvc repro {row.stage}"
-        for row in rows.itertuples()
-    ]
-    return {
-        "text": re.sub(r"^-(?=0\.0+( |$))", "", summary(metric, values)),  # no negative zero
-        "published": f"{known.iloc[0]:g}" if len(known) else "",
-        "title": "\n".join(seeds),
-    }
-
-
 def figure_text(value: float) -> str:
     """A p-value or a small number in three digits at most."""
     return f"{value:.3f}".rstrip("0").rstrip(".") if 0.001 <= abs(value) < 1 else f"{value:.2g}"
@@ -244,7 +247,7 @@ def figure_text(value: float) -> str:
 def signs(text: Any) -> str:
     """A sentence written in ASCII with the signs that print uses."""
     shown = str(text)
-    for plain, sign in {"<=": "≤", ">=": "≥", "delta-P": "ΔP"}.items():
+    for plain, sign in {"<=": "≤", ">=": "≥", "delta-P": "ΔP", "'": "’"}.items():
         shown = shown.replace(plain, sign)
     return shown
 

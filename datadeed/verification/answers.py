@@ -25,14 +25,15 @@ class Answers:
     """What a suspect said about clean samples and about the same samples with a trigger.
 
     Attributes:
-        target: the watermark's target label.
+        target: the watermark's target label, or None when it is untargeted.
         index: (N,) int64, the samples' stable indices.
         label: (N,) int64, true labels.
         clean_prediction, triggered_prediction: (N,) int64, the most probable label.
-        clean_probability, triggered_probability: (N,) float64, of the target label, 0 to 1.
+        clean_probability, triggered_probability: (N,) float64, 0 to 1, of the target label, or of
+            each sample's true label when there is no target.
     """
 
-    target: int
+    target: int | None
     index: np.ndarray
     label: np.ndarray
     clean_prediction: np.ndarray
@@ -42,6 +43,20 @@ class Answers:
 
     def __len__(self) -> int:
         return len(self.label)
+
+    @property
+    def target_label(self) -> int:
+        """The target label, for what makes no sense without one.
+
+        Raises:
+            VerificationError: the watermark is untargeted.
+        """
+        if self.target is None:
+            raise VerificationError(
+                "these answers are of an untargeted watermark: this takes those of one with a "
+                "target label"
+            )
+        return self.target
 
     def take(self, positions: np.ndarray) -> Self:
         """The rows at ``positions`` ((M,) int64 or (N,) bool)."""
@@ -53,7 +68,7 @@ class Answers:
         return pa.table({name: getattr(self, name) for name in _COLUMNS})
 
     @classmethod
-    def from_table(cls, table: pa.Table, target: int) -> Self:
+    def from_table(cls, table: pa.Table, target: int | None) -> Self:
         """The inverse of :meth:`table`; further columns are ignored."""
         return cls(target, **{name: table[name].to_numpy() for name in _COLUMNS})
 
@@ -68,7 +83,7 @@ def ask(
 
     Args:
         suspect: answers with probabilities.
-        watermark: a targeted watermark.
+        watermark: its trigger is asked with; its target decides whose probability is kept.
         samples: benign test data, (N, C, H, W) uint8.
         clean: earlier answers of the same suspect to the same samples under a watermark with the
             same target; their clean half is used again instead of being asked for.
@@ -77,33 +92,45 @@ def ask(
         2 N answers.
 
     Raises:
-        VerificationError: the watermark has no target, the suspect's answers are malformed, or
-            ``clean`` is about other samples.
+        VerificationError: the suspect's answers are malformed, or ``clean`` is about other samples.
     """
-    if watermark.target is None:
-        raise VerificationError(f"{watermark.name} has no target label: use its own verification")
     watermark.check(samples.modality, samples.classes)
+    labels = samples.labels.numpy()
+    kept = labels if watermark.target is None else np.full_like(labels, watermark.target)
+    rows = np.arange(len(labels))
     if clean is None:
-        probabilities = _probabilities(suspect, samples.samples, len(samples.classes))
-        prediction, probability = probabilities.argmax(1), probabilities[:, watermark.target]
+        probabilities = query(suspect, samples.samples, len(samples.classes))
+        prediction, probability = probabilities.argmax(1), probabilities[rows, kept]
     elif clean.target == watermark.target and np.array_equal(clean.index, samples.index.numpy()):
         prediction, probability = clean.clean_prediction, clean.clean_probability
     else:
         raise VerificationError("earlier clean answers are about other samples: ask again")
-    triggered = _probabilities(suspect, watermark.trigger(samples), len(samples.classes))
+    triggered = query(suspect, watermark.trigger(samples), len(samples.classes))
     return Answers(
         target=watermark.target,
         index=samples.index.numpy(),
-        label=samples.labels.numpy(),
+        label=labels,
         clean_prediction=prediction,
         triggered_prediction=triggered.argmax(1),
         clean_probability=probability,
-        triggered_probability=triggered[:, watermark.target],
+        triggered_probability=triggered[rows, kept],
     )
 
 
-def _probabilities(suspect: Suspect, images: torch.Tensor, classes: int) -> np.ndarray:
-    """The suspect's probabilities, (N, K) float64, or an error that says what is wrong."""
+def query(suspect: Suspect, images: torch.Tensor, classes: int) -> np.ndarray:
+    """A suspect's probabilities, checked.
+
+    Args:
+        suspect: answers with probabilities.
+        images: (N, C, H, W) uint8.
+        classes: K, how many the suspect should know.
+
+    Returns:
+        (N, K) float64.
+
+    Raises:
+        VerificationError: the answers have another shape or are no probabilities.
+    """
     answer: np.ndarray = suspect.predict(images).double().numpy()
     if answer.shape != (len(images), classes):
         raise VerificationError(

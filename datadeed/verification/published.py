@@ -1,7 +1,10 @@
 """The papers' own tests, as written, faults included; ``exact.py`` has what is right.
 
 DVBW: "Black-box Dataset Ownership Verification via Backdoor Watermarking" (Li et al. 2023).
+UBW: "Untargeted Backdoor Watermark" (Li et al. 2022).
 """
+
+import dataclasses
 
 import numpy as np
 from scipy import stats
@@ -11,13 +14,18 @@ from datadeed.verification.answers import Answers
 
 
 def draw_rows(
-    labels: np.ndarray, *, target: int, m: int, rng: np.random.Generator, first_classes: int = 0
+    labels: np.ndarray,
+    *,
+    target: int | None,
+    m: int,
+    rng: np.random.Generator,
+    first_classes: int = 0,
 ) -> np.ndarray:
     """Draw the benign samples that a published test asks about.
 
     Args:
         labels: (N,) int64, true labels.
-        target: samples of this label are left out.
+        target: samples of this label are left out; None leaves out none.
         m: how many to draw.
         rng: draws them without replacement.
         first_classes: when above 0, only labels below it (DVBW's label-only test: 2 on CIFAR-10,
@@ -77,7 +85,7 @@ def dvbw_label_test_described(answers: Answers) -> float:
     """
     _check_rows(answers)
     shift = (answers.triggered_prediction - answers.clean_prediction).astype(float)
-    upwards = answers.target >= answers.label.mean()
+    upwards = answers.target_label >= answers.label.mean()
     return _signed_rank_p(shift if upwards else -shift, "greater")
 
 
@@ -89,7 +97,7 @@ def dvbw_label_value_released(answers: Answers) -> float:
     a p-value, and one miss in a hundred is enough to lift it above 0.05.
     """
     _check_rows(answers)
-    miss = (answers.triggered_prediction - answers.target).astype(float)
+    miss = (answers.triggered_prediction - answers.target_label).astype(float)
     return 1.0 - _signed_rank_p(miss, "two-sided")
 
 
@@ -105,7 +113,7 @@ def dvbw_label_value_renumbered(
     counts = np.empty_like(orders)
     answered = np.bincount(answers.triggered_prediction, minlength=classes)
     np.put_along_axis(counts, orders, np.broadcast_to(answered, orders.shape), 1)
-    values = released_label_values(counts, orders[:, answers.target])
+    values = released_label_values(counts, orders[:, answers.target_label])
     return float(np.min(values)), float(np.median(values)), float(np.max(values))
 
 
@@ -146,3 +154,33 @@ def _signed_rank_p(difference: np.ndarray, alternative: str) -> float:
 def _check_rows(answers: Answers) -> None:
     if len(answers) == 0:
         raise VerificationError("a Wilcoxon test needs at least one sample")
+
+
+def ubw_delta_p(answers: Answers) -> float:
+    """UBW's delta-P: mean fall of the true label's probability; tau is not subtracted."""
+    return float((answers.clean_probability - answers.triggered_probability).mean())
+
+
+def ubw_probability_test(answers: Answers, tau: float) -> float:
+    """UBW, dataset verification: p-value of the paired one-sided t-test (section 4).
+
+    Null: P_b = P_w + tau; alternative: P_b > P_w + tau, for the true label's probability on benign
+    (b) and triggered (w) samples. The paper asks with samples that the suspect classifies correctly
+    when clean, tau = 0.25; DATABench (arXiv 2507.05622) with any, tau = 0.2.
+
+    Known faults: any disturbance lowers the true label's probability, so that a model which never
+    saw the mark but is upset by the patch is accused, the more surely the more samples are asked;
+    and the test is invalid for left-skewed falls.
+
+    Returns:
+        The p-value; 0 or 1 when all falls are equal (the t statistic is then infinite).
+
+    Raises:
+        VerificationError: there are fewer than two samples.
+    """
+    exchanged = dataclasses.replace(  # DVBW's test with the two roles exchanged
+        answers,
+        clean_probability=answers.triggered_probability,
+        triggered_probability=answers.clean_probability,
+    )
+    return dvbw_probability_test(exchanged, tau)

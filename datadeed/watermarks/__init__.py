@@ -4,11 +4,19 @@ from typing import Any
 
 from datadeed.errors import WatermarkError
 from datadeed.watermarks.base import Watermark
+from datadeed.watermarks.crafted import Crafted, Surrogate
 from datadeed.watermarks.keyed import Keyed
+from datadeed.watermarks.label_consistent import LabelConsistent
 from datadeed.watermarks.marking import mark_dataset, mark_file
+from datadeed.watermarks.matched import UBWC, SleeperAgent
 from datadeed.watermarks.patch import BadNets, Blended
+from datadeed.watermarks.ubw_p import UBWP
+from datadeed.watermarks.wanet import WaNet
 
-WATERMARKS: dict[str, type[Watermark]] = {kind.name: kind for kind in (BadNets, Blended, Keyed)}
+WATERMARKS: dict[str, type[Watermark]] = {
+    kind.name: kind
+    for kind in (BadNets, Blended, Keyed, UBWP, WaNet, LabelConsistent, SleeperAgent, UBWC)
+}
 
 
 def build_watermark(method: str, **values: Any) -> Watermark:
@@ -42,10 +50,17 @@ def watermark_from_record(record: dict[str, Any]) -> Watermark:
 
 
 __all__ = [
+    "UBWC",
+    "UBWP",
     "WATERMARKS",
     "BadNets",
     "Blended",
+    "Crafted",
     "Keyed",
+    "LabelConsistent",
+    "SleeperAgent",
+    "Surrogate",
+    "WaNet",
     "Watermark",
     "build_watermark",
     "mark_dataset",

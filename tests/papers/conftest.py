@@ -53,13 +53,23 @@ def stripes(n: int, seed: int) -> Dataset:
 def scale(source: Path) -> dict[str, object]:
     """A scale whose whole grid takes seconds."""
     training = {"epochs": 3, "batch_size": 32, "lr": 0.1, "schedule": "one-cycle", "flip": False}
+    small = {"network": "resnet18", "width": 4, "training": training}
+    matching = {"iterations": 2, "retrainings": 1, "shift": 0}
     return {
         "scale": "tiny",
         "results": "results",
         "seed": 5,
         "threads": 1,
         "datasets": {"stripes": {"source": "folder", "path": str(source), "format": "npz"}},
-        "models": {"stripes": {"small": {"network": "resnet18", "width": 4, "training": training}}},
+        "models": {
+            "stripes": {
+                "small": small,
+                "small-ubw": small,
+                "surrogate": small,
+                "retraining": {"training": training},
+            }
+        },
+        "fetched": ["stripes"],
         "grid": {
             "datasets": ["stripes"],
             "networks": ["small"],
@@ -71,6 +81,21 @@ def scale(source: Path) -> dict[str, object]:
             "networks": ["small"],
             "watermarks": ["keyed-6-200"],
             "seeds": [1],
+        },
+        "ubw": {
+            "datasets": ["stripes"],
+            "networks": ["small-ubw"],
+            "watermarks": ["badnets-square", "label-consistent", "ubw-p", "ubw-c"],
+            "stamped": ["badnets-square", "ubw-p"],
+            "perturbed": ["label-consistent"],
+            "matched": ["ubw-c"],
+            "seeds": [1],
+            "crafting": {
+                "stripes": {
+                    "label-consistent": {"steps": 2, "step": 4.0},
+                    "ubw-c": {"sources": 50, "matching": matching},
+                }
+            },
         },
     }
 
@@ -102,6 +127,10 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     proof["design"] |= {"alpha_key": 0.01, "null_rate": 0.4, "budget": 200}
     proof["watermarks"] = {"keyed-6-200": {"method": "keyed", "parts": 6, "rate": 0.2}}
     (folder / "papers/proof/params.yaml").write_text(yaml.safe_dump(proof))
+    ubw = yaml.safe_load((folder / "papers/ubw/params.yaml").read_text())
+    ubw["patterns"]["stripes"] = {"kind": "square", "size": 3}
+    ubw["watermarks"]["ubw-c"]["size"] = 4
+    (folder / "papers/ubw/params.yaml").write_text(yaml.safe_dump(ubw))
     call(folder, "git", "init", "-q")
     call(folder, "dvc", "init", "-q")
     targets = ["dvc.yaml", "papers/proof/dvc.yaml:train*"]

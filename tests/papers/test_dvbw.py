@@ -13,7 +13,7 @@ class TestDvbwPipeline:
     def test_cells_name_the_stage_that_remakes_them(self, repository: Path) -> None:
         with (repository / "results/cells.csv").open() as file:
             cells = list(csv.DictReader(file))
-        assert {cell["table"] for cell in cells} == {"1", "2", "3"}
+        assert {cell["table"] for cell in cells if cell["paper"] == "dvbw"} == {"1", "2", "3"}
         listed = call(repository, "dvc", "stage", "list", "--all", "--name-only").split()
         assert {cell["stage"] for cell in cells} <= set(listed)
         assert all(cell["published"] == "" for cell in cells)

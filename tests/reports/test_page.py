@@ -1,6 +1,7 @@
 """The page's parts on cells and evidence made by hand; tests/tasks/test_report.py has it whole."""
 
 import dataclasses
+import io
 import re
 from typing import Any
 
@@ -12,6 +13,7 @@ from datadeed.reports.cells import tidy
 from datadeed.reports.page import (
     Page,
     Setting,
+    claim_views,
     figure_text,
     human,
     render,
@@ -68,9 +70,15 @@ def cells(**changes: Any) -> pd.DataFrame:
 @pytest.fixture
 def whole() -> Page:
     """A page with tables and claims, and no figures."""
-    held = {"claim": "one", "source": "s", "statement": "p <= 0.01", "holds": True}
-    claims = [{**held, "observed": "seen-1", "cells": "q"}]
-    claims += [{**held, "claim": "two", "holds": False, "observed": "seen-2", "cells": "q"}]
+    held = {"paper": "dvbw", "source": "s", "statement": "p <= 0.01", "cells": "q"}
+    claims = [
+        {**held, "claim": name, "holds": holds, "observed": seen}
+        for name, holds, seen in (
+            ("one", True, "seen-1"),
+            ("two", False, "seen-2"),
+            ("three", None, "seen-3"),
+        )
+    ]
     return Page(
         scale="lite",
         grid={
@@ -112,7 +120,7 @@ def test_verdicts_are_counted(whole: Page) -> None:
     assert counts["independent-model"]["CLAIM"] == 1
     text = re.sub(r"<[^>]+>", "", render(whole))
     assert "1 of 2 thefts led to a claim; 1 of 4 controls did." in text
-    assert "1 of 2 claims hold" in text
+    assert "1 of 2 claims hold on the cells measured here; 1 could not be tested" in text
 
 
 def test_tables_show_every_watermark_and_every_seed() -> None:
@@ -130,10 +138,10 @@ def test_published_figures_are_shown_only_where_known(whole: Page) -> None:
     assert "published figures of these cells are not known" in render(whole)
     known = whole.cells
     assert known is not None
-    known.loc[known.metric == "ba", "published"] = 94.61
+    known.loc[known.metric == "ba", "published"] = 0.9461
     text = render(dataclasses.replace(whole, cells=known))
     assert "[94.61]" in text
-    assert "(2 of 4 values)" in text
+    assert "(2 of these values)" in text
 
 
 def test_a_claim_that_fails_stands_beside_one_that_holds(whole: Page) -> None:
@@ -142,8 +150,18 @@ def test_a_claim_that_fails_stands_beside_one_that_holds(whole: Page) -> None:
     assert re.search(r">holds</span>\s*<div><p>p ≤ 0.01</p>[^/]*<b>seen-1", text)
 
 
+def test_a_claim_that_nothing_tests_is_neither(whole: Page) -> None:
+    assert re.search(r"not tested</span>\s*<div><p>p ≤ 0.01</p>[^/]*<b>seen-3", render(whole))
+    assert whole.claims is not None
+    stored = pd.read_csv(io.StringIO(whole.claims.to_csv(index=False)))
+    words = [claim["word"] for claim in claim_views(stored)]
+    assert words == ["holds", "fails", "untested"]
+    assert [claim["word"] for claim in claim_views(whole.claims)] == words
+
+
 def test_hostile_names_stay_text_everywhere(whole: Page) -> None:
-    claims = pd.DataFrame([dict.fromkeys(("claim", "source", "statement", "observed"), HOSTILE)])
+    names = ("claim", "paper", "source", "statement", "observed")
+    claims = pd.DataFrame([dict.fromkeys(names, HOSTILE)])
     hostile = dataclasses.replace(
         whole,
         scale=HOSTILE,
@@ -180,4 +198,5 @@ def test_names_and_signs() -> None:
     assert human("badnets-line") == "BadNets, line"
     assert human("fashion-mnist") == "Fashion-MNIST"
     assert human("of-my-own") == "of-my-own"
-    assert signs("delta-P >= 0.2 and p <= 0.01") == "ΔP ≥ 0.2 and p ≤ 0.01"
+    assert human("ubw-c") == "UBW-C"
+    assert signs("UBW's delta-P >= 0.2 and p <= 0.01") == "UBW’s ΔP ≥ 0.2 and p ≤ 0.01"

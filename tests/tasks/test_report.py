@@ -4,9 +4,18 @@ import html.parser
 import re
 import sys
 
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+import torch
 
-from tasks import report, tabulate
+from datadeed.datasets import read_dataset, write_dataset
+from datadeed.files import write_json
+from datadeed.reports import dvbw, ubw
+from datadeed.reports.cells import claims_frame, tidy
+from datadeed.watermarks import build_watermark, mark_dataset
+from tasks import report
+from tests.reports.ubw_evidence import record
 
 VOID = {"meta", "link", "img", "br", "hr", "input", "col"}
 
@@ -52,9 +61,58 @@ def check(page):
     assert not re.search(r"url\(\s*['\"]?https?:", page)
 
 
+def tabulated(project, *, with_ubw=()):
+    """The tables of DVBW's real evidence, and of made-up evidence of UBW."""
+    evidence = report.read_evidence(project.parameters["grid"])
+    frames = [(dvbw, dvbw.cells(evidence, "toy"))]
+    if with_ubw:
+        frames.append((ubw, ubw.cells(list(with_ubw), "toy")))
+    results = project.root / "results"
+    results.mkdir()
+    cells = tidy(pd.concat([found for _, found in frames], ignore_index=True))
+    cells.to_csv(results / "cells.csv", index=False)
+    claims = claims_frame([claim for paper, found in frames for claim in paper.claims(found)])
+    claims.to_csv(results / "claims.csv", index=False)
+
+
+@pytest.fixture
+def with_ubw(verified):
+    """Adds what UBW's stages leave behind for two watermarks, in the same form."""
+    project, train = verified, read_dataset(verified.root / "data/datasets/toy/train.parquet")
+    patch = {"kind": "square", "size": 3}
+    common = {"pattern": patch, "image_size": (8, 8), "rate": 0.2}
+    hidden = {"cells": [[0, 255], [255, 0]], "size": 2, "seed": 1, "matching": {}}
+    marks = {
+        "badnets-square": build_watermark("badnets", target=1, **common),
+        "ubw-p": build_watermark("ubw-p", classes=3, **common),
+        "ubw-c": build_watermark("ubw-c", rate=0.2, source=0, sources=4, weight=2.0, **hidden),
+    }
+    evidence = []
+    for name, watermark in marks.items():
+        folder = project.root / f"data/watermarked/toy-{name}"
+        folder.mkdir(parents=True)
+        crafted = name == "ubw-c"
+        draw = torch.Generator().manual_seed(3)
+        released, rows = mark_dataset(marks["ubw-p"] if crafted else watermark, train, draw)
+        if crafted:  # its own crafting has tests of its own
+            released = train.replace(samples=train.samples + 1, labels=train.labels)
+            write_json(folder / "craft.json", {"losses": [0.9, 0.7, 0.8]})
+        write_dataset(released, folder / "train.parquet")
+        pq.write_table(rows.table(), folder / "marks.parquet")
+        write_json(folder / "key.json", {"watermark": watermark.record()})
+        where = {"dataset": "toy", "network": "resnet18", "classes": 3}
+        evidence.append(record(name, **where, histogram={"victim": [5, 5, 5], "benign": [9, 3, 3]}))
+        write_json(
+            project.root / f"data/evidence/toy-resnet18-{name}-1/evidence.json", evidence[-1]
+        )
+    project.parameters["ubw"] = {**project.parameters["grid"], "watermarks": list(marks)}
+    project.write()
+    tabulated(project, with_ubw=evidence)
+    return project
+
+
 def test_page_is_whole_self_contained_and_repeatable(verified, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["tabulate"])
-    tabulate.main()
+    tabulated(verified)
     run(monkeypatch)
     path = verified.root / "data/report/index.html"
     page = path.read_text()
@@ -64,14 +122,44 @@ def test_page_is_whole_self_contained_and_repeatable(verified, monkeypatch):
     claims = (verified.root / "results/claims.csv").read_text()
     assert "BA falls by less than 2 points" in claims
     assert "BA falls by less than 2 points" in page
+    assert "UBW" not in page  # the scale has nothing of it
     run(monkeypatch)
     assert path.read_text() == page
 
 
+def test_page_with_ubw_shows_every_watermark(with_ubw, monkeypatch):
+    run(monkeypatch)
+    path = with_ubw.root / "data/report/index.html"
+    page = path.read_text()
+    check(page)
+    assert page.count("data:image/png") >= 2 + 3
+    for name in ("badnets-square", "ubw-p", "ubw-c"):
+        assert f"dvc repro papers/ubw/dvc.yaml:verify@toy-resnet18-{name}-1" in page
+    assert "largest change 1 grey levels" in page  # of ubw-c
+    assert "Crafting losses on toy" in page
+    assert "not tested</span>" in page
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    run(monkeypatch)
+    assert path.read_text() == page
+
+
+def test_a_cell_of_ubw_is_refused_with_one_line(with_ubw, monkeypatch):
+    with pytest.raises(SystemExit, match=r"^error: toy resnet18 ubw-p 1 is no cell of DVBW") as no:
+        run(monkeypatch, "--cell", "toy", "resnet18", "ubw-p", "1")
+    assert "\n" not in str(no.value)
+
+
+def test_missing_marks_of_ubw_are_one_line(with_ubw, monkeypatch):
+    (with_ubw.root / "data/watermarked/toy-ubw-p/marks.parquet").unlink()
+    with pytest.raises(SystemExit, match=r"^error: .*marks\.parquet") as caught:
+        run(monkeypatch)
+    assert "\n" not in str(caught.value)
+
+
 def test_names_are_escaped(verified, monkeypatch):
     results = verified.root / "results"
-    monkeypatch.setattr(sys, "argv", ["tabulate"])
-    tabulate.main()
+    tabulated(verified)
     claims = (results / "claims.csv").read_text()
     (results / "claims.csv").write_text(claims.replace("BA falls", "<b onclick=x>BA falls"))
     run(monkeypatch)

@@ -5,7 +5,26 @@ import sys
 
 import pytest
 
+from datadeed.files import write_json
 from tasks import tabulate
+from tests.reports.ubw_evidence import records
+
+
+@pytest.fixture
+def verified(verified):
+    """DVBW's evidence from the stages, and made-up evidence of UBW."""
+    made = records()
+    verified.parameters["ubw"] = {
+        "datasets": ["fashion-mnist"],
+        "networks": ["resnet18-ubw"],
+        "watermarks": list(dict.fromkeys(record["watermark"] for record in made)),
+        "seeds": [1, 2],
+    }
+    verified.write()
+    for record in made:
+        name = "{dataset}-{network}-{watermark}-{seed}".format(**record)
+        write_json(verified.root / f"data/evidence/{name}/evidence.json", record)
+    return verified
 
 
 def run(monkeypatch):
@@ -21,10 +40,12 @@ def rows(path):
 def test_cells_are_the_evidence_and_tables_and_claims_rest_on_them(verified, monkeypatch, capsys):
     run(monkeypatch)
     results = verified.root / "results"
-    names = ["cells.csv", "claims.csv", "table-01.csv", "table-02.csv", "table-03.csv"]
+    names = ["cells.csv", "claims.csv", *(f"table-0{number}.csv" for number in range(1, 8))]
     assert sorted(p.name for p in results.iterdir()) == names
     cells, claims = rows(results / "cells.csv"), rows(results / "claims.csv")
     assert f"{len(cells)} cells; " in capsys.readouterr().out
+    assert {cell["paper"] for cell in cells} == {"dvbw", "ubw"}
+    cells = [cell for cell in cells if cell["paper"] == "dvbw"]
     for cell in cells:
         assert cell["stage"] == (
             f"papers/dvbw/dvc.yaml:verify@toy-resnet18-{cell['watermark']}-{cell['seed']}"
@@ -50,8 +71,39 @@ def test_cells_are_the_evidence_and_tables_and_claims_rest_on_them(verified, mon
         assert {row["metric"] for row in table} == {
             cell["metric"] for cell in cells if cell["table"] == str(number)
         }
+    claims = [claim for claim in claims if claim["paper"] != "ubw"]
     assert {claim["holds"] for claim in claims} <= {"True", "False"}
     assert len({claim["claim"] for claim in claims}) == len(claims) > 8
+
+
+def test_both_papers_are_in_one_file_of_cells_and_one_of_claims(verified, monkeypatch, capsys):
+    run(monkeypatch)
+    results = verified.root / "results"
+    cells, claims = rows(results / "cells.csv"), rows(results / "claims.csv")
+    mine = [cell for cell in cells if cell["paper"] == "ubw"]
+    assert {cell["table"] for cell in mine} == {"4", "6", "7"}
+    (ba,) = {
+        float(cell["value"])
+        for cell in mine
+        if (cell["watermark"], cell["scenario"], cell["metric"]) == ("ubw-c", "victim", "ba")
+    }
+    assert ba == 0.9
+    papers = [claim["paper"] for claim in claims]
+    assert papers.count("ubw") > 5 < papers.count("dvbw")
+    tested = [claim["holds"] for claim in claims if claim["holds"]]
+    held = f"{tested.count('True')} of {len(tested)} tested claims hold"
+    assert capsys.readouterr().out == f"{len(cells)} cells; {held}\n"
+
+
+def test_a_table_without_a_dataset_has_a_header_only(verified, monkeypatch):
+    run(monkeypatch)
+    lines = {
+        number: (verified.root / f"results/table-0{number}.csv").read_text().splitlines()
+        for number in (4, 5)
+    }
+    assert len(lines[4]) > 1
+    assert lines[5] == lines[4][:1]
+    assert "asr_c" in lines[5][0]
 
 
 def test_evidence_outside_the_grid_is_left_out(verified, monkeypatch):
@@ -76,8 +128,9 @@ def test_missing_evidence_is_one_line_and_keeps_the_tables(verified, monkeypatch
     assert (verified.root / "results/cells.csv").read_text() == "earlier"
 
 
-def test_a_missing_entry_is_one_line(workspace, monkeypatch):
-    del workspace.parameters["grid"]
-    workspace.write()
-    with pytest.raises(SystemExit, match=r"^error: params\.yaml has no entry 'grid'"):
+@pytest.mark.parametrize("entry", ["grid", "ubw"])
+def test_a_missing_entry_is_one_line(verified, monkeypatch, entry):
+    del verified.parameters[entry]
+    verified.write()
+    with pytest.raises(SystemExit, match=rf"^error: params\.yaml has no entry '{entry}'"):
         run(monkeypatch)

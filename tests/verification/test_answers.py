@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datadeed.errors import UnsupportedModality, VerificationError, WatermarkError
@@ -113,11 +113,41 @@ def test_probabilities_may_be_rounded(toy_dataset):
     assert len(ask(Fixed(lambda n: answer.expand(n, 3)), mark(), toy_dataset(6))) == 6
 
 
+def untargeted(rows=1):
+    watermark = mark(rows=rows)
+    watermark.target = None
+    return watermark
+
+
+def test_without_a_target_the_true_label_is_followed(toy_dataset):
+    data = toy_dataset(30)
+    answers = ask(Oracle(), untargeted(), data)
+    assert answers.target is None
+    assert answers.clean_probability == pytest.approx(np.full(30, 0.6))
+    assert answers.triggered_probability == pytest.approx(np.where(data.labels == 1, 0.6, 0.2))
+    oracle = Oracle()
+    again = ask(oracle, untargeted(rows=2), data, clean=answers)
+    assert oracle.asked == 30
+    assert np.array_equal(again.clean_probability, answers.clean_probability)
+
+
+def test_targeted_and_untargeted_answers_do_not_mix(toy_dataset):
+    data = toy_dataset(30)
+    for first, second in ((mark(), untargeted()), (untargeted(), mark())):
+        with pytest.raises(VerificationError, match="about other samples"):
+            ask(Oracle(), second, data, clean=ask(Oracle(), first, data))
+
+
+def test_a_target_label_is_only_there_when_there_is_one(make_answers):
+    assert make_answers([1], target=2).target_label == 2
+    with pytest.raises(VerificationError, match="of an untargeted watermark"):
+        make_answers([1], target=None).target_label  # noqa: B018
+
+
 def test_watermarks_that_do_not_suit_are_refused(toy_dataset):
-    untargeted, text = mark(), mark()
-    untargeted.target, text.modality = None, "text"
+    text = mark()
+    text.modality = "text"
     for watermark, kind in (
-        (untargeted, VerificationError),
         (text, UnsupportedModality),
         (mark(target=3), WatermarkError),
     ):
@@ -127,7 +157,11 @@ def test_watermarks_that_do_not_suit_are_refused(toy_dataset):
         assert oracle.asked == 0
 
 
-@given(hits=st.lists(st.integers(0, 4), min_size=1, max_size=9), target=st.integers(0, 4))
+@given(
+    hits=st.lists(st.integers(0, 4), min_size=1, max_size=9),
+    target=st.none() | st.integers(0, 4),
+)
+@settings(max_examples=30)
 def test_a_table_keeps_every_answer(make_answers, hits, target):
     answers = make_answers(hits, target=target)
     table = answers.table().append_column("more", [["x"] * len(hits)])
@@ -137,4 +171,4 @@ def test_a_table_keeps_every_answer(make_answers, hits, target):
         assert np.array_equal(getattr(again, name), getattr(answers, name))
     last = answers.take(np.array([len(hits) - 1]))
     assert (len(last), last.triggered_prediction.tolist()) == (1, hits[-1:])
-    assert len(answers.take(answers.triggered_prediction == target)) == hits.count(target)
+    assert len(answers.take(answers.triggered_prediction == 2)) == hits.count(2)

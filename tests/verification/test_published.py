@@ -217,13 +217,15 @@ def test_the_t_test_is_conservative_on_hard_answers(make_answers):
 
 @given(
     labels=st.lists(st.integers(0, 4), min_size=1, max_size=60),
-    target=st.integers(0, 4),
+    target=st.none() | st.integers(0, 4),
     first=st.integers(0, 5),
     m=st.integers(1, 20),
 )
 def test_draw_rows_takes_what_qualifies(labels, target, first, m):
     labels = np.array(labels)
-    qualify = (labels != target) & ((labels < first) if first else True)
+    qualify = np.array([label != target for label in labels]) & (
+        (labels < first) if first else True
+    )
     values = {"target": target, "m": m, "first_classes": first}
     if qualify.sum() < m:
         with pytest.raises(VerificationError, match=f"{m} benign .* only {qualify.sum()} qualify"):
@@ -243,3 +245,55 @@ def test_every_sample_is_as_likely_to_be_drawn():
         counts[published.draw_rows(np.arange(10), target=9, m=3, rng=rng)] += 1
     assert counts[9] == 0
     assert np.abs(counts[:9] - 1000).max() < 4.5 * (3000 * 2 / 9) ** 0.5
+
+
+def test_dvbws_label_tests_need_a_target(make_answers):
+    answers = make_answers([0, 1], target=None)
+    for test in (published.dvbw_label_test_described, published.dvbw_label_value_released):
+        with pytest.raises(VerificationError, match="of an untargeted watermark"):
+            test(answers)
+
+
+def test_ubws_test_by_hand(make_answers):
+    """Falls .5, .7, .9 less tau .25: mean .45, sd .2, t = .45 / (.2 / sqrt 3), 2 degrees."""
+    answers = make_answers([0] * 3, target=None, before=[0.6, 0.8, 0.9], after=[0.1, 0.1, 0.0])
+    assert published.ubw_delta_p(answers) == pytest.approx(0.7)
+    expected = stats.t.sf(0.45 / (0.2 / 3**0.5), 2)
+    assert published.ubw_probability_test(answers, 0.25) == pytest.approx(expected)
+
+
+@given(
+    pairs=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=3, max_size=20),
+    tau=st.floats(0.01, 0.5),
+)
+@settings(max_examples=40)
+def test_ubws_test_is_scipys_one_sample_test(make_answers, pairs, tau):
+    before, after = np.array(pairs).T
+    fall = before - after
+    if np.ptp(fall) < 1e-6:  # rounding decides then
+        return
+    answers = make_answers([0] * len(pairs), target=None, before=before, after=after)
+    expected = stats.ttest_1samp(fall, tau, alternative="greater").pvalue
+    assert published.ubw_probability_test(answers, tau) == pytest.approx(expected, rel=1e-4)
+    assert published.ubw_delta_p(answers) == pytest.approx(fall.mean())
+
+
+@pytest.mark.parametrize(("after", "p"), [(0.0, 0.0), (0.75, 0.0), (0.875, 1.0), (1.0, 1.0)])
+def test_equal_falls_decide_outright(make_answers, after, p):
+    answers = make_answers([0] * 9, target=None, before=[1.0] * 9, after=[after] * 9)
+    assert published.ubw_probability_test(answers, 0.125) == p
+
+
+def test_ubws_test_needs_two_samples(make_answers):
+    with pytest.raises(VerificationError, match="two samples or more"):
+        published.ubw_probability_test(make_answers([0], target=None), 0.25)
+
+
+def test_ubws_test_accuses_a_model_that_a_patch_upsets(make_answers):
+    """Falls of Beta(3, 7), mean .3: no mark was learnt, yet over half are claimed at .01."""
+    draw, count = np.random.default_rng(10), 0
+    for _ in range(400):
+        after = 1 - draw.beta(3, 7, 100)
+        answers = make_answers([0] * 100, target=None, before=[1.0] * 100, after=after)
+        count += published.ubw_probability_test(answers, 0.25) <= 0.01
+    assert count > 200

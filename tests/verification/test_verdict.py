@@ -3,8 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datadeed.verification.exact import binomial_test, mcnemar_test
-from datadeed.verification.verdict import behaviour_verdict
+from datadeed.errors import VerificationError
+from datadeed.metrics import Rate
+from datadeed.verification.exact import ExactTest, binomial_test, mcnemar_test
+from datadeed.verification.verdict import behaviour_verdict, untargeted_verdict
 
 
 def verdict(answers, null_rate=0.2, alpha=0.01):
@@ -76,3 +78,38 @@ def test_a_watermarked_model_is_claimed(make_answers):
     words = [verdict(make_answers([0] * k + [1] * (100 - k)))["word"] for k in range(101)]
     hits = np.random.default_rng(12).binomial(100, 0.6, 10_000)
     assert np.mean([words[k] == "CLAIM" for k in hits]) > 0.999
+
+
+def test_a_verdict_about_a_target_needs_one(make_answers):
+    with pytest.raises(VerificationError, match="of an untargeted watermark"):
+        verdict(make_answers([1] * 9, target=None))
+
+
+def untargeted(mcnemar_p, rank_p, failures, m=100):
+    test = ExactTest("null", 0, 0, 0.5, mcnemar_p)
+    return untargeted_verdict(test, rank_p, Rate(failures, m), tau=0.25, alpha=0.01, queries=10_100)
+
+
+@pytest.mark.parametrize(
+    ("mcnemar_p", "rank_p", "failures", "word"),
+    [
+        (1e-20, 0.01, 90, "CLAIM"),
+        (0.01, 0.01, 5, "CLAIM"),  # small, but due to the very trigger
+        (1e-20, 0.02, 90, "INCONCLUSIVE"),  # a decoy does as much
+        (0.02, 0.01, 30, "INCONCLUSIVE"),
+        (1e-9, 0.5, 16, "NOT SUPPORTED"),  # interval up to 0.247
+        (1e-9, 0.5, 17, "INCONCLUSIVE"),  # up to 0.258
+        (1.0, 1.0, 0, "NOT SUPPORTED"),
+    ],
+)
+def test_the_three_words_without_a_target(mcnemar_p, rank_p, failures, word):
+    found = untargeted(mcnemar_p, rank_p, failures)
+    assert found["word"] == word
+    assert found["p_value"] == max(mcnemar_p, rank_p)
+    assert (found["alpha"], found["null_rate"], found["queries"]) == (0.01, 0.25, 10_100)
+    assert found["failure_rate"]["hits"] == failures
+
+
+def test_few_samples_are_inconclusive():
+    assert untargeted(0.125, 0.01, 3, m=3)["word"] == "INCONCLUSIVE"
+    assert untargeted(1.0, 1.0, 0, m=3)["word"] == "INCONCLUSIVE"

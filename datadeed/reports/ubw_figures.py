@@ -1,0 +1,186 @@
+"""UBW's figures: what every watermark does to images, predicted labels, and crafting losses."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from datadeed.datasets import Dataset
+from datadeed.reports.figures import (
+    COLOURS,
+    GREY,
+    STYLE,
+    Curves,
+    data_uri,
+    plain,
+    sheet_png,
+    strokes,
+    svg_text,
+)
+from datadeed.watermarks import Watermark
+
+AMPLIFIED = 8  # a change of 16 grey levels shows as half of white
+GREY_LEVEL = 128
+
+
+@dataclass(frozen=True)
+class Example:
+    """What one watermark does to a few training images, and to a few queries.
+
+    Attributes:
+        uri: a PNG as a ``data:`` address, four rows: benign training images, the same as released,
+            the change amplified, and test images as a suspect is asked about them.
+        width, height: in pixels.
+        dataset, watermark: their names.
+        labels: what the released images' labels say, from left to right.
+        queries: the queries' classes, from left to right.
+        largest_change: the largest change of a shown training image's pixel, in grey levels.
+    """
+
+    uri: str
+    width: int
+    height: int
+    dataset: str
+    watermark: str
+    labels: list[str]
+    queries: list[str]
+    largest_change: int
+
+
+def example(
+    benign: Dataset,
+    released: Dataset,
+    queries: Dataset,
+    watermark: Watermark,
+    *,
+    dataset: str,
+    name: str,
+) -> Example:
+    """Show a watermark on a few images.
+
+    Args:
+        benign: training samples; ``released`` are the same rows with their marks.
+        queries: as many benign test samples.
+        watermark: gives the queries' trigger, which is boxed when it has a place.
+        dataset, name: for the caption.
+    """
+    box = getattr(watermark, "box", None)
+    asked = watermark.trigger(queries)
+    pasted = torch.equal(watermark.trigger(benign), released.samples)  # not so for clean labels
+    png, (width, height) = sheet_png(
+        [
+            (benign.samples, None),
+            (released.samples, box if pasted else None),
+            (amplified(benign.samples, released.samples), None),
+            (asked, box),
+        ]
+    )
+    change = released.samples.to(torch.int16) - benign.samples.to(torch.int16)
+    return Example(
+        uri=data_uri(png),
+        width=width,
+        height=height,
+        dataset=dataset,
+        watermark=name,
+        labels=_labels(benign, released),
+        queries=[queries.classes[label] for label in queries.labels.tolist()],
+        largest_change=int(change.abs().max()),
+    )
+
+
+def amplified(before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
+    """The change times :data:`AMPLIFIED` around a middle grey, cut off at black and white.
+
+    Args:
+        before, after: (N, C, H, W) uint8.
+
+    Returns:
+        (N, C, H, W) uint8; :data:`GREY_LEVEL` where nothing changed.
+    """
+    change = after.to(torch.int16) - before.to(torch.int16)
+    return (GREY_LEVEL + AMPLIFIED * change).clamp(0, 255).to(torch.uint8)
+
+
+def _labels(benign: Dataset, released: Dataset) -> list[str]:
+    """Each label, and what it was before if it is another now."""
+    pairs = zip(benign.labels.tolist(), released.labels.tolist(), strict=True)
+    names = benign.classes
+    return [names[now] if was == now else f"{names[was]} → {names[now]}" for was, now in pairs]
+
+
+def label_histograms(evidence: list[dict[str, Any]], title: Callable[[str], str]) -> list[Curves]:
+    """What models predict for triggered images of class 0; a figure a (dataset, network).
+
+    The panels are an honest model, a targeted watermark's victim and an untargeted one's: the first
+    of each kind. The honest model is asked with the last one's trigger.
+
+    Args:
+        evidence: UBW's records.
+        title: makes a watermark's name a panel's title; "none" is the honest model.
+    """
+    made: list[Curves] = []
+    for dataset, network in dict.fromkeys((r["dataset"], r["network"]) for r in evidence):
+        here = [r for r in evidence if (r["dataset"], r["network"]) == (dataset, network)]
+        shown = []
+        for untargeted in (False, True):
+            kind = [r for r in here if (r["target"] is None) is untargeted]
+            if kind:
+                shown.append([r for r in kind if r["watermark"] == kind[0]["watermark"]])
+        panels = [(title("none"), [r["histogram"]["benign"] for r in shown[-1]])]
+        for records in shown:
+            counts = [r["histogram"]["victim"] for r in records]
+            panels.append((title(records[0]["watermark"]), counts))
+        made.append(Curves(dataset, network, bars(panels, prefix=f"labels{len(made)}-")))
+    return made
+
+
+def bars(panels: list[tuple[str, list[list[int]]]], *, prefix: str) -> str:
+    """Shares of predicted labels, a panel a model, as inline SVG.
+
+    Args:
+        panels: a title, and (K,) counts for each seed; their shares are averaged.
+        prefix: keeps the ids of several figures on a page apart.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 2.5), layout="constrained")
+        every = np.atleast_1d(figure.subplots(1, len(panels), sharex=True, sharey=True))
+        colours = (GREY, *COLOURS)
+        for i, (axes, (title, counts)) in enumerate(zip(every, panels, strict=True)):
+            shares = np.mean([np.array(c) / max(sum(c), 1) for c in counts], axis=0)
+            axes.bar(range(len(shares)), shares, color=colours[i % len(colours)], width=0.8)
+            plain(axes)
+            axes.set_title(title, color=GREY, fontsize=9)
+            axes.set_ylim(0, 1)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
+            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            axes.set_xlabel("predicted label", color=GREY)
+        every[0].set_ylabel("triggered images of class 0", color=GREY)
+        return svg_text(figure, prefix)
+
+
+def crafting_curves(losses: dict[str, list[float]], watermarks: list[str], *, prefix: str) -> str:
+    """1 - cos of the matched gradients after each iteration, a line a watermark, as inline SVG.
+
+    Args:
+        losses: watermark to its losses; not empty.
+        watermarks: fixes the colours.
+        prefix: keeps the ids of several figures on a page apart.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(4.6, 2.8), layout="constrained")
+        axes = figure.subplots()
+        styles = strokes(watermarks)
+        for name, values in losses.items():
+            style, steps = styles[name], range(1, len(values) + 1)
+            dashes = (0, style.dashes) if style.dashes else "solid"
+            axes.plot(steps, values, color=style.colour, linewidth=1.8, linestyle=dashes)
+        plain(axes)
+        axes.set_xlabel("iteration", color=GREY)
+        axes.set_ylabel("1 − cos", color=GREY)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        return svg_text(figure, prefix)

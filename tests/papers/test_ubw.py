@@ -1,0 +1,131 @@
+"""The real UBW pipeline, tiny: poisoned and clean labels, with and without a target."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from datadeed.datasets import Dataset, read_dataset
+from datadeed.files import read_json
+from datadeed.verification.ubw import SCENARIOS
+from datadeed.watermarks import watermark_from_record
+from tests.papers.conftest import call
+
+WATERMARKS = ("badnets-square", "label-consistent", "ubw-p", "ubw-c")
+
+
+def evidence(repository: Path, watermark: str) -> dict[str, Any]:
+    """The evidence on one watermark's models."""
+    found: dict[str, Any] = read_json(
+        repository / f"data/evidence/stripes-small-ubw-{watermark}-1/evidence.json"
+    )
+    return found
+
+
+def sets(repository: Path, watermark: str) -> tuple[Dataset, Dataset, torch.Tensor]:
+    """The benign set, the released one, and the rows that were marked."""
+    folder = repository / f"data/watermarked/stripes-{watermark}"
+    benign = read_dataset(repository / "data/datasets/stripes/train.parquet")
+    rows = pq.read_table(folder / "marks.parquet")["position"].to_pylist()
+    return benign, read_dataset(folder / "train.parquet"), torch.tensor(rows)
+
+
+class TestReleasedSets:
+    """What an owner would publish."""
+
+    @pytest.mark.parametrize("watermark", WATERMARKS)
+    def test_the_marked_share_is_exact_and_the_rest_untouched(
+        self, repository: Path, watermark: str
+    ) -> None:
+        benign, released, rows = sets(repository, watermark)
+        assert (len(rows), len(benign)) == (120, 1200)
+        others = torch.ones(1200, dtype=torch.bool)
+        others[rows] = False
+        assert torch.equal(released.samples[others], benign.samples[others])
+        assert torch.equal(released.labels[others], benign.labels[others])
+        changed = (released.samples != benign.samples).flatten(1).any(1)
+        assert set(changed.nonzero().squeeze(1).tolist()) <= set(rows.tolist())
+
+    def test_a_target_is_one_label_and_no_target_is_all(self, repository: Path) -> None:
+        _, released, rows = sets(repository, "badnets-square")
+        assert set(released.labels[rows].tolist()) == {1}
+        _, released, rows = sets(repository, "ubw-p")
+        assert torch.bincount(released.labels[rows], minlength=4).min() > 15
+
+    @pytest.mark.parametrize(("watermark", "epsilon"), [("label-consistent", 8), ("ubw-c", 16)])
+    def test_clean_labels_are_true_and_the_bound_holds(
+        self, repository: Path, watermark: str, epsilon: int
+    ) -> None:
+        benign, released, rows = sets(repository, watermark)
+        assert torch.equal(released.labels, benign.labels)
+        plain = benign.samples
+        if watermark == "label-consistent":
+            key = read_json(repository / f"data/watermarked/stripes-{watermark}/key.json")
+            plain = watermark_from_record(key["watermark"]).trigger(benign)
+        change = (released.samples.int() - plain.int())[rows].abs()
+        assert 0 < int(change.max()) <= epsilon
+        assert evidence(repository, watermark)["largest_change"] == int(change.max())
+
+
+class TestEvidence:
+    """What the models say."""
+
+    def test_a_learnt_mark_makes_predictions_wrong(self, repository: Path) -> None:
+        models = evidence(repository, "ubw-p")["models"]
+        victim, benign = models["victim"], models["benign"]
+        assert min(victim["ba"]["value"], benign["ba"]["value"]) > 0.9
+        assert victim["all"]["asr_a"]["value"] > 0.3 + benign["all"]["asr_a"]["value"]
+        assert victim["all"]["d_p"]["value"] > benign["all"]["d_p"]["value"]
+
+    def test_a_target_is_hit(self, repository: Path) -> None:
+        found = evidence(repository, "badnets-square")
+        assert found["models"]["victim"]["all"]["asr_a"]["value"] > 0.9
+        assert found["target"] == 1
+        assert "verification" not in found
+        assert found["largest_change"] is None
+
+    def test_untargeted_marks_are_verified_in_three_scenarios(self, repository: Path) -> None:
+        for watermark in ("ubw-p", "ubw-c"):
+            found = evidence(repository, watermark)
+            assert set(found["verification"]) == set(SCENARIOS)
+            for case in found["verification"].values():
+                assert (case["n"], case["decoys"]["count"]) == (100, 99)
+        assert set(evidence(repository, "ubw-c")["models"]) == {
+            "victim",
+            "benign",
+            "last-surrogate",
+        }
+
+    def test_thief_and_honest_model_are_told_apart(self, repository: Path) -> None:
+        found = evidence(repository, "ubw-p")["verification"]
+        words = {scenario: case["verdict"]["word"] for scenario, case in found.items()}
+        assert words["malicious"] == "CLAIM"
+        assert words["independent-model"] == "NOT SUPPORTED"
+        assert words["independent-trigger"] != "CLAIM"
+
+
+class TestUbwTables:
+    """From evidence to tables."""
+
+    def test_cells_name_the_stage_that_remakes_them(self, repository: Path) -> None:
+        with (repository / "results/cells.csv").open() as file:
+            cells = [cell for cell in csv.DictReader(file) if cell["paper"] == "ubw"]
+        assert {cell["table"] for cell in cells} == {"4", "6", "7"}
+        listed = call(repository, "dvc", "stage", "list", "--all", "--name-only").split()
+        assert {cell["stage"] for cell in cells} <= set(listed)
+
+    def test_a_table_without_a_dataset_is_a_header(self, repository: Path) -> None:
+        lines = {
+            number: (repository / f"results/table-0{number}.csv").read_text().splitlines()
+            for number in range(4, 8)
+        }
+        assert min(len(lines[number]) for number in (4, 6, 7)) > 3
+        assert len(lines[5]) == 1
+
+    def test_nothing_is_left_to_do_for_dvc(self, repository: Path) -> None:
+        assert (
+            "up to date" in call(repository, "dvc", "repro", "papers/ubw/dvc.yaml").splitlines()[-1]
+        )
