@@ -6,10 +6,11 @@ Killed at any moment, it goes on after the last finished iteration or epoch.
 """
 
 import argparse
+import dataclasses
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -26,73 +27,99 @@ from datadeed.watermarks.crafted import Surrogate
 from datadeed.watermarks.matched import UBWC
 from tasks import ubw
 from tasks.common import DATA, Progress, parameters, stage
-from tasks.craft import Steps
+from tasks.craft import Steps, read_surrogate
 from tasks.train import set_threads
 
 FOLDER = DATA / "studies"
+MODELS = ("victim", "last-surrogate", "benign")
 
 
-def variant(dataset: str, name: str, source: DatasetFile) -> tuple[UBWC, dict[str, Any]]:
-    """The watermark of a variant, and the changed settings that are not the watermark's own.
+@dataclass(frozen=True)
+class Variant:
+    """One variant of the study.
 
-    Of those there are ``width`` (of surrogate and victim) and ``epochs`` (of all trainings).
+    Attributes:
+        dataset, name: which.
+        watermark: ``ubw-c`` with the changed values.
+        width: of surrogate and victim, if changed.
+        epochs: of every training, if changed.
     """
-    changes = dict(parameters("ubw", "study", name))
-    record = ubw.build(dataset, "ubw-c", source).record()
-    del record["method"]
-    others = {key: changes.pop(key) for key in ("width", "epochs") if key in changes}
-    matching = record["matching"] | changes.pop("matching", {})
-    return UBWC(**{**record, **changes, "matching": matching}), others
 
+    dataset: str
+    name: str
+    watermark: UBWC
+    width: int | None
+    epochs: int | None
 
-def fit(  # noqa: PLR0917
-    data: Dataset, entry: str, dataset: str, others: dict[str, Any], name: str, folder: Path
-) -> tuple[Classifier, TrainingConfig]:
-    """Train the network that the scale calls ``entry``, with the variant's width and epochs."""
-    settings = dict(parameters("models", dataset, entry))
-    training = settings.pop("training")
-    if "epochs" in others:
-        training = training | {"epochs": others["epochs"]}
-    if "width" in others:
-        settings["width"] = others["width"]
-    config = TrainingConfig.from_dict(training)
-    seed = (parameters("seed"), "study", dataset, entry, name)
-    shape, classes = data.shape, len(data.classes)
-    model = build(generator=generator(*seed, "weights"), shape=shape, classes=classes, **settings)
-    progress = Progress(config.epochs * len(data), "images", f"train {entry} for {name}")
-    train(
-        model,
-        data,
-        config,
-        generator=generator(*seed, "order"),
-        device=choose_device(os.environ.get("DATADEED_DEVICE", "auto")),
-        checkpoint=folder / entry,
-        fingerprint=canonical_digest({"data": data.digest(), "seed": seed}),
-        on_progress=lambda done, note, resumed: progress.update(done, note, resumed=resumed),
-    )
-    progress.close()
-    return model, config
+    @classmethod
+    def read(cls, dataset: str, name: str) -> "Variant":
+        """What the scale calls ``name``.
+
+        Raises:
+            ParameterError: there is no such variant.
+            WatermarkError: a value makes no sense.
+        """
+        changes = dict(parameters("ubw", "study", name))
+        source = DatasetFile(DATA / "datasets" / dataset / "train.parquet")
+        values = ubw.build(dataset, "ubw-c", source).record()
+        del values["method"]
+        width, epochs = changes.pop("width", None), changes.pop("epochs", None)
+        values["matching"] |= changes.pop("matching", {})
+        return cls(dataset, name, UBWC(**values | changes), width, epochs)
+
+    def training(self, config: TrainingConfig) -> TrainingConfig:
+        """A training with this variant's epochs."""
+        return dataclasses.replace(config, epochs=self.epochs or config.epochs)
+
+    def fit(self, data: Dataset, entry: str, folder: Path) -> Classifier:
+        """Train the network that the scale calls ``entry``."""
+        settings = dict(parameters("models", self.dataset, entry))
+        config = self.training(TrainingConfig.from_dict(settings.pop("training")))
+        settings["width"] = self.width or settings["width"]
+        seed = (parameters("seed"), "study", self.dataset, entry, self.name)
+        model = build(
+            shape=data.shape,
+            classes=len(data.classes),
+            generator=generator(*seed, "weights"),
+            **settings,
+        )
+        text = f"train {entry} for {self.name}"
+        progress = Progress(config.epochs * len(data), "images", text)
+        train(
+            model,
+            data,
+            config,
+            generator=generator(*seed, "order"),
+            device=choose_device(os.environ.get("DATADEED_DEVICE", "auto")),
+            checkpoint=folder / entry,
+            fingerprint=canonical_digest({"data": data.digest(), "seed": seed}),
+            on_progress=lambda done, note, resumed: progress.update(done, note, resumed=resumed),
+        )
+        progress.close()
+        return model
+
+    def surrogate(self, data: Dataset, folder: Path) -> Surrogate:
+        """The dataset's surrogate; a new one if width or epochs are changed."""
+        found = read_surrogate(self.dataset)[0]
+        if self.width is None and self.epochs is None:
+            return found
+        return Surrogate(self.fit(data, "surrogate", folder), self.training(found.training))
 
 
 def study(dataset: str, name: str) -> None:
     """Craft, train and measure one variant."""
     set_threads()
-    source = DatasetFile(DATA / "datasets" / dataset / "train.parquet")
-    data, (method, others) = read_dataset(source.path), variant(dataset, name, source)
-    network = parameters("ubw", "networks")[0]
-    identity = {"watermark": method.record(), "others": others, "data": data.digest()}
+    variant = Variant.read(dataset, name)
+    data = read_dataset(DATA / "datasets" / dataset / "train.parquet")
+    identity = {"changed": parameters("ubw", "study", name), "data": data.digest()}
     identity |= {"models": parameters("models", dataset), "seed": parameters("seed")}
-    fingerprint = canonical_digest(identity)
+    fingerprint = canonical_digest(identity | {"watermark": variant.watermark.record()})
     folder = DATA / "checkpoints" / f"{dataset}-study-{name}"
-    here = folder / fingerprint[:16]
-    surrogate, _ = fit(data, "surrogate", dataset, others, name, here)
-    retraining = parameters("models", dataset, "retraining", "training")
-    if "epochs" in others:
-        retraining = retraining | {"epochs": others["epochs"]}
-    steps = Steps(f"craft {name}")
+    here, method = folder / fingerprint[:16], variant.watermark
+    surrogate, steps = variant.surrogate(data, here), Steps(f"craft {name}")
     method.craft(
         data,
-        Surrogate(surrogate, TrainingConfig.from_dict(retraining)),
+        surrogate,
         generator(parameters("seed"), "study", dataset, name),
         checkpoint=here,
         fingerprint=fingerprint,
@@ -100,36 +127,33 @@ def study(dataset: str, name: str) -> None:
     )
     steps.close()
     released, marks = mark_dataset(method, data, generator(0))  # the rows are chosen already
-    victim, _ = fit(released, network, dataset, others, name, here)
+    victim = variant.fit(released, parameters("ubw", "networks")[0], here)
     test = read_dataset(DATA / "datasets" / dataset / "test.parquet")
-    models = {"victim": victim, "benign": surrogate, "last-surrogate": method.last_surrogate}
+    models = {"victim": victim, "last-surrogate": method.last_surrogate, "benign": surrogate.model}
     record = {
         "dataset": dataset,
         "variant": name,
-        "changed": parameters("ubw", "study", name),
         "marked": len(marks),
         "loss": method.losses[-1],
-        "models": {
-            part: rates(ask(model, method, test)) for part, model in models.items() if model
-        },
+        "models": {part: rates(ask(m, method, test)) for part, m in models.items() if m},
     }
     write_json(FOLDER / f"{dataset}-{name}.json", record)
     shutil.rmtree(folder)
 
 
 def table(dataset: str) -> pd.DataFrame:
-    """One row a variant and model: rates as shares, dispersibility in nats."""
+    """One row a variant and model: rates as shares, dispersibility in nats, loss 1 - cos."""
     rows = []
     for name in parameters("ubw", "study"):
         record = read_json(FOLDER / f"{dataset}-{name}.json")
-        for part, found in record["models"].items():
-            row = {"dataset": dataset, "variant": name, "model": part, "marked": record["marked"]}
-            row |= {"loss": record["loss"], "ba": found["ba"]["value"]}
+        for part in (name for name in MODELS if name in record["models"]):
+            found = record["models"][part]
+            row = {"dataset": dataset, "variant": name, "model": part}
+            row |= {"marked": record["marked"], "loss": record["loss"]}
+            row["ba"] = found["ba"]["value"]
             for where in ("all", "class_0"):
-                row |= {
-                    f"{metric}_{where}": (found[where][metric] or {}).get("value")
-                    for metric in ("asr_a", "asr_c", "d_p")
-                }
+                for metric in ("asr_a", "asr_c", "d_p"):
+                    row[f"{metric}_{where}"] = (found[where][metric] or {}).get("value")
             rows.append(row)
     return pd.DataFrame(rows)
 

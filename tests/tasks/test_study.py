@@ -1,0 +1,65 @@
+import json
+import sys
+
+import pandas as pd
+import pytest
+
+from datadeed.errors import ParameterError, WatermarkError
+from tasks import study
+
+MODELS = ["victim", "last-surrogate", "benign"]
+
+
+@pytest.fixture
+def studied(ubw_project):
+    """A study of three variants."""
+    ubw_project.parameters["ubw"]["study"] = {
+        "base": {},
+        "bare": {"matching": {"retrainings": 0}, "weight": 0.0, "rate": 0.125},
+        "small": {"width": 2, "epochs": 2, "matching": {"iterations": 1, "retrainings": 1}},
+    }
+    ubw_project.write()
+    return ubw_project
+
+
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["study", *arguments])
+    study.main()
+
+
+def test_a_variant_changes_what_it_names_and_nothing_else(studied):
+    base, bare, small = (study.Variant.read("toy", name) for name in ("base", "bare", "small"))
+    before, after = base.watermark.record(), bare.watermark.record()
+    assert {key for key in before if before[key] != after[key]} == {"matching", "weight", "rate"}
+    assert after["matching"] == before["matching"] | {"retrainings": 0}
+    assert (after["weight"], after["rate"]) == (0.0, 0.125)
+    assert (base.width, base.epochs) == (None, None)
+    assert (small.width, small.epochs) == (2, 2)
+
+
+def test_the_table_has_every_model_of_every_variant(studied, monkeypatch):
+    for name in ("base", "bare", "small"):
+        run(monkeypatch, name)
+    (studied.root / "results").mkdir(exist_ok=True)
+    run(monkeypatch, "--table")
+    table = pd.read_csv(studied.root / studied.parameters["results"] / "ubw-c-study.csv")
+    found = table.groupby("variant", sort=False)["model"].agg(list).to_dict()
+    assert found == {"base": MODELS, "bare": ["victim", "benign"], "small": MODELS}
+    marked = table.groupby("variant")["marked"].first()
+    assert (marked["base"], marked["bare"]) == (15, 7)  # of 60 rows
+    assert table["ba"].between(0, 1).all()
+    assert not (studied.root / "data/checkpoints").exists() or not list(
+        (studied.root / "data/checkpoints").iterdir()
+    )
+    record = json.loads((studied.root / "data/studies/toy-bare.json").read_text())
+    row = table[(table.variant == "bare") & (table.model == "victim")].iloc[0]
+    assert row.asr_a_all == pytest.approx(record["models"]["victim"]["all"]["asr_a"]["value"])
+
+
+def test_bad_variants_are_refused(studied):
+    with pytest.raises(ParameterError, match=r"ubw\.study\.nothing"):
+        study.Variant.read("toy", "nothing")
+    studied.parameters["ubw"]["study"]["odd"] = {"matching": {"iterations": 0}}
+    studied.write()
+    with pytest.raises(WatermarkError, match="iterations"):
+        study.Variant.read("toy", "odd")
