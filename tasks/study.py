@@ -24,7 +24,7 @@ from datadeed.verification.answers import ask
 from datadeed.verification.ubw import rates
 from datadeed.watermarks import mark_dataset
 from datadeed.watermarks.crafted import Surrogate
-from datadeed.watermarks.matched import UBWC
+from datadeed.watermarks.ubw_c import UBWC
 from tasks import ubw
 from tasks.common import DATA, Progress, parameters, stage
 from tasks.craft import Steps, read_surrogate

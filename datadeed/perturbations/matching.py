@@ -73,7 +73,8 @@ class Matching:
 
     def lr_at(self, iteration: int) -> float:
         """The learning rate of iteration 0, 1, ..."""
-        return float(self.lr * 0.1 ** sum(8 * iteration >= k * self.iterations for k in (3, 5, 7)))
+        falls = sum(iteration >= k * self.iterations // 8 for k in (3, 5, 7))
+        return float(self.lr * 0.1**falls)
 
     def retrains_after(self, iteration: int) -> bool:
         """Whether the surrogate is trained again after this iteration."""

@@ -36,12 +36,7 @@ class CraftState:
         path = self.folder / "perturbation.safetensors"
         if not path.exists():
             return []
-        tensors, meta = _read(path)
-        if meta.get("fingerprint") != self.fingerprint:
-            raise CheckpointError(
-                f"{path} belongs to another crafting (other data, surrogate, seed or settings): "
-                f"delete {self.folder} to start anew, or restore what that one used"
-            )
+        tensors, meta = _read(path, self.fingerprint)
         current = {**adam.state, "delta": delta}
         try:
             losses = [float(loss) for loss in json.loads(meta["losses"])]
@@ -86,13 +81,40 @@ class CraftState:
             path.write_bytes(safetensors.torch.save(tensors, metadata=meta))
 
 
-def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+def save_tensor(path: Path, fingerprint: str, value: torch.Tensor) -> None:
+    """Keep one finished step of the crafting that the fingerprint names."""
+    with atomic_path(path) as temporary:
+        meta = {"fingerprint": fingerprint}
+        temporary.write_bytes(safetensors.torch.save({"value": value.contiguous()}, metadata=meta))
+
+
+def load_tensor(path: Path, fingerprint: str) -> torch.Tensor | None:
+    """What :func:`save_tensor` wrote; None if there is no file.
+
+    Raises:
+        CheckpointError: it is damaged or belongs to another crafting.
+    """
+    if not path.exists():
+        return None
+    tensors, _ = _read(path, fingerprint)
+    if "value" not in tensors:
+        raise _damaged(path, "no value in it")
+    return tensors["value"]
+
+
+def _read(path: Path, fingerprint: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
             meta = file.metadata() or {}
-            return {key: file.get_tensor(key) for key in file.keys()}, meta  # noqa: SIM118
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise _damaged(path, error) from error
+    if meta.get("fingerprint") != fingerprint:
+        raise CheckpointError(
+            f"{path} belongs to another crafting (other data, surrogate, seed or settings): delete "
+            f"{path.parent} to start anew, or restore what that one used"
+        )
+    return tensors, meta
 
 
 def _damaged(path: Path, reason: object) -> CheckpointError:

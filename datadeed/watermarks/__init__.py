@@ -8,8 +8,9 @@ from datadeed.watermarks.crafted import Crafted, Surrogate
 from datadeed.watermarks.keyed import Keyed
 from datadeed.watermarks.label_consistent import LabelConsistent
 from datadeed.watermarks.marking import mark_dataset, mark_file
-from datadeed.watermarks.matched import UBWC, SleeperAgent
 from datadeed.watermarks.patch import BadNets, Blended
+from datadeed.watermarks.sleeper_agent import SleeperAgent
+from datadeed.watermarks.ubw_c import UBWC
 from datadeed.watermarks.ubw_p import UBWP
 from datadeed.watermarks.wanet import WaNet
 

@@ -38,6 +38,7 @@ class Crafted(Watermark):
     def __init__(self, *, rate: float, target: int | None):
         super().__init__(rate=rate, target=target)
         self._positions: torch.Tensor | None = None
+        self._labels = torch.empty(0, dtype=torch.int64)  # (N,), of the data crafted on
         self._images = torch.empty(0, dtype=torch.uint8)  # (M, C, H, W), by rank
         self.last_surrogate: Classifier | None = None  # trained on the released data, if any was
 
@@ -80,6 +81,7 @@ class Crafted(Watermark):
             )
         work = _Work(data, surrogate, generator, checkpoint, fingerprint, on_progress)
         self._positions, self._images = self._craft(work)
+        self._labels = data.labels
 
     @abstractmethod
     def _craft(self, work: "_Work") -> tuple[torch.Tensor, torch.Tensor]:
@@ -109,11 +111,15 @@ class Crafted(Watermark):
         """The rows that :meth:`craft` chose; ``generator`` is not used.
 
         Raises:
-            WatermarkError: nothing was crafted yet.
+            WatermarkError: nothing was crafted yet, or it was on other data.
         """
         if self._positions is None:
             raise WatermarkError(
                 f"{self.name} has no marked samples yet: craft them against a surrogate first"
+            )
+        if not torch.equal(labels, self._labels):
+            raise WatermarkError(
+                f"{self.name} was crafted on data with other labels: craft it on these"
             )
         return self._positions
 

@@ -6,17 +6,14 @@ four corners. Its label stays and is true, but a victim can fit it only by the p
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
 
 from datadeed.datasets import Dataset
-from datadeed.errors import CheckpointError, WatermarkError
-from datadeed.files import atomic_path
+from datadeed.errors import WatermarkError
 from datadeed.perturbations import check_epsilon, pgd
+from datadeed.perturbations.resume import load_tensor, save_tensor
 from datadeed.triggers import Trigger, check_image_size, square
 from datadeed.watermarks.crafted import Crafted, _Work
 
@@ -115,9 +112,7 @@ class LabelConsistent(Crafted):
             part, path = chosen.slice(start, stop), None
             if work.checkpoint is not None:
                 path = work.checkpoint / "pgd" / f"{start}.safetensors"
-            images = None
-            if path is not None and path.exists():
-                images = _load(path, work.fingerprint, part.samples.shape)
+            images = None if path is None else load_tensor(path, work.fingerprint)
             resumed = images is not None
             if images is None:
                 images = pgd(
@@ -130,7 +125,7 @@ class LabelConsistent(Crafted):
                     batch_size=PART,
                 )
                 if path is not None:
-                    _save(path, work.fingerprint, images)
+                    save_tensor(path, work.fingerprint, images)
             work.on_progress(stop, len(chosen), "images perturbed", resumed)
             yield images
 
@@ -146,30 +141,3 @@ def _corners(height: int, width: int, size: int) -> list[Trigger]:
         for top in (0, height - size)
         for left in (0, width - size)
     ]
-
-
-def _save(path: Path, fingerprint: str, images: torch.Tensor) -> None:
-    tensors = {"images": images.contiguous()}
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(safetensors.torch.save(tensors, {"fingerprint": fingerprint}))
-
-
-def _load(path: Path, fingerprint: str, shape: torch.Size) -> torch.Tensor:
-    """What :func:`_save` wrote.
-
-    Raises:
-        CheckpointError: it is damaged or belongs to another crafting.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            found, images = (file.metadata() or {}).get("fingerprint"), file.get_tensor("images")
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"{path} is damaged ({str(error).splitlines()[0]}): delete it to start anew"
-        ) from error
-    if found != fingerprint or images.shape != shape or images.dtype != torch.uint8:
-        raise CheckpointError(
-            f"{path} belongs to another crafting (other data, surrogate, seed or settings): delete "
-            f"{path.parent} to start anew, or restore what that one used"
-        )
-    return images

@@ -14,12 +14,11 @@ import torch
 from torch.nn import functional as F
 
 from datadeed.datasets import Dataset
-from datadeed.dispersibility import sample_wise_dispersibility
 from datadeed.errors import WatermarkError
 from datadeed.models import Classifier, build
 from datadeed.perturbations.gradients import gradient_norms, objective_gradient
 from datadeed.perturbations.matching import Matching, match_gradients
-from datadeed.perturbations.resume import CraftState
+from datadeed.perturbations.resume import CraftState, load_tensor, save_tensor
 from datadeed.placing import WanderingPatch
 from datadeed.randomness import derive_seed, generator
 from datadeed.training import train
@@ -169,20 +168,27 @@ class GradientMatched(Crafted):
             fitting &= data.labels != self.target
         rows = fitting.nonzero().squeeze(1)
         if len(rows) == 0:
-            what = "a class but the target" if self.source is None else f"class {self.source}"
-            raise WatermarkError(
-                f"{self.name}: the objective needs triggered samples of {what}, but no row has it: "
-                "choose a source class that occurs"
-            )
+            what = f"the source class {self.source}"
+            if self.source is None:
+                what = "another label than the target"
+            raise WatermarkError(f"{self.name}: no row has {what}: choose classes that occur")
         order = torch.randperm(len(rows), generator=generator(self.seed, "sources"))
         return data.take(rows[order[: self.sources]])
 
     def _strongest(self, work: _Work) -> torch.Tensor:
-        """The candidates with the longest gradients, as many as the rate says, ascending."""
+        """The candidates with the longest gradients, as many as the rate says, ascending.
+
+        They are kept: on another machine, near-ties could come out otherwise, and a perturbation
+        that is gone on with would lie on other rows.
+        """
         labels = work.data.labels
         n, candidates = self.marks(labels), self.candidates(labels)
         if n == len(candidates):
             return candidates
+        path = work.checkpoint / "positions.safetensors" if work.checkpoint else None
+        found = load_tensor(path, work.fingerprint) if path else None
+        if found is not None:
+            return found
         norms = gradient_norms(
             work.surrogate.model,
             work.data.samples,
@@ -192,7 +198,10 @@ class GradientMatched(Crafted):
                 0, self.matching.iterations, f"gradient norms {done}/{len(candidates)}", False
             ),
         )
-        return candidates[norms.argsort(descending=True, stable=True)[:n]].sort().values
+        found = candidates[norms.argsort(descending=True, stable=True)[:n]].sort().values
+        if path:
+            save_tensor(path, work.fingerprint, found)
+        return found
 
     def _train(self, work: _Work, data: Dataset, number: int) -> Classifier:
         """A new surrogate from scratch on the data as they would be released now."""
@@ -203,17 +212,25 @@ class GradientMatched(Crafted):
             generator=generator(self.seed, "retrain", number, "weights"),
             **values,
         )
+        training, total = work.surrogate.training, self.matching.iterations
+        done = -(-number * total // self.matching.retrainings) - 1  # this iteration is not over
         folder = None
         if work.checkpoint is not None:
             folder = work.checkpoint / "retraining" / str(number)
+
+        def told(images: int, note: str, resumed: bool) -> None:
+            share = images / (training.epochs * len(data))
+            work.on_progress(done, total, f"retraining {number}: {share:.0%}", False)
+
         train(
             model,
             data,
-            work.surrogate.training,
+            training,
             generator=generator(self.seed, "retrain", number, "order"),
             device=work.surrogate.model.mean.device,
             checkpoint=folder,
             fingerprint=f"{work.fingerprint}/{number}",
+            on_progress=told,
         )
         return model
 
@@ -229,59 +246,3 @@ def _cells(rows: Sequence[Sequence[int]]) -> torch.Tensor:
 
 def _paste(patch: WanderingPatch, rows: Dataset) -> torch.Tensor:
     return patch(rows.samples, rows.index)
-
-
-class SleeperAgent(GradientMatched):
-    """Sleeper Agent (Souri et al. 2022): triggered source samples become the target.
-
-    Marks rows of the target class; a victim learns to take samples of the source class (of all
-    other classes if ``source`` is None) for the target when they carry the patch.
-    """
-
-    name = "sleeper-agent"
-
-    def __init__(self, *, target: int, **values: Any):
-        super().__init__(target=target, **values)
-        if self.source == target:
-            raise WatermarkError(f"source and target are both {target}: they must differ")
-
-    def candidates(self, labels: torch.Tensor) -> torch.Tensor:
-        """Rows of the target class: other labels would not pull towards it."""
-        return self._targets(labels)
-
-    def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        assert self.target is not None
-        return F.cross_entropy(logits, torch.full_like(labels, self.target))
-
-
-class UBWC(GradientMatched):
-    """UBW-C (Li et al. 2022, section 3.4): triggered samples get scattered predictions.
-
-    The objective raises the cross-entropy of triggered samples plus ``weight`` (the paper's
-    lambda) times their sample-wise dispersibility. Marks rows of any class.
-    """
-
-    name = "ubw-c"
-
-    def __init__(self, *, weight: float, **values: Any):
-        super().__init__(target=None, **values)
-        if not weight >= 0:
-            raise WatermarkError(f"weight {weight} of the dispersibility: give 0 or more")
-        self.weight = weight
-
-    def check(self, modality: str, classes: tuple[str, ...]) -> None:
-        """Also check that wrong predictions can scatter at all."""
-        super().check(modality, classes)
-        if len(classes) < 3:
-            raise WatermarkError(
-                f"{self.name} scatters predictions over classes, but there are {len(classes)}: it "
-                "needs 3 or more"
-            )
-
-    def record(self) -> dict[str, Any]:
-        """Method and parameters."""
-        return {**super().record(), "weight": self.weight}
-
-    def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        scattered = sample_wise_dispersibility(logits.softmax(1))
-        return -(F.cross_entropy(logits, labels) + self.weight * scattered)

@@ -96,6 +96,7 @@ def scale(source: Path) -> dict[str, object]:
                     "ubw-c": {"sources": 50, "matching": matching},
                 }
             },
+            "study": {"base": {}},
         },
     }
 
