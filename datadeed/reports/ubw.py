@@ -54,14 +54,15 @@ _PUBLISHED = {
 def cells(evidence: list[dict[str, Any]], scale: str) -> pd.DataFrame:
     """One row a number, from the ``evidence.json`` of every verification stage.
 
-    The honest model's BA does not depend on the watermark: it is the row "none".
+    The honest model's BA does not depend on the watermark: it is the row "none". The last surrogate
+    does not depend on the victim's seed: it is counted once.
 
     Returns:
         Columns as :data:`datadeed.reports.cells.COLUMNS`; rates are shares from 0 to 1,
         dispersibilities nats.
     """
     rows: list[dict[str, Any]] = []
-    honest = set()
+    honest, surrogates = set(), set()
     for record in evidence:
         name = "{dataset}-{network}-{watermark}-{seed}".format(**record)
         where = {
@@ -76,6 +77,11 @@ def cells(evidence: list[dict[str, Any]], scale: str) -> pd.DataFrame:
         model = (record["dataset"], record["network"], record["seed"])
         table = 4 if record["classes"] <= 10 else 5
         for scenario, rates in record["models"].items():
+            if scenario == "last-surrogate":
+                crafted = (record["dataset"], record["watermark"])
+                if crafted in surrogates:
+                    continue
+                surrogates.add(crafted)
             here = {**where, "table": table, "scenario": scenario}
             if scenario != "benign":
                 rows.append({**here, **_number("ba", rates["ba"])})

@@ -34,15 +34,23 @@ def _claim(name: str, source: tuple[str, str], statement: str, select: str, seen
 
 
 def _rivals(
-    found: pd.DataFrame, metric: str, family: tuple[str, ...]
+    found: pd.DataFrame, metric: str, family: tuple[str, ...], *, above_honest: bool = False
 ) -> tuple[pd.Series, pd.DataFrame] | None:
     """A metric of the victims of UBW and of its rivals, a row a (dataset, model).
 
+    With ``above_honest``, how far it exceeds that of the honest models asked with the same trigger.
     None where no dataset has the whole ``family``.
     """
-    rows = found[(found.scenario == "victim") & (found.metric == metric)]
-    mean = rows.groupby(["dataset", "model", "watermark"])["value"].mean().unstack()
-    mean = mean.reindex(columns=list(family)).dropna()
+
+    def means(scenario: str) -> pd.DataFrame:
+        rows = found[(found.scenario == scenario) & (found.metric == metric)]
+        wide = rows.groupby(["dataset", "model", "watermark"])["value"].mean().unstack()
+        return wide.reindex(columns=list(family))
+
+    mean = means("victim")
+    if above_honest:
+        mean = mean - means("benign")
+    mean = mean.dropna()
     return None if mean.empty else (mean[family[-1]], mean[list(family[:-1])])
 
 
@@ -51,22 +59,24 @@ def _select(metric: str) -> str:
 
 
 def _comparable(found: pd.DataFrame, labels: str, family: tuple[str, ...]) -> Claim:
-    compared, seen = _rivals(found, "asr_a", family), None
+    compared, seen = _rivals(found, "asr_a", family, above_honest=True), None
     if compared:
         ours, rivals = 100 * compared[0], 100 * compared[1]
-        least = rivals.min(axis=1)
-        case: Any = (least - ours).idxmax()
+        mean = rivals.mean(axis=1)
+        case: Any = (mean - ours).idxmax()
         seen = (
-            bool((least - ours <= 10).all()),
-            f"ASR-A {ours[case]:.1f} % against {least[case]:.1f} % of "
-            f"{rivals.idxmin(axis=1)[case]} ({describe(case)})",
+            bool((mean - ours <= 10).all()),
+            f"{ours[case]:.1f} points against "
+            f"{', '.join(f'{rivals.loc[case, name]:.1f} of {name}' for name in family[:-1])} "
+            f"({describe(case)})",
         )
     statement = (
-        f"UBW's ASR is comparable to the targeted watermarks' with {labels} labels (here: ASR-A of "
-        f"{family[-1]}, over all classes, at most 10 points below the least of "
-        f"{', '.join(family[:-1])})"
+        f"UBW's ASR is comparable to the targeted watermarks' with {labels} labels (here: what "
+        f"{family[-1]} adds to the ASR-A of an honest model, over all classes, is at most 10 "
+        f"points below the mean of {', '.join(family[:-1])})"
     )
-    return _claim(f"asr-{labels}", (PAPER, SOURCE), statement, _select("asr_a"), seen)
+    select = 'paper == "ubw" and scenario in ("victim", "benign") and metric == "asr_a"'
+    return _claim(f"asr-{labels}", (PAPER, SOURCE), statement, select, seen)
 
 
 def _above_55(found: pd.DataFrame) -> Claim:

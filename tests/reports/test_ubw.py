@@ -97,7 +97,8 @@ def test_published_figures_only_where_a_source_states_them() -> None:
     assert ubw.cells(records(), "toy").published.isna().all()
     cells = ubw.cells(records(dataset="cifar10-10k"), "toy")
     known = cells[cells.published.notna()]
-    assert len(known) == 16  # two rows of four figures, two seeds
+    # UBW-P's four figures for two seeds; the last surrogate is one model for both victims.
+    assert len(known) == 12
     stated = {
         (row.watermark, row.scenario, row.metric): row.published for row in known.itertuples()
     }
@@ -155,18 +156,27 @@ def test_claims_without_cells_are_not_tested() -> None:
 @pytest.mark.parametrize(
     ("watermark", "asr", "claim", "fine"),
     [
-        ("ubw-p", 0.86, "ubw-asr-poisoned", True),  # 9 points below WaNet's 95 %
-        ("ubw-p", 0.84, "ubw-asr-poisoned", False),
-        ("ubw-c", 0.21, "ubw-asr-clean", True),
-        ("ubw-c", 0.19, "ubw-asr-clean", False),
+        ("ubw-p", 0.88, "ubw-asr-poisoned", True),  # 9 points below the rivals' mean of 97 %
+        ("ubw-p", 0.86, "ubw-asr-poisoned", False),
+        ("ubw-c", 0.26, "ubw-asr-clean", True),  # their mean is 35 %
+        ("ubw-c", 0.24, "ubw-asr-clean", False),
     ],
 )
-def test_success_is_compared_with_the_weakest_rival(
+def test_success_is_compared_with_the_rivals_mean(
     watermark: str, asr: float, claim: str, fine: bool
 ) -> None:
     found = checked(changed(watermark, asr=asr, d_p=1.6))[claim]
     assert found.holds is fine
-    assert f"{100 * asr:.1f} %" in found.observed
+    assert f"{100 * (asr - 0.05):.1f} points" in found.observed  # an honest model has 5 %
+
+
+def test_errors_that_an_honest_model_makes_too_are_no_success() -> None:
+    evidence = changed("ubw-c", asr=0.5, d_p=1.6)
+    assert holds(evidence)["ubw-asr-clean"]
+    for cell in evidence:
+        if cell["watermark"] == "ubw-c":
+            cell["models"]["benign"] = rates(ba=0.92, asr=0.5, d_p=0.3)
+    assert not holds(evidence)["ubw-asr-clean"]
 
 
 @pytest.mark.parametrize(("d_p", "fine"), [(0.224, True), (0.226, False), (0.0, True)])

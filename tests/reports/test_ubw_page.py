@@ -110,7 +110,7 @@ def test_the_page_says_what_no_dataset_has_and_what_is_published() -> None:
     page = render(whole(shown, all_cells(shown)))
     assert "[92.30]" in page
     assert "[2.2548]" in page
-    assert "(16 of these values)" in page
+    assert "(12 of these values)" in page
     assert re.search(r"Table 5\..*?No such dataset", page, re.DOTALL)
     for svg in ("<svg>bars</svg>", "<svg>losses</svg>"):
         assert svg in page
