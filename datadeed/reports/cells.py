@@ -29,7 +29,7 @@ COLUMNS = [
 SHOWN = {
     **dict.fromkeys(("ba", "wsr", "wsr_as_released"), (100, 2)),
     **dict.fromkeys(("asr_a", "asr_c", "asr_a_class_0", "asr_c_class_0"), (100, 2)),
-    **dict.fromkeys(("d_p", "d_p_uniform", "d_p_class_0", "d_p_uniform_class_0"), (1, 4)),
+    **dict.fromkeys(("d_p", "d_p_class_0"), (1, 4)),
     **dict.fromkeys(("delta_p", "delta_p_released"), (1, 3)),
     "failures": (1, 1),
 }
@@ -112,6 +112,8 @@ def summary(metric: str, values: list[float]) -> str:
         factor, digits = SHOWN[metric]
         mean = f"{factor * series.mean():.{digits}f}"
         return f"{mean} ± {factor * series.std():.{digits}f}" if len(series) > 1 else mean
+    if metric.startswith("d_p_uniform"):  # the same for every seed
+        return f"{series.mean():.3f}"
     low, high = f"{series.min():.2g}", f"{series.max():.2g}"
     return low if low == high else f"{low} … {high}"
 

@@ -96,8 +96,9 @@ def verdict_rows(evidence: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """One row a scenario of each cell that was verified."""
     rows = []
     for record in evidence:
-        for scenario, found in record.get("verification", {}).items():
-            verdict = found["verdict"]
+        verified = record.get("verification", {})
+        for scenario in (name for name in SCENARIOS if name in verified):
+            found, verdict = verified[scenario], verified[scenario]["verdict"]
             rows.append(
                 {
                     **{k: record[k] for k in ("dataset", "network", "watermark", "seed")},
