@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from datadeed.reports.cells import Claim, cell_rows, describe, pivot
+from datadeed.reports.cells import COLUMNS, Claim, cell_rows, describe, pivot
 
 PAPER = "dvbw"
 STAGE = "papers/dvbw/dvc.yaml:verify"
@@ -65,7 +65,7 @@ def cells(evidence: list[dict[str, Any]], scale: str) -> pd.DataFrame:
             for table, metrics in _METRICS.items():
                 n = found["probability" if table == 2 else "label_only"]["n"]
                 rows += cell_rows({**here, "table": table, "n": n}, found, metrics)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _table_1(where: dict[str, Any], rates: dict[str, Any]) -> list[dict[str, Any]]:
@@ -87,7 +87,9 @@ def tables(found: pd.DataFrame) -> dict[int, pd.DataFrame]:
 
 
 def claims(found: pd.DataFrame) -> list[Claim]:
-    """Every checkable sentence of the paper, held against the cells."""
+    """Every checkable sentence of the paper, held against the cells; none without cells."""
+    if found.empty:
+        return []
     return [
         *_harmless(found),
         *_success(found),

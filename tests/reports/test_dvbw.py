@@ -101,3 +101,11 @@ def test_cells_and_tables(evidence: list[dict[str, Any]]) -> None:
     assert row["badnets-line"] == "100.00"
     for claim in dvbw.claims(cells):
         assert len(cells.query(claim.cells)), claim.claim
+
+
+def test_a_scale_without_dvbw_has_headers_and_no_claims() -> None:
+    nothing = dvbw.cells([], "toy")
+    assert nothing.empty
+    assert dvbw.claims(nothing) == []
+    for table in dvbw.tables(nothing).values():
+        assert table.to_csv(index=False) == "dataset,model,scenario,metric\n"
