@@ -38,6 +38,7 @@ from datadeed.reports.ubw_figures import Example, crafting_curves, example, labe
 from datadeed.reports.ubw_page import UBW
 from datadeed.watermarks import watermark_from_record
 from tasks.common import DATA, parameters, stage
+from tasks.tabulate import read_evidence
 
 SHOWN = 4  # images a watermark
 COLOUR = {"CLAIM": "green", "INCONCLUSIVE": "yellow", "NOT SUPPORTED": ""}
@@ -65,13 +66,6 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
         what = f"no column {missing[0]!r}" if missing else "no rows"
         raise DatadeedError(f"{path} has {what}: run the stage that writes it again")
     return table
-
-
-def read_evidence(grid: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    """The records of the cells that the grid multiplies out, and of no others."""
-    axes = ("datasets", "networks", "watermarks", "seeds")
-    folders = ("-".join(map(str, name)) for name in itertools.product(*(grid[a] for a in axes)))
-    return [read_json(DATA / "evidence" / folder / "evidence.json") for folder in folders]
 
 
 def read_dvbw(grid: dict[str, list[Any]]) -> list[dict[str, Any]]:
