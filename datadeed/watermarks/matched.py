@@ -7,6 +7,7 @@ triggered samples (UBW-C). The trigger itself never appears in the released data
 
 import dataclasses
 import functools
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -155,9 +156,9 @@ class GradientMatched(Crafted):
         self.last_surrogate = made.surrogate if self.matching.retrainings else None
         return positions, made.images
 
+    @abstractmethod
     def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """What a victim's training should descend, on triggered source samples."""
-        raise NotImplementedError
 
     def _source_rows(self, data: Dataset) -> Dataset:
         """Training samples that get the trigger to compute the objective."""
