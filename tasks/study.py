@@ -1,7 +1,8 @@
 """Stage ``study`` of UBW: how far UBW-C carries when one of its settings is another.
 
 Each variant changes some values of ``ubw-c`` (``ubw.study`` in the scale), crafts it, trains one
-victim from scratch and measures it. ``--table`` puts the variants into ``ubw-c-study.csv``.
+victim from scratch and measures it. ``--table`` puts the variants into ``ubw-c-study.csv`` and
+draws them.
 Killed at any moment, it goes on after the last finished iteration or epoch.
 """
 
@@ -167,8 +168,11 @@ def main() -> None:
     values = parser.parse_args()
     dataset = parameters("ubw", "datasets")[0]
     if values.table:
-        path = Path(parameters("results")) / "ubw-c-study.csv"
-        write_text(path, table(dataset).to_csv(index=False, float_format="%.6g"))
+        from datadeed.reports.ubw_figures import study_dots  # variants need no matplotlib
+
+        path, found = Path(parameters("results")), table(dataset)
+        write_text(path / "ubw-c-study.csv", found.to_csv(index=False, float_format="%.6g"))
+        write_text(path / "ubw-c-study.svg", study_dots(found))
     elif values.variant is None:
         parser.error("name a variant, or give --table")
     else:

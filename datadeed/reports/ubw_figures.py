@@ -6,6 +6,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -26,6 +27,12 @@ from datadeed.watermarks import Watermark
 
 AMPLIFIED = 8  # a change of 16 grey levels shows as half of white
 GREY_LEVEL = 128
+STUDIED = {"all": "all classes", "class_0": "class 0, as released"}
+STUDY_MARKS: dict[str, dict[str, Any]] = {
+    "victim": {"marker": "o", "color": COLOURS[0]},
+    "last-surrogate": {"marker": "o", "color": COLOURS[1], "fillstyle": "none"},
+    "benign": {"marker": "x", "color": GREY},
+}
 
 
 @dataclass(frozen=True)
@@ -184,3 +191,32 @@ def crafting_curves(losses: dict[str, list[float]], watermarks: list[str], *, pr
         axes.set_ylabel("1 − cos", color=GREY)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         return svg_text(figure, prefix)
+
+
+def study_dots(table: pd.DataFrame) -> str:
+    """ASR-A of every variant of a study, over all classes and of class 0, as an SVG file.
+
+    A row a variant; a filled dot is the victim, a ring the last surrogate, a cross the honest model
+    asked with the same trigger.
+
+    Args:
+        table: columns ``variant``, ``model``, ``asr_a_all`` and ``asr_a_class_0``, shares.
+    """
+    names = list(dict.fromkeys(table.variant))
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 0.9 + 0.3 * len(names)), layout="constrained")
+        every = figure.subplots(1, 2, sharey=True)
+        for axes, (part, title) in zip(every, STUDIED.items(), strict=True):
+            for model, mark in STUDY_MARKS.items():
+                rows = table[table.model == model]
+                places = [names.index(name) for name in rows.variant]
+                axes.plot(rows[f"asr_a_{part}"], places, linestyle="", label=model, **mark)
+            plain(axes)
+            axes.set_title(title, color=GREY, fontsize=9)
+            axes.set_xlim(0, 1)
+            axes.set_xlabel("ASR-A", color=GREY)
+            axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        every[0].set_yticks(range(len(names)), names)
+        every[0].invert_yaxis()
+        figure.legend(loc="outside lower center", ncols=3, frameon=False, labelcolor=GREY)
+        return svg_text(figure, "study-")
