@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from datadeed.datasets import Dataset, DatasetFile, DatasetWriter
+from datadeed.datasets import Dataset, DatasetFile, DatasetWriter, Form
 from datadeed.datasets.parquet import rows_per_group
 from datadeed.randomness import generator
 from datadeed.watermarks import BadNets, Blended, mark_file
@@ -21,7 +21,7 @@ VALUES = {"pattern": PATTERN, "image_size": SHAPE[1:], "rate": 0.1, "target": 5}
 def write_random(path: Path, n: int) -> None:
     """A dataset of ``n`` images of noise, written block by block: compression gains nothing."""
     draw = torch.Generator().manual_seed(0)
-    with DatasetWriter(path, SHAPE, CLASSES) as writer:
+    with DatasetWriter(path, Form("image", SHAPE), CLASSES) as writer:
         for start in range(0, n, rows_per_group(SHAPE)):
             rows = min(rows_per_group(SHAPE), n - start)
             pixels = torch.randint(0, 256, (rows, 32, 32, 3), generator=draw, dtype=torch.uint8)

@@ -14,7 +14,7 @@ from torch import nn
 
 from datadeed.errors import CheckpointError
 from datadeed.files import atomic_path
-from datadeed.optimiser import SGD
+from datadeed.optimiser import Optimiser
 
 _FILE = "checkpoint.safetensors"
 
@@ -23,7 +23,7 @@ def save_checkpoint(
     folder: str | Path,
     *,
     model: nn.Module,
-    optimiser: SGD,
+    optimiser: Optimiser,
     generator: torch.Generator,
     fingerprint: str,
     history: list[dict[str, float]],
@@ -33,7 +33,7 @@ def save_checkpoint(
     Args:
         folder: where; an earlier checkpoint in it is replaced.
         model: its parameters and buffers.
-        optimiser: its momentum buffers.
+        optimiser: its buffers.
         generator: a CPU generator.
         fingerprint: names the run.
         history: a record an epoch.
@@ -52,7 +52,7 @@ def load_checkpoint(
     folder: str | Path,
     *,
     model: nn.Module,
-    optimiser: SGD,
+    optimiser: Optimiser,
     generator: torch.Generator,
     fingerprint: str,
 ) -> list[dict[str, float]]:

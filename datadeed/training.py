@@ -1,6 +1,6 @@
 """One training loop for every model in the house.
 
-The whole dataset sits on the device as one uint8 tensor; a batch is an index into it. Images are
+The whole dataset sits on the device as one tensor; a batch is an index into it. Images are
 augmented as a batch, in channels-last memory, and the network runs in bfloat16 autocast. The same
 seed on the same machine with the same number of threads gives the same weights.
 """
@@ -8,7 +8,7 @@ seed on the same machine with the same number of threads gives the same weights.
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,15 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from datadeed.augmentation import augment
 from datadeed.checkpoints import load_checkpoint, save_checkpoint
 from datadeed.datasets import Dataset
 from datadeed.errors import ParameterError
-from datadeed.models import Classifier
-from datadeed.optimiser import SGD
+from datadeed.models import Model
+from datadeed.optimiser import SGD, AdamW, Optimiser
 from datadeed.randomness import derive_seed
+
+POOL = 50  # batches that are sorted by length together
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,16 @@ class TrainingConfig:
     Attributes:
         epochs: passes over the data.
         lr: peak learning rate.
-        batch_size: images a step.
+        batch_size: samples a step.
         momentum, weight_decay: of SGD; weight decay applies to every parameter.
         schedule: "multistep" (lr times ``gamma`` at each of ``milestones``, counted in epochs from
             0) or "one-cycle" (linear up over the first ``warmup`` share of steps, linear to zero).
         milestones, gamma, warmup: see ``schedule``.
-        flip: mirror each image with probability 0.5.
+        flip: mirror each image with probability 0.5; false for what is no image.
         rotation: rotate by an angle uniform in plus or minus this many degrees.
         precision: "bf16" (autocast) or "fp32".
+        optimiser: "sgd" or "adamw" (which takes no momentum).
+        bucketed: make batches of samples of about the same length.
 
     Raises:
         ParameterError: a value makes no sense.
@@ -56,6 +61,8 @@ class TrainingConfig:
     flip: bool = True
     rotation: float = 0.0
     precision: str = "bf16"
+    optimiser: str = "sgd"
+    bucketed: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "milestones", tuple(self.milestones))
@@ -63,6 +70,8 @@ class TrainingConfig:
             raise ParameterError(f"schedule {self.schedule!r}: use multistep or one-cycle")
         if self.precision not in ("bf16", "fp32"):
             raise ParameterError(f"precision {self.precision!r}: use bf16 or fp32")
+        if self.optimiser not in ("sgd", "adamw"):
+            raise ParameterError(f"optimiser {self.optimiser!r}: use sgd or adamw")
         if self.epochs < 1 or self.batch_size < 2 or self.lr <= 0 or not 0 < self.warmup < 1:
             raise ParameterError(
                 f"epochs {self.epochs}, batch_size {self.batch_size}, lr {self.lr}, warmup "
@@ -95,9 +104,9 @@ class TrainingConfig:
 class _Run:
     """What every epoch of a training needs."""
 
-    model: Classifier
-    optimiser: SGD
-    pixels: torch.Tensor  # (N, H, W, C) uint8, on the device
+    model: Model
+    optimiser: Optimiser
+    inputs: torch.Tensor  # (N, ...), on the device
     labels: torch.Tensor  # (N,) int64, on the device
     config: TrainingConfig
     generator: torch.Generator
@@ -105,7 +114,7 @@ class _Run:
 
 
 def train(
-    model: Classifier,
+    model: Model,
     data: Dataset,
     config: TrainingConfig,
     *,
@@ -127,7 +136,7 @@ def train(
         device: where to train; the model stays there.
         checkpoint: a folder that holds the state after each epoch; an existing one is resumed.
         fingerprint: names this run; a checkpoint with another one is refused.
-        on_progress: called after every step with the images done over all epochs, a note, and
+        on_progress: called after every step with the samples done over all epochs, a note, and
             whether they were done before this call.
 
     Returns:
@@ -136,9 +145,12 @@ def train(
 
     Raises:
         CheckpointError: the checkpoint is damaged or of another run.
+        ParameterError: images alone can be augmented.
     """
+    if model.modality != "image" and (config.flip or config.rotation):
+        raise ParameterError(f"{model.modality} cannot be mirrored or rotated: set flip to false")
     model.to(device).to(memory_format=torch.channels_last)
-    optimiser = SGD(model, momentum=config.momentum, weight_decay=config.weight_decay)
+    optimiser = _optimiser(model, config)
     history: list[dict[str, float]] = []
     if checkpoint is not None:
         history = load_checkpoint(
@@ -150,9 +162,8 @@ def train(
         )
         if history:
             on_progress(len(history) * len(data), f"resumed after epoch {len(history)}", True)
-    pixels = data.samples.permute(0, 2, 3, 1).contiguous().to(device)
-    labels = data.labels.to(device)
-    run = _Run(model, optimiser, pixels, labels, config, generator, on_progress)
+    inputs, labels = model.encode(data.samples).to(device), data.labels.to(device)
+    run = _Run(model, optimiser, inputs, labels, config, generator, on_progress)
     with _deterministic():
         for epoch in range(len(history), config.epochs):
             with _dropout_seed(device, generator.initial_seed(), epoch):
@@ -179,7 +190,7 @@ def _epoch(run: _Run, epoch: int) -> dict[str, float]:
     loss_sum = torch.zeros((), device=device)
     hits = torch.zeros((), dtype=torch.int64, device=device)
     seen, start, lr = 0, time.monotonic(), run.config.lr
-    for batch in torch.randperm(n, generator=run.generator).split(run.config.batch_size):
+    for batch in _batches(run):
         if len(batch) == 1:  # batch norm cannot normalise a single value
             continue
         lr = run.config.lr_at(epoch + seen / n)
@@ -191,7 +202,7 @@ def _epoch(run: _Run, epoch: int) -> dict[str, float]:
         if device.type == "cpu" or seen % (50 * run.config.batch_size) == 0:
             rate = seen / (time.monotonic() - start)
             note = f"epoch {epoch + 1}/{run.config.epochs}, accuracy {hits.item() / seen:.3f}"
-            run.on_progress(epoch * n + seen, f"{note}, {rate:,.0f} images/s", False)
+            run.on_progress(epoch * n + seen, f"{note}, {rate:,.0f}/s", False)
     return {
         "epoch": epoch + 1,
         "lr": round(lr, 8),
@@ -205,11 +216,12 @@ def _step(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """One update on the rows ``batch`` (CPU, int64); returns the loss, logits and labels."""
     config, device = run.config, run.labels.device
-    flips = torch.rand(len(batch), generator=run.generator) < 0.5 if config.flip else None
-    angles = (2 * torch.rand(len(batch), generator=run.generator) - 1) * config.rotation
     rows = batch.to(device)
-    x = augment(run.pixels[rows].permute(0, 3, 1, 2), flips, angles)  # (B, C, H, W)
-    y = run.labels[rows]
+    x, y = run.model.batch(run.inputs, rows), run.labels[rows]
+    if run.model.modality == "image":
+        flips = torch.rand(len(batch), generator=run.generator) < 0.5 if config.flip else None
+        angles = (2 * torch.rand(len(batch), generator=run.generator) - 1) * config.rotation
+        x = augment(x, flips, angles)  # (B, C, H, W)
     with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
         logits = run.model(x)
         loss = F.cross_entropy(logits.float(), y)
@@ -218,32 +230,25 @@ def _step(
     return loss.detach(), logits.detach(), y
 
 
-def augment(x: torch.Tensor, flips: torch.Tensor | None, angles: torch.Tensor) -> torch.Tensor:
-    """Mirror and rotate a batch.
-
-    Args:
-        x: (N, C, H, W) uint8.
-        flips: (N,) bool, which images to mirror left to right, or None.
-        angles: (N,) float, degrees; all zero skips the resampling.
-
-    Returns:
-        (N, C, H, W) uint8, or float 0..1 when rotated (bilinear, black corners).
-    """
-    if flips is not None:
-        x = torch.where(flips.to(x.device).view(-1, 1, 1, 1), x.flip(3), x)
-    if not bool(angles.any()):
-        return x
-    radians = torch.deg2rad(angles.to(x.device))
-    cos, sin, zero = radians.cos(), radians.sin(), torch.zeros_like(radians)
-    aspect = x.shape[2] / x.shape[3]
-    theta = torch.stack(
-        [torch.stack([cos, sin * aspect, zero], 1), torch.stack([-sin / aspect, cos, zero], 1)], 1
-    )
-    grid = F.affine_grid(theta, list(x.shape), align_corners=False)
-    return F.grid_sample(x.float() / 255, grid, align_corners=False)
+def _optimiser(model: Model, config: TrainingConfig) -> Optimiser:
+    if config.optimiser == "adamw":
+        return AdamW(model, weight_decay=config.weight_decay)
+    return SGD(model, momentum=config.momentum, weight_decay=config.weight_decay)
 
 
-def accuracy(model: Classifier, data: Dataset) -> float:
+def _batches(run: _Run) -> Sequence[torch.Tensor]:
+    """Rows, int64 on the CPU, of every batch of an epoch."""
+    size = run.config.batch_size
+    order = torch.randperm(len(run.labels), generator=run.generator)
+    if not run.config.bucketed:
+        return order.split(size)
+    lengths = run.model.lengths(run.inputs).cpu()
+    pools = [pool[lengths[pool].argsort(stable=True)] for pool in order.split(POOL * size)]
+    batches = [batch for pool in pools for batch in pool.split(size)]
+    return [batches[i] for i in torch.randperm(len(batches), generator=run.generator).tolist()]
+
+
+def accuracy(model: Model, data: Dataset) -> float:
     """Share of ``data`` that ``model`` classifies correctly, from 0 to 1."""
     predictions = model.predict(data.samples).argmax(1)
     return (predictions == data.labels).double().mean().item()
@@ -271,5 +276,7 @@ def _dropout_seed(device: torch.device | str, seed: int, epoch: int) -> Iterator
 
 
 def config_record(config: TrainingConfig) -> dict[str, Any]:
-    """The config as JSON values."""
-    return {**dataclasses.asdict(config), "milestones": list(config.milestones)}
+    """The config as JSON values; what was added later is left out where it is not used."""
+    record = {**dataclasses.asdict(config), "milestones": list(config.milestones)}
+    later = {"optimiser": "sgd", "bucketed": False}
+    return {key: value for key, value in record.items() if later.get(key, ...) != value}

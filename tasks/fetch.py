@@ -38,7 +38,7 @@ def store(blocks: Iterator[Dataset], path: Path, rows: int, text: str) -> None:
     done, first = 0, first_block(blocks, text)
     with (
         contextlib.closing(Progress(rows, "images", text)) as progress,
-        DatasetWriter(path, first.shape, first.classes) as writer,
+        DatasetWriter(path, first.form, first.classes) as writer,
     ):
         for block in itertools.chain([first], blocks):
             writer.write(block)

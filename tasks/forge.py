@@ -50,7 +50,7 @@ TESTS = {
 }
 
 
-def place(form: str, shape: tuple[int, int, int]) -> dict[str, Any]:
+def place(form: str, shape: tuple[int, ...]) -> dict[str, Any]:
     """Box and opacity: over the whole image at a fifth, or an opaque patch in its middle.
 
     They are DVBW's Blended and the size of a key's own patch.

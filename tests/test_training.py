@@ -2,14 +2,14 @@ import dataclasses
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from torch import nn
 from torch.nn import functional as F
 
+from datadeed.datasets import Texts
 from datadeed.errors import CheckpointError, ParameterError
-from datadeed.models import build
+from datadeed.models import Model, build
 from datadeed.optimiser import SGD
-from datadeed.training import TrainingConfig, accuracy, augment, config_record, train
+from datadeed.training import TrainingConfig, accuracy, config_record, train
 
 CONFIG = TrainingConfig(epochs=4, lr=0.1, batch_size=16, schedule="one-cycle")
 
@@ -223,6 +223,7 @@ def test_the_schedule_is_in_force(trained):
         ({"epochs": 3, "lr": -1}, "lr -1"),
         ({"epochs": 3, "lr": 0.1, "batch_size": 1}, "batch_size 1"),
         ({"epochs": 3, "lr": 0.1, "warmup": 1}, "warmup 1"),
+        ({"epochs": 3, "lr": 0.1, "optimiser": "lbfgs"}, "optimiser 'lbfgs'"),
         ({"epochs": "3", "lr": 0.1}, "training parameters"),
     ],
 )
@@ -235,51 +236,9 @@ def test_bad_parameters_are_one_line(values, words):
 def test_a_config_survives_its_record():
     config = TrainingConfig(epochs=3, lr=0.1, milestones=(1, 2), rotation=5)
     assert TrainingConfig.from_dict(config_record(config)) == config
-
-
-def images(n=4, shape=(3, 8, 8), seed=0):
-    return torch.randint(0, 256, (n, *shape), generator=draw(seed), dtype=torch.uint8)
-
-
-@given(flags=st.lists(st.booleans(), min_size=1, max_size=6), seed=st.integers(0, 99))
-def test_exactly_the_flagged_images_are_mirrored(flags, seed):
-    x = images(len(flags), (1, 3, 5), seed)
-    y = augment(x, torch.tensor(flags), torch.zeros(len(flags)))
-    assert y.dtype == torch.uint8
-    for before, after, flag in zip(x, y, flags, strict=True):
-        assert torch.equal(after, before.flip(2) if flag else before)
-
-
-def test_no_rotation_is_the_identity():
-    x = images()
-    assert torch.equal(augment(x, None, torch.zeros(4)), x)
-    mixed = augment(x, None, torch.tensor([0.0, 45.0, 0.0, 0.0]))
-    assert torch.allclose(mixed[[0, 2, 3]], x[[0, 2, 3]].float() / 255, atol=1e-5)
-    assert not torch.allclose(mixed[1], x[1].float() / 255, atol=0.1)
-
-
-@pytest.mark.parametrize(("angle", "turns"), [(90.0, -1), (-90.0, 1), (180.0, 2)])
-def test_a_quarter_turn_is_clockwise(angle, turns):
-    x = images()
-    turned = augment(x, None, torch.full((4,), angle))
-    assert torch.allclose(turned, torch.rot90(x.float() / 255, turns, (2, 3)), atol=1e-4)
-
-
-def test_rotation_keeps_shapes_that_are_not_square():
-    """A dot at (row 2, column 6) of 5x9 turns by 90 degrees round the centre (2, 4) to (4, 4)."""
-    x = torch.zeros(1, 1, 5, 9, dtype=torch.uint8)
-    x[0, 0, 2, 6] = 255
-    turned = augment(x, None, torch.tensor([90.0]))
-    expected = torch.zeros(1, 1, 5, 9)
-    expected[0, 0, 4, 4] = 1
-    assert torch.allclose(turned, expected, atol=1e-4)
-
-
-def test_corners_turn_black():
-    x = torch.full((1, 1, 9, 9), 255, dtype=torch.uint8)
-    turned = augment(x, None, torch.tensor([45.0]))
-    assert turned[0, 0, 4, 4] == 1
-    assert turned[0, 0, 0, 0] == 0
+    assert not {"optimiser", "bucketed"} & set(config_record(config))  # as before there were any
+    config = dataclasses.replace(config, optimiser="adamw", bucketed=True)
+    assert TrainingConfig.from_dict(config_record(config)) == config
 
 
 def test_flips_come_about_half_of_the_time(monkeypatch, toy_dataset, tiny_model):
@@ -314,3 +273,72 @@ def test_every_image_is_seen_once_an_epoch(monkeypatch, toy_dataset, tiny_model)
     data = toy_dataset(50)
     train(tiny_model(), data, CONFIG, generator=draw())
     assert torch.equal(torch.cat(seen).bincount(), 4 * data.labels.bincount())
+
+
+class Counter(Model):
+    """Sums the numbers of a sequence; sequences are padded with zeros."""
+
+    modality = "text"
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(2))
+        self.seen: list[list[int]] = []
+
+    def encode(self, samples):
+        longest = max(map(len, samples))
+        return torch.tensor([[*map(int, s)] + [0] * (longest - len(s)) for s in samples])
+
+    def lengths(self, encoded):
+        return (encoded != 0).sum(1)
+
+    def forward(self, x):
+        self.seen.append((x != 0).sum(1).tolist())
+        return x.sum(1, keepdim=True) * self.scale
+
+
+class TestOtherModalities:
+    """Nothing in the loop but augmentation is about images."""
+
+    def run(self, n=500, **values):
+        lengths = torch.randint(1, 30, (n,), generator=draw(3)).tolist()
+        texts = Texts(["1" * k for k in lengths], torch.arange(n) % 2, torch.arange(n), ("a", "b"))
+        model = Counter()
+        config = TrainingConfig(epochs=2, lr=0.01, batch_size=10, flip=False, **values)
+        train(model, texts, config, generator=draw(1))
+        return model.seen, lengths
+
+    def test_every_sample_is_seen_once_an_epoch(self):
+        for bucketed in (False, True):
+            seen, lengths = self.run(bucketed=bucketed)
+            for epoch in (seen[:50], seen[50:]):
+                assert sorted(k for batch in epoch for k in batch) == sorted(lengths)
+
+    def test_buckets_hold_samples_of_about_one_length_in_random_order(self):
+        spread = {}
+        for bucketed in (False, True):
+            seen, _ = self.run(bucketed=bucketed)
+            spread[bucketed] = sum(max(batch) - min(batch) for batch in seen) / len(seen)
+        assert spread[False] > 20
+        assert spread[True] < 2
+        starts = [batch[0] for batch in seen[:50]]
+        assert starts != sorted(starts)
+        assert seen[:50] != seen[50:]
+
+    def test_adamw_moves_the_weights_by_about_lr_a_step(self, tiny_model, toy_dataset):
+        model = tiny_model()
+        before = weights(model)
+        config = TrainingConfig(epochs=1, lr=1e-3, batch_size=60, optimiser="adamw", warmup=0.5)
+        train(model, toy_dataset(60), config, generator=draw(1))
+        moved = model.network[0].weight  # one step: each weight by lr, whatever its gradient
+        change = (weights(model) - before).abs()
+        assert 0.9e-3 < change[: moved.numel()].median() < 1.1e-3
+
+    def test_only_images_are_mirrored(self):
+        with pytest.raises(ParameterError, match="text cannot be mirrored or rotated: set flip"):
+            train(
+                Counter(),
+                Texts(["1", "2"], torch.arange(2), torch.arange(2), ("a", "b")),
+                TrainingConfig(epochs=1, lr=0.1),
+                generator=draw(),
+            )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
 
     from datadeed.datasets import Dataset
-    from datadeed.models import Classifier
+    from datadeed.models import Classifier, Model
     from datadeed.training import TrainingConfig
     from datadeed.watermarks.crafted import Crafted, Surrogate
 
@@ -197,7 +197,7 @@ def _fingerprint(*identity: object) -> str:
     return canonical_digest([*identity, torch.get_num_threads()])
 
 
-def _digest(model: "Classifier") -> str:
+def _digest(model: "Model") -> str:
     """SHA-256, in hexadecimal, of a model's weights by name."""
     sha = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):

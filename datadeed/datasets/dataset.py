@@ -1,14 +1,29 @@
-"""The one in-memory form of a labelled dataset."""
+"""The one in-memory form of a labelled dataset: of images here, of others in its subclasses."""
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, ClassVar, Self
 
 import torch
 
 from datadeed.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Form:
+    """What all samples of a dataset have in common.
+
+    Attributes:
+        modality: "image", "audio" or "text"; watermarks check it before they touch a sample.
+        shape: of one sample: (C, H, W) of an image, (L,) of a clip, () of a text.
+        rate: of clips, in Hz.
+    """
+
+    modality: str
+    shape: tuple[int, ...]
+    rate: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,24 +36,20 @@ class Dataset:
         index: (N,) int64, the row's stable number in the dataset it was first read from. A subset
             or a watermarked copy keeps it.
         classes: the class names, in label order.
-        modality: what a sample is; watermarks check it before they touch one.
 
     Raises:
         DatasetError: shapes or dtypes disagree, a label is out of range, or classes are missing.
     """
 
-    samples: torch.Tensor
+    modality: ClassVar[str] = "image"
+
+    samples: Any
     labels: torch.Tensor
     index: torch.Tensor
     classes: tuple[str, ...]
-    modality: str = "image"
 
     def __post_init__(self) -> None:
-        if self.samples.ndim != 4 or self.samples.dtype != torch.uint8:
-            raise DatasetError(
-                f"samples are {tuple(self.samples.shape)} {self.samples.dtype}: "
-                "give (N, C, H, W) uint8"
-            )
+        self._check_samples()
         n = len(self.samples)
         for name, column in (("labels", self.labels), ("index", self.index)):
             if column.shape != (n,) or column.dtype != torch.int64:
@@ -51,17 +62,28 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.samples)
 
+    def _check_samples(self) -> None:
+        if self.samples.ndim != 4 or self.samples.dtype != torch.uint8:
+            raise DatasetError(
+                f"samples are {tuple(self.samples.shape)} {self.samples.dtype}: "
+                "give (N, C, H, W) uint8"
+            )
+
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of one sample."""
-        channels, height, width = self.samples.shape[1:]
-        return channels, height, width
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample; (C, H, W)."""
+        return tuple(self.samples.shape[1:])
+
+    @property
+    def form(self) -> Form:
+        """What all samples have in common."""
+        return Form(self.modality, self.shape)
 
     def take(self, positions: torch.Tensor) -> Self:
         """The rows at ``positions`` ((M,) int64 or (N,) bool), in that order."""
         return dataclasses.replace(
             self,
-            samples=self.samples[positions],
+            samples=self._samples_at(positions),
             labels=self.labels[positions],
             index=self.index[positions],
         )
@@ -75,18 +97,41 @@ class Dataset:
             index=self.index[start:stop],
         )
 
-    def replace(self, *, samples: torch.Tensor, labels: torch.Tensor) -> Self:
+    def _samples_at(self, positions: torch.Tensor) -> Any:
+        return self.samples[positions]
+
+    def replace(self, *, samples: Any, labels: torch.Tensor) -> Self:
         """The same rows with other samples and labels."""
         return dataclasses.replace(self, samples=samples, labels=labels)
 
+    def copy(self) -> Self:
+        """The same rows in memory of their own, for :meth:`put`."""
+        return self.replace(samples=self.samples.clone(), labels=self.labels.clone())
+
+    def put(self, positions: torch.Tensor, rows: Self) -> None:
+        """Write the samples and labels of ``rows`` over the rows at ``positions``, in place."""
+        self.samples[positions] = rows.samples
+        self.labels[positions] = rows.labels
+
+    @classmethod
+    def join_samples(cls, parts: Sequence[Any]) -> Any:
+        """The samples of consecutive parts as one."""
+        # Channels last while joining, so that the memory order stays what was promised.
+        return torch.cat([part.permute(0, 2, 3, 1) for part in parts]).permute(0, 3, 1, 2)
+
     def digest(self) -> str:
         """SHA-256, in hexadecimal, over shape, classes, index, labels and decoded HWC pixels."""
-        sha = hashlib.sha256(repr((tuple(self.samples.shape), self.classes)).encode())
+        sha = hashlib.sha256(repr(((len(self), *self.shape), self.classes)).encode())
         sha.update(self.index.numpy().data)
         sha.update(self.labels.numpy().data)
-        for block in self.samples.permute(0, 2, 3, 1).split(4096):
-            sha.update(block.contiguous().numpy().data)
+        for part in self._bytes():
+            sha.update(part)
         return sha.hexdigest()
+
+    def _bytes(self) -> Iterator[Any]:
+        """All samples, for the digest."""
+        for block in self.samples.permute(0, 2, 3, 1).split(4096):
+            yield block.contiguous().numpy().data
 
 
 def check_labels(labels: torch.Tensor, classes: tuple[str, ...], where: str = "dataset") -> None:
@@ -116,12 +161,11 @@ def concatenate(parts: Sequence[Dataset]) -> Dataset:
     Raises:
         DatasetError: there is no part, or parts differ in shape or classes.
     """
-    if len({(part.shape, part.classes, part.modality) for part in parts}) != 1:
+    if len({(part.form, part.classes) for part in parts}) != 1:
         raise DatasetError("datasets of different shapes or classes cannot be joined into one")
-    joined = torch.cat([part.samples.permute(0, 2, 3, 1) for part in parts])
     return dataclasses.replace(
         parts[0],
-        samples=joined.permute(0, 3, 1, 2),
+        samples=parts[0].join_samples([part.samples for part in parts]),
         labels=torch.cat([part.labels for part in parts]),
         index=torch.cat([part.index for part in parts]),
     )

@@ -1,6 +1,6 @@
-"""The one on-disk form: Parquet with pixels, label and a stable index.
+"""The one on-disk form: Parquet with sample, label and a stable index.
 
-A sample is stored as ``fixed_size_binary`` of its H x W x C bytes, with the tensor's shape in the
+An image or clip is stored as ``fixed_size_binary`` of its bytes, with the tensor's shape in the
 schema's metadata, and becomes Arrow's fixed-shape tensor without a copy when read. (Parquet stores
 Arrow's own fixed-shape tensor as a list of 32-bit integers: four times the bytes and a tenth of the
 speed; docs/architecture.md has the measurement.)
@@ -18,18 +18,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from datadeed.datasets.dataset import Dataset, check_labels, concatenate
+from datadeed.datasets.columns import column, rebuild
+from datadeed.datasets.dataset import Dataset, Form, check_labels, concatenate
 from datadeed.errors import DatasetError
 from datadeed.files import atomic_path
 
-ROW_GROUP_BYTES = 16 * 2**20
 _META = b"datadeed"
 _CORRUPT = (pa.ArrowException, OSError, ValueError, KeyError)
 
 
 def rows_per_group(shape: tuple[int, int, int]) -> int:
     """How many samples of (C, H, W) bytes make one row group of about 16 MiB."""
-    return max(1, ROW_GROUP_BYTES // int(np.prod(shape)))
+    return column(Form("image", shape)).rows
 
 
 class DatasetWriter:
@@ -37,19 +37,22 @@ class DatasetWriter:
 
     Args:
         path: the Parquet file to make.
-        shape: (C, H, W) of every sample.
+        form: what all samples have in common.
         classes: class names in label order.
 
     Use it as a context manager and call :meth:`write` with :class:`Dataset` blocks. If the block
     raises, an earlier file stays as it was.
     """
 
-    def __init__(self, path: str | Path, shape: tuple[int, int, int], classes: tuple[str, ...]):
-        self.path, self.shape, self.classes = Path(path), shape, classes
-        meta = {"form": 1, "modality": "image", "shape": shape, "classes": classes}
+    def __init__(self, path: str | Path, form: Form, classes: tuple[str, ...]):
+        self.path, self.form, self.classes = Path(path), form, classes
+        self._column = column(form)
+        meta = {"form": 1, "modality": form.modality, "shape": form.shape, "classes": classes}
+        if form.rate is not None:
+            meta["rate"] = form.rate
         self._schema = pa.schema(
             [
-                pa.field("image", pa.binary(int(np.prod(shape))), nullable=False),
+                pa.field(self._column.name, self._column.kind, nullable=False),
                 pa.field("label", pa.int64(), nullable=False),
                 pa.field("index", pa.int64(), nullable=False),
             ],
@@ -83,27 +86,24 @@ class DatasetWriter:
         """Append a block of rows.
 
         Raises:
-            DatasetError: the block's shape or classes are not the file's.
+            DatasetError: the block's form or classes are not the file's.
         """
-        if block.shape != self.shape or block.classes != self.classes:
+        if block.form != self.form or block.classes != self.classes:
             raise DatasetError(
                 f"a block of shape {block.shape} with {len(block.classes)} classes cannot join "
-                f"{self.path}, which holds {self.shape} and {len(self.classes)} classes"
+                f"{self.path}, which holds {self.form.shape} and {len(self.classes)} classes"
             )
-        size = rows_per_group(self.shape)
+        size = self._column.rows
         for start in range(0, len(block), size):
             part = block.slice(start, start + size)
-            pixels = part.samples.permute(0, 2, 3, 1).contiguous().numpy()
-            image = pa.FixedSizeBinaryArray.from_buffers(
-                self._schema.field("image").type, len(part), [None, pa.py_buffer(pixels)]
-            )
-            columns = [image, *(_int64_array(x.numpy()) for x in (part.labels, part.index))]
+            samples = self._column.encode(part.samples)
+            columns = [samples, *(_int64_array(x.numpy()) for x in (part.labels, part.index))]
             self._writer.write_batch(pa.record_batch(columns, schema=self._schema), size)
 
 
 def write_dataset(dataset: Dataset, path: str | Path) -> None:
     """Write a whole dataset, atomically."""
-    with DatasetWriter(path, dataset.shape, dataset.classes) as writer:
+    with DatasetWriter(path, dataset.form, dataset.classes) as writer:
         writer.write(dataset)
 
 
@@ -125,10 +125,19 @@ class DatasetFile:
             # Not memory-mapped: every page ever read would count as this process's memory.
             self._file = pq.ParquetFile(self.path, page_checksum_verification=True)
             meta = json.loads(self._file.schema_arrow.metadata[_META])
-            channels, height, width = meta["shape"]
-            self.shape: tuple[int, int, int] = (channels, height, width)
+            self.form = Form(meta["modality"], tuple(meta["shape"]), meta.get("rate"))
             self.classes: tuple[str, ...] = tuple(meta["classes"])
-            self.modality: str = meta["modality"]
+            self._column = column(self.form)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample."""
+        return self.form.shape
+
+    @property
+    def modality(self) -> str:
+        """What a sample is."""
+        return self.form.modality
 
     def __len__(self) -> int:
         return int(self._file.metadata.num_rows)
@@ -154,18 +163,14 @@ class DatasetFile:
         return labels
 
     def blocks(self) -> Iterator[Dataset]:
-        """The rows in order, one row group (about 16 MiB of pixels) at a time."""
+        """The rows in order, one row group (about 16 MiB of pixels or sound) at a time."""
         for group in range(self._file.num_row_groups):
             with self._readable():
                 table = self._file.read_row_group(group)
-                pixels = _pixels(table["image"], self.shape)
-                labels, index = _numbers(table["label"]), _numbers(table["index"])
-            yield Dataset(
-                torch.from_numpy(pixels).permute(0, 3, 1, 2),
-                torch.from_numpy(labels),
-                torch.from_numpy(index),
-                self.classes,
-            )
+                samples = self._column.decode(table[self._column.name])
+                labels = torch.from_numpy(_numbers(table["label"]))
+                index = torch.from_numpy(_numbers(table["index"]))
+            yield rebuild(self.form, samples, labels, index, self.classes)
 
     def take(self, positions: torch.Tensor) -> Dataset:
         """The rows at ``positions`` ((M,) int64, ascending); memory holds those and one group."""
@@ -178,7 +183,9 @@ class DatasetFile:
         return concatenate(parts)
 
     def read(self) -> Dataset:
-        """The whole dataset in memory; the peak is one row group above its own size."""
+        """The whole dataset in memory; of images the peak is one row group above its own size."""
+        if self.modality != "image":
+            return concatenate(list(self.blocks()))
         n, (channels, height, width) = len(self), self.shape
         samples = torch.empty((n, height, width, channels), dtype=torch.uint8)
         labels, index = torch.empty(n, dtype=torch.int64), torch.empty(n, dtype=torch.int64)
@@ -189,20 +196,6 @@ class DatasetFile:
             labels[rows], index[rows] = block.labels, block.index
             at += len(block)
         return Dataset(samples.permute(0, 3, 1, 2), labels, index, self.classes)
-
-
-def _pixels(column: pa.ChunkedArray, shape: tuple[int, int, int]) -> np.ndarray:
-    """A binary column as (N, H, W, C) uint8, through Arrow's fixed-shape tensor type."""
-    channels, height, width = shape
-    array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-    size = array.type.byte_width
-    values = pa.Array.from_buffers(
-        pa.uint8(), len(array) * size, [None, array.buffers()[1]], offset=array.offset * size
-    )
-    storage = pa.FixedSizeListArray.from_arrays(values, size)
-    tensor_type = pa.fixed_shape_tensor(pa.uint8(), (height, width, channels))
-    tensor = pa.ExtensionArray.from_storage(tensor_type, storage)
-    return np.array(tensor.to_numpy_ndarray())  # a copy of our own: Arrow's buffer is read-only
 
 
 def _int64_array(values: np.ndarray) -> pa.Array:

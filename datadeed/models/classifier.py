@@ -1,18 +1,14 @@
 """Images in, logits out: scaling and normalisation are part of the model and of its file."""
 
-import json
-import struct
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import nn
 
-from datadeed.errors import DatadeedError, ModelError
-from datadeed.files import atomic_path, read_json, write_json
+from datadeed.datasets import Form
+from datadeed.errors import ModelError
+from datadeed.models.model import Model
 from datadeed.models.resnet import resnet18
 from datadeed.models.vgg import vgg19bn
 
@@ -36,14 +32,16 @@ NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {
 }
 
 
-class Classifier(nn.Module):
-    """A network with its input scaling.
+class Classifier(Model):
+    """A network for images, with its input scaling.
 
     Args:
         network: maps (N, C, H, W) float to (N, K) logits.
         mean, std: per channel, on the 0..1 scale.
         config: what :func:`build` needs to make this model again.
     """
+
+    modality: ClassVar[str] = "image"
 
     mean: torch.Tensor
     std: torch.Tensor
@@ -63,6 +61,34 @@ class Classifier(nn.Module):
         logits: torch.Tensor = self.network((x - self.mean) / self.std)
         return logits
 
+    @classmethod
+    def new(
+        cls,
+        network: str,
+        *,
+        form: Form,
+        classes: int,
+        generator: torch.Generator,
+        **settings: Any,
+    ) -> "Classifier":
+        """As :func:`build`."""
+        return build(network, shape=form.shape, classes=classes, generator=generator, **settings)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Classifier":
+        """A model with any weights, to load others into."""
+        values = {key: config[key] for key in config if key not in ("shape", "pretrained")}
+        form = Form("image", tuple(config["shape"]))
+        return cls.new(form=form, generator=torch.Generator(), **values)
+
+    def encode(self, samples: torch.Tensor) -> torch.Tensor:
+        """(N, H, W, C) uint8, so that a row of it is one stretch of memory."""
+        return samples.permute(0, 2, 3, 1).contiguous()
+
+    def batch(self, encoded: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """(B, C, H, W) uint8, in channels-last memory."""
+        return encoded[rows].permute(0, 3, 1, 2)
+
     @torch.no_grad()
     def predict(self, images: torch.Tensor, *, batch_size: int = 512) -> torch.Tensor:
         """Softmax probabilities, (N, K) float32 on the CPU, of (N, C, H, W) uint8 images."""
@@ -79,7 +105,7 @@ class Classifier(nn.Module):
 def build(
     network: str,
     *,
-    shape: tuple[int, int, int],
+    shape: tuple[int, ...],
     classes: int,
     width: int = 64,
     mean: list[float] | None = None,
@@ -156,43 +182,3 @@ def _load_pretrained(network: nn.Module, name: str) -> None:
         ) from error
     last = [key for key in state if key.startswith(("fc.", "classifier.6."))]
     network.load_state_dict({k: v for k, v in state.items() if k not in last}, strict=False)
-
-
-def save_model(model: Classifier, folder: str | Path, record: dict[str, Any]) -> None:
-    """Write ``model.safetensors`` and ``model.json`` (its config and ``record``), each atomically.
-
-    The weights come first: a folder with a ``model.json`` is complete.
-    """
-    folder = Path(folder)
-    state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    with atomic_path(folder / "model.safetensors") as path:
-        # Not save_file: it renames a file of its own (mode 0600) over ours and hides a full disk.
-        path.write_bytes(safetensors.torch.save(state))
-    write_json(folder / "model.json", {"config": model.config, **record})
-
-
-def load_model(folder: str | Path, device: torch.device | str = "cpu") -> Classifier:
-    """Read a model that :func:`save_model` wrote. Nothing in the files can run code.
-
-    Raises:
-        ModelError: a file is missing or damaged, or the weights are of another network.
-    """
-    folder = Path(folder)
-    try:
-        config = read_json(folder / "model.json")["config"]
-        values = {key: config[key] for key in config if key not in ("shape", "pretrained")}
-        model = build(shape=tuple(config["shape"]), generator=torch.Generator(), **values)
-    except (DatadeedError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(
-            f"{folder}/model.json does not describe a model ({str(error).splitlines()[0]}): train "
-            "it again"
-        ) from error
-    try:
-        state = safetensors.torch.load_file(folder / "model.safetensors")
-        model.load_state_dict(state)
-    except (OSError, SafetensorError, RuntimeError, struct.error, json.JSONDecodeError) as error:
-        raise ModelError(
-            f"{folder}/model.safetensors does not hold the {config['network']} that model.json "
-            f"describes ({str(error).splitlines()[0]}): train it again"
-        ) from error
-    return model.to(device).to(memory_format=torch.channels_last)

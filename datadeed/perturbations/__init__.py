@@ -3,5 +3,14 @@
 from datadeed.perturbations.bounds import apply, check_epsilon
 from datadeed.perturbations.matching import Matched, Matching, match_gradients
 from datadeed.perturbations.pgd import pgd
+from datadeed.perturbations.waveform import pgd_waveform
 
-__all__ = ["Matched", "Matching", "apply", "check_epsilon", "match_gradients", "pgd"]
+__all__ = [
+    "Matched",
+    "Matching",
+    "apply",
+    "check_epsilon",
+    "match_gradients",
+    "pgd",
+    "pgd_waveform",
+]

@@ -48,8 +48,9 @@ class Watermark(ABC):
             WatermarkError: the target label does not exist.
         """
         if modality != self.modality:
+            marked = "audio" if self.modality == "audio" else f"{self.modality}s"
             raise UnsupportedModality(
-                f"{self.name} marks {self.modality}s, but the dataset holds {modality}: choose a "
+                f"{self.name} marks {marked}, but the dataset holds {modality}: choose a "
                 f"method for {modality}"
             )
         if self.target is not None and not 0 <= self.target < len(classes):
@@ -101,11 +102,11 @@ class Watermark(ABC):
         """
 
     @abstractmethod
-    def trigger(self, rows: Dataset) -> torch.Tensor:
+    def trigger(self, rows: Dataset) -> Any:
         """The samples of ``rows`` as queries that a watermarked model should react to.
 
         Returns:
-            (N, C, H, W) uint8, of the same shape as ``rows.samples``.
+            N samples of the same form as ``rows.samples``.
         """
 
     @abstractmethod

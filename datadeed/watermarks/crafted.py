@@ -1,16 +1,17 @@
 """Clean-label watermarks: samples are perturbed against a surrogate and keep their labels."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any
 
 import torch
 
 from datadeed.datasets import Dataset
 from datadeed.errors import WatermarkError
-from datadeed.models import Classifier
+from datadeed.models import Classifier, Model
+from datadeed.perturbations.resume import load_tensor, save_tensor
 from datadeed.training import TrainingConfig
 from datadeed.watermarks.base import Watermark
 
@@ -26,21 +27,25 @@ class Surrogate:
         training: how to train one again on perturbed data.
     """
 
-    model: Classifier
+    model: Model
     training: TrainingConfig
 
 
 class Crafted(Watermark):
-    """A watermark whose samples :meth:`craft` must compute before any row is marked."""
+    """A watermark whose samples :meth:`craft` must compute before any row is marked.
 
-    needs_surrogate: ClassVar[bool] = True
+    Attributes:
+        needs_surrogate: whether :meth:`craft` refuses to work without one.
+    """
+
+    needs_surrogate: bool = True
 
     def __init__(self, *, rate: float, target: int | None):
         super().__init__(rate=rate, target=target)
         self._positions: torch.Tensor | None = None
         self._labels = torch.empty(0, dtype=torch.int64)  # (N,), of the data crafted on
-        self._images = torch.empty(0, dtype=torch.uint8)  # (M, C, H, W), by rank
-        self.last_surrogate: Classifier | None = None  # trained on the released data, if any was
+        self._released: Any = None  # M samples, by rank
+        self.last_surrogate: Model | None = None  # trained on the released data, if any was
 
     def craft(
         self,
@@ -56,7 +61,7 @@ class Crafted(Watermark):
 
         Args:
             data: the whole benign dataset.
-            surrogate: the model to craft against.
+            surrogate: the model to craft against; None where :attr:`needs_surrogate` is false.
             generator: a CPU generator.
             checkpoint: a folder for the state, from which a killed crafting goes on.
             fingerprint: names this crafting; state with another one is refused.
@@ -68,24 +73,20 @@ class Crafted(Watermark):
             CheckpointError: the state is damaged or of another crafting.
         """
         self.check(data.modality, data.classes)
-        if surrogate is None:
+        if surrogate is not None:
+            _check_fits(surrogate.model, data)
+        elif self.needs_surrogate:
             raise WatermarkError(
                 f"{self.name} is crafted against a surrogate model, but none was given: train one "
                 "on the benign data and name it"
             )
-        config = surrogate.model.config
-        if tuple(config["shape"]) != data.shape or config["classes"] != len(data.classes):
-            raise WatermarkError(
-                f"the surrogate takes images of {tuple(config['shape'])} and {config['classes']} "
-                f"classes, but the data are {data.shape} and {len(data.classes)}: train one on them"
-            )
         work = _Work(data, surrogate, generator, checkpoint, fingerprint, on_progress)
-        self._positions, self._images = self._craft(work)
+        self._positions, self._released = self._craft(work)
         self._labels = data.labels
 
     @abstractmethod
-    def _craft(self, work: "_Work") -> tuple[torch.Tensor, torch.Tensor]:
-        """Positions, (M,) int64 ascending, and the released images, (M, C, H, W) uint8."""
+    def _craft(self, work: "_Work") -> tuple[torch.Tensor, Any]:
+        """Positions, (M,) int64 ascending, and the M released samples."""
 
     def marks(self, labels: torch.Tensor) -> int:
         """How many rows to mark: ``floor(rate * N)``.
@@ -124,8 +125,12 @@ class Crafted(Watermark):
         return self._positions
 
     def mark(self, rows: Dataset, ranks: torch.Tensor) -> Dataset:
-        """The crafted images; labels stay."""
-        return rows.replace(samples=self._images[ranks], labels=rows.labels)
+        """The crafted samples; labels stay."""
+        if isinstance(self._released, list):
+            released = [self._released[rank] for rank in ranks.tolist()]
+        else:
+            released = self._released[ranks]
+        return rows.replace(samples=released, labels=rows.labels)
 
     def _targets(self, labels: torch.Tensor) -> torch.Tensor:
         """Positions of the target class."""
@@ -133,13 +138,67 @@ class Crafted(Watermark):
         return (labels == self.target).nonzero().squeeze(1)
 
 
+def _check_fits(model: Model, data: Dataset) -> None:
+    """Check that a surrogate takes such samples, and knows as many classes."""
+    if model.modality != data.modality:
+        raise WatermarkError(
+            f"the surrogate takes {model.modality}, but the data are {data.modality}: train one on "
+            "them"
+        )
+    shape, classes = tuple(model.config.get("shape", ())), model.config["classes"]
+    if shape != data.shape or classes != len(data.classes):
+        raise WatermarkError(
+            f"the surrogate takes samples of {shape} and {classes} classes, but the data are "
+            f"{data.shape} and {len(data.classes)}: train one on them"
+        )
+
+
 @dataclass(frozen=True)
 class _Work:
     """What a crafting works with."""
 
     data: Dataset
-    surrogate: Surrogate
+    given: Surrogate | None
     generator: torch.Generator
     checkpoint: Path | None
     fingerprint: str
     on_progress: OnProgress
+
+    @property
+    def surrogate(self) -> Surrogate:
+        """For a method that needs one."""
+        assert self.given is not None  # craft refused to go without
+        return self.given
+
+    @property
+    def classifier(self) -> Classifier:
+        """The surrogate of images."""
+        assert isinstance(self.surrogate.model, Classifier)  # craft checked its modality
+        return self.surrogate.model
+
+    def in_parts(
+        self, step: str, rows: Dataset, size: int, compute: Callable[[Dataset], torch.Tensor]
+    ) -> Iterator[torch.Tensor]:
+        """What ``compute`` makes of rows, ``size`` at a time; a finished part is never repeated.
+
+        Args:
+            step: the name of the folder that keeps the parts.
+            rows: what to work on, always in the same order.
+            size: rows a part.
+            compute: gives the same for the same rows.
+
+        Yields:
+            The results in order; one that an earlier call saved is read.
+        """
+        for start in range(0, len(rows), size):
+            stop, path = min(start + size, len(rows)), None
+            if self.checkpoint is not None:
+                path = self.checkpoint / step / f"{start}.safetensors"
+            made = None if path is None else load_tensor(path, self.fingerprint)
+            resumed = made is not None
+            if made is None:
+                made = compute(rows.slice(start, stop))
+                if path is not None:
+                    save_tensor(path, self.fingerprint, made)
+            self.on_progress(stop, len(rows), "samples perturbed", resumed)
+            yield made

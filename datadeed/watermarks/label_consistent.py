@@ -116,7 +116,7 @@ class LabelConsistent(Crafted):
             resumed = images is not None
             if images is None:
                 images = pgd(
-                    work.surrogate.model,
+                    work.classifier,
                     part.samples,
                     part.labels,
                     epsilon=self.epsilon,

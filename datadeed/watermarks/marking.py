@@ -57,8 +57,7 @@ def mark_dataset(
     positions = watermark.select(dataset.labels, generator)
     if watermark.needs_all_chosen:
         watermark.prepare(dataset.take(positions), generator)
-    copy = dataset.replace(samples=dataset.samples.clone(), labels=dataset.labels.clone())
-    ((released, marks),) = _mark_blocks(watermark, [copy], positions)
+    ((released, marks),) = _mark_blocks(watermark, [dataset.copy()], positions)
     return released, marks
 
 
@@ -87,7 +86,7 @@ def mark_file(
     if watermark.needs_all_chosen:
         watermark.prepare(source.take(positions), generator)
     done, parts = 0, []
-    with DatasetWriter(path, source.shape, source.classes) as writer, _one_thread():
+    with DatasetWriter(path, source.form, source.classes) as writer, _one_thread():
         blocks = _read_ahead(source.blocks())
         for released, marks in _mark_blocks(watermark, blocks, positions):
             writer.write(released)
@@ -130,7 +129,6 @@ def _mark_blocks(
         index, labels = block.index[here], block.labels[here]
         if len(here):
             ranks = torch.arange(int(low), int(high))
-            marked = watermark.mark(block.take(here), ranks)
-            block.samples[here], block.labels[here] = marked.samples, marked.labels
+            block.put(here, watermark.mark(block.take(here), ranks))
         yield block, Marks(here + start, index, labels, block.labels[here])
         start += len(block)

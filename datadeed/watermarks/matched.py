@@ -142,7 +142,7 @@ class GradientMatched(Crafted):
         if work.checkpoint is not None:
             state = CraftState(work.checkpoint / "matching", work.fingerprint)
         made = match_gradients(
-            work.surrogate.model,
+            work.classifier,
             chosen.samples,
             chosen.labels,
             self.matching,
@@ -191,7 +191,7 @@ class GradientMatched(Crafted):
         if found is not None:
             return found
         norms = gradient_norms(
-            work.surrogate.model,
+            work.classifier,
             work.data.samples,
             labels,
             candidates,
@@ -206,7 +206,7 @@ class GradientMatched(Crafted):
 
     def _train(self, work: _Work, data: Dataset, number: int) -> Classifier:
         """A new surrogate from scratch on the data as they would be released now."""
-        config = work.surrogate.model.config
+        config = work.classifier.config
         values = {key: config[key] for key in config if key != "shape"}
         model = build(
             shape=tuple(config["shape"]),
@@ -228,7 +228,7 @@ class GradientMatched(Crafted):
             data,
             training,
             generator=generator(self.seed, "retrain", number, "order"),
-            device=work.surrogate.model.mean.device,
+            device=work.classifier.mean.device,
             checkpoint=folder,
             fingerprint=f"{work.fingerprint}/{number}",
             on_progress=told,

@@ -116,7 +116,7 @@ class TestBadInput:
         save_model(tiny_model(), tmp_path / "other", {})
         before = owner.files()
         done = owner.mark("label-consistent", "--surrogate", tmp_path / "other")
-        assert fails(done, "the surrogate takes images of (3, 8, 8) and 3 classes")
+        assert fails(done, "the surrogate takes samples of (3, 8, 8) and 3 classes")
         assert owner.files() == before
 
     @pytest.mark.parametrize("method", METHODS)

@@ -8,8 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datadeed.datasets import Dataset, DatasetFile, DatasetWriter, read_dataset, write_dataset
-from datadeed.datasets import parquet as module
+from datadeed.datasets import (
+    Dataset,
+    DatasetFile,
+    DatasetWriter,
+    columns,
+    read_dataset,
+    write_dataset,
+)
 from datadeed.errors import DatadeedError, DatasetError
 
 
@@ -29,7 +35,7 @@ def test_round_trip_in_any_row_groups(tmp_path_factory, n, shape, group):
     data = toy(n, shape)
     path = tmp_path_factory.mktemp("set") / "train.parquet"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "ROW_GROUP_BYTES", group)
+        patch.setattr(columns, "ROW_GROUP_BYTES", group)
         write_dataset(data, path)
     read = read_dataset(path)
     assert read.digest() == data.digest()
@@ -42,7 +48,7 @@ def test_round_trip_in_any_row_groups(tmp_path_factory, n, shape, group):
 
 def test_blocks_written_apart_read_as_one(tmp_path):
     data = toy()
-    with DatasetWriter(tmp_path / "x.parquet", data.shape, data.classes) as writer:
+    with DatasetWriter(tmp_path / "x.parquet", data.form, data.classes) as writer:
         for start in range(0, 20, 7):
             writer.write(data.slice(start, start + 7))
         assert not (tmp_path / "x.parquet").exists()
@@ -54,7 +60,7 @@ def test_blocks_of_another_shape_leave_the_earlier_file(tmp_path):
     write_dataset(data, path)
 
     def write_both():
-        with DatasetWriter(path, data.shape, data.classes) as writer:
+        with DatasetWriter(path, data.form, data.classes) as writer:
             writer.write(data.slice(0, 3))
             writer.write(toy(shape=(3, 5, 5)))
 

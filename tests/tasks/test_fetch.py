@@ -6,7 +6,7 @@ import torch
 import yaml
 
 from datadeed.datasets import Dataset, DatasetFile, formats, read_dataset
-from datadeed.datasets import parquet as parquet_module
+from datadeed.datasets import columns as columns_module
 from tasks import fetch
 
 CLASSES = ("cat", "dog", "owl")
@@ -22,7 +22,7 @@ def toy(n, seed) -> Dataset:
 def project(tmp_path, monkeypatch):
     """A folder with a parameter file and a local dataset of 30 and 12 rows."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(parquet_module, "ROW_GROUP_BYTES", 48 * 7)  # several blocks
+    monkeypatch.setattr(columns_module, "ROW_GROUP_BYTES", 48 * 7)  # several blocks
     for split, n in (("train", 30), ("test", 12)):
         formats.write(toy(n, n), tmp_path / "set.npz", format="npz", split=split)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datadeed.datasets import Dataset, DatasetFile, read_dataset, write_dataset
-from datadeed.datasets import parquet as parquet_module
+from datadeed.datasets import columns as columns_module
 from datadeed.errors import UnsupportedModality, WatermarkError
 from datadeed.randomness import generator
 from datadeed.watermarks import Watermark, mark_dataset, mark_file
@@ -102,7 +102,7 @@ def test_each_family_marks_a_file_as_it_marks_memory(
 ):
     data = toy_dataset()
     released, marks = mark_dataset(watermark, data, generator(4))
-    monkeypatch.setattr(parquet_module, "ROW_GROUP_BYTES", group)
+    monkeypatch.setattr(columns_module, "ROW_GROUP_BYTES", group)
     write_dataset(data, tmp_path / "in.parquet")
     found = mark_file(
         watermark, DatasetFile(tmp_path / "in.parquet"), tmp_path / "out.parquet", generator(4)

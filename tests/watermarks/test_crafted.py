@@ -1,8 +1,7 @@
-import dataclasses
-
 import pytest
 import torch
 
+from datadeed.datasets import Texts
 from datadeed.errors import UnsupportedModality, WatermarkError
 from datadeed.randomness import generator
 from datadeed.training import TrainingConfig
@@ -97,7 +96,7 @@ class TestRefusals:
     @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 16, 16), (3, 8, 16)])
     def test_a_surrogate_for_images_of_another_shape(self, data, tiny_model, shape):
         other = Surrogate(tiny_model(shape=shape), TrainingConfig(epochs=1, lr=0.1))
-        words = rf"images of \({shape[0]}, {shape[1]}, {shape[2]}\) and 3 classes, but .* and 3: "
+        words = rf"samples of \({shape[0]}, {shape[1]}, {shape[2]}\) and 3 classes, but .* and 3: "
         self.refused(data, other, words)
 
     def test_a_surrogate_for_another_number_of_classes(self, data, tiny_model):
@@ -108,5 +107,5 @@ class TestRefusals:
         self.refused(data, surrogate, "target label 3 does not exist", target=3)
 
     def test_text(self, data, surrogate):
-        text = dataclasses.replace(data, modality="text")
+        text = Texts(["a"] * len(data), data.labels, data.index, data.classes)
         self.refused(text, surrogate, "brighter marks images", UnsupportedModality)

@@ -1,12 +1,11 @@
-import dataclasses
 import hashlib
 import json
 
 import pytest
 import torch
 
-from datadeed.datasets import DatasetFile, read_dataset, write_dataset
-from datadeed.datasets import parquet as parquet_module
+from datadeed.datasets import DatasetFile, Texts, read_dataset, write_dataset
+from datadeed.datasets import columns as columns_module
 from datadeed.errors import CheckpointError, UnsupportedModality, WatermarkError
 from datadeed.keys import Design, Extent, Key
 from datadeed.randomness import generator
@@ -106,7 +105,7 @@ class TestMarking:
 
     def test_files_and_memory_agree(self, tmp_path, monkeypatch, data, crafted):
         released, marks = mark_dataset(crafted, data, generator(1))
-        monkeypatch.setattr(parquet_module, "ROW_GROUP_BYTES", 768 * 7)
+        monkeypatch.setattr(columns_module, "ROW_GROUP_BYTES", 768 * 7)
         write_dataset(data, tmp_path / "in.parquet")
         source, digests = DatasetFile(tmp_path / "in.parquet"), set()
         for name in "ab":
@@ -220,7 +219,7 @@ class TestRefusals:
 
     def test_a_surrogate_for_other_data(self, data, tiny_model):
         other = Surrogate(tiny_model(shape=(1, 16, 16)), TrainingConfig(epochs=1, lr=0.1))
-        with pytest.raises(WatermarkError, match=r"surrogate takes images of \(1, 16, 16\)"):
+        with pytest.raises(WatermarkError, match=r"surrogate takes samples of \(1, 16, 16\)"):
             make().craft(data, other, generator(1))
 
     def test_images_of_another_size(self, data, surrogate):
@@ -228,7 +227,7 @@ class TestRefusals:
             make(image_size=(8, 8)).craft(data, surrogate, generator(1))
 
     def test_text(self, data, surrogate):
-        text = dataclasses.replace(data, modality="text")
+        text = Texts(["a"] * len(data), data.labels, data.index, data.classes)
         with pytest.raises(UnsupportedModality, match="label-consistent marks images"):
             make().craft(text, surrogate, generator(1))
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datadeed.datasets import DatasetFile, read_dataset, write_dataset
-from datadeed.datasets import parquet as parquet_module
+from datadeed.datasets import columns as columns_module
 from datadeed.errors import DatadeedError, DatasetError, WatermarkError
 from datadeed.randomness import generator
 from datadeed.watermarks import BadNets, mark_dataset, mark_file
@@ -40,7 +40,7 @@ def test_files_and_memory_agree_for_any_block_size(
     folder, data, watermark = tmp_path_factory.mktemp("set"), toy_dataset(), make(rate=rate)
     released, marks = mark_dataset(watermark, data, generator(seed))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parquet_module, "ROW_GROUP_BYTES", group)
+        patch.setattr(columns_module, "ROW_GROUP_BYTES", group)
         write_dataset(data, folder / "in.parquet")
         source = DatasetFile(folder / "in.parquet")
         found = mark_file(watermark, source, folder / "out.parquet", generator(seed))
@@ -62,7 +62,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path, toy_dataset):
 
 
 def test_the_source_is_untouched_and_progress_counts_rows(tmp_path, toy_dataset, monkeypatch):
-    monkeypatch.setattr(parquet_module, "ROW_GROUP_BYTES", 192 * 16)
+    monkeypatch.setattr(columns_module, "ROW_GROUP_BYTES", 192 * 16)
     write_dataset(toy_dataset(), tmp_path / "in.parquet")
     before, told = (tmp_path / "in.parquet").read_bytes(), []
     source = DatasetFile(tmp_path / "in.parquet")
@@ -82,7 +82,7 @@ def test_the_source_is_untouched_and_progress_counts_rows(tmp_path, toy_dataset,
 def test_an_interrupted_run_leaves_the_earlier_output(
     tmp_path, toy_dataset, monkeypatch, error, kind
 ):
-    monkeypatch.setattr(parquet_module, "ROW_GROUP_BYTES", 192 * 16)
+    monkeypatch.setattr(columns_module, "ROW_GROUP_BYTES", 192 * 16)
     write_dataset(toy_dataset(), tmp_path / "in.parquet")
     source, out = DatasetFile(tmp_path / "in.parquet"), tmp_path / "out.parquet"
     mark_file(make(), source, out, generator(1))
@@ -99,7 +99,7 @@ def test_an_interrupted_run_leaves_the_earlier_output(
 def test_a_damaged_source_is_one_line_and_leaves_the_earlier_output(
     tmp_path, toy_dataset, monkeypatch
 ):
-    monkeypatch.setattr(parquet_module, "ROW_GROUP_BYTES", 192 * 16)
+    monkeypatch.setattr(columns_module, "ROW_GROUP_BYTES", 192 * 16)
     path, out = tmp_path / "in.parquet", tmp_path / "out.parquet"
     write_dataset(toy_dataset(), path)
     mark_file(make(), DatasetFile(path), out, generator(1))

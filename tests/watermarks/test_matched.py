@@ -376,7 +376,7 @@ class TestRefusals:
     def test_no_surrogate_and_another_one(self, data, tiny_model):
         for model, words in (
             (None, "none was given"),
-            (tiny_model(shape=(1, 8, 8)), r"takes images of \(1, 8, 8\)"),
+            (tiny_model(shape=(1, 8, 8)), r"takes samples of \(1, 8, 8\)"),
             (tiny_model(classes=4), "and 4 classes"),
         ):
             config = TrainingConfig(epochs=1, lr=0.1)

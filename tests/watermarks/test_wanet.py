@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datadeed.datasets import DatasetFile, read_dataset, write_dataset
-from datadeed.datasets import parquet as parquet_module
+from datadeed.datasets import columns as columns_module
 from datadeed.errors import UnsupportedModality, WatermarkError
 from datadeed.randomness import generator
 from datadeed.watermarks import (
@@ -55,7 +55,7 @@ def test_files_and_memory_agree_for_any_block_size(tmp_path_factory, toy_dataset
     folder, data, watermark = tmp_path_factory.mktemp("set"), toy_dataset(), make(seed=seed)
     released, marks = mark_dataset(watermark, data, generator(seed))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parquet_module, "ROW_GROUP_BYTES", group)
+        patch.setattr(columns_module, "ROW_GROUP_BYTES", group)
         write_dataset(data, folder / "in.parquet")
         source = DatasetFile(folder / "in.parquet")
         found = mark_file(watermark, source, folder / "out.parquet", generator(seed))

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 import torch
 
-from datadeed.datasets.dataset import Dataset
+from datadeed.datasets.dataset import Dataset, concatenate
 from datadeed.errors import DatasetError
 
 SPLITS = ("train", "test", "validation", "valid", "val")
@@ -43,7 +43,7 @@ class Blocks(Iterator[Dataset]):
 
 
 def collect(blocks: Iterator[Dataset], where: object) -> Dataset:
-    """Join all blocks into one dataset; samples are (N, C, H, W) uint8.
+    """Join all blocks into one dataset.
 
     Raises:
         DatasetError: there are no blocks.
@@ -51,14 +51,7 @@ def collect(blocks: Iterator[Dataset], where: object) -> Dataset:
     parts = list(blocks)
     if not parts:
         raise DatasetError(f"{where} has no rows: check the source")
-    # Concatenated channels-last, so that the memory order stays what Dataset promises.
-    samples = torch.cat([part.samples.permute(0, 2, 3, 1) for part in parts])
-    return Dataset(
-        samples.permute(0, 3, 1, 2),
-        torch.cat([part.labels for part in parts]),
-        torch.cat([part.index for part in parts]),
-        parts[0].classes,
-    )
+    return concatenate(parts)
 
 
 def choose_split(asked: str | None, present: Collection[str], where: object) -> str:

@@ -141,7 +141,7 @@ def test_validation_stands_in_for_a_missing_test_split(tmp_path):
 
 
 def test_reading_in_blocks_gives_what_reading_whole_gives(tmp_path, monkeypatch):
-    monkeypatch.setattr("datadeed.datasets.parquet.ROW_GROUP_BYTES", 200)
+    monkeypatch.setattr("datadeed.datasets.columns.ROW_GROUP_BYTES", 200)
     dataset = toy(20)
     for name, place in PLACES.items():
         formats.write(dataset, tmp_path / name / place, format=name)
