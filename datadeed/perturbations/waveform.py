@@ -8,9 +8,8 @@ from torch.nn import functional as F
 
 from datadeed.errors import WatermarkError
 from datadeed.models import Model
+from datadeed.models.audio import FULL_SCALE  # in steps of int16
 from datadeed.sound import ends
-
-FULL_SCALE = 32768  # steps of int16
 
 
 def check_descent(epsilon: int, step: float, steps: int) -> None:

@@ -4,6 +4,9 @@ from typing import Any
 
 from datadeed.errors import WatermarkError
 from datadeed.watermarks.base import Watermark
+from datadeed.watermarks.clean_label import CleanLabel, CleanLabelImages
+from datadeed.watermarks.clean_label_audio import CleanLabelAudio
+from datadeed.watermarks.clean_label_text import CleanLabelText, TextTools
 from datadeed.watermarks.crafted import Crafted, Surrogate
 from datadeed.watermarks.keyed import Keyed
 from datadeed.watermarks.label_consistent import LabelConsistent
@@ -16,7 +19,19 @@ from datadeed.watermarks.wanet import WaNet
 
 WATERMARKS: dict[str, type[Watermark]] = {
     kind.name: kind
-    for kind in (BadNets, Blended, Keyed, UBWP, WaNet, LabelConsistent, SleeperAgent, UBWC)
+    for kind in (
+        BadNets,
+        Blended,
+        Keyed,
+        UBWP,
+        WaNet,
+        LabelConsistent,
+        SleeperAgent,
+        UBWC,
+        CleanLabelImages,
+        CleanLabelAudio,
+        CleanLabelText,
+    )
 }
 
 
@@ -56,11 +71,16 @@ __all__ = [
     "WATERMARKS",
     "BadNets",
     "Blended",
+    "CleanLabel",
+    "CleanLabelAudio",
+    "CleanLabelImages",
+    "CleanLabelText",
     "Crafted",
     "Keyed",
     "LabelConsistent",
     "SleeperAgent",
     "Surrogate",
+    "TextTools",
     "WaNet",
     "Watermark",
     "build_watermark",

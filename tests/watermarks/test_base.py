@@ -132,7 +132,7 @@ def test_a_method_for_other_data_is_refused(tmp_path, toy_dataset, kind, modalit
     data, watermark = toy_dataset(), kind(rate=0.1, target=0)
     write_dataset(data, tmp_path / "in.parquet")
     source, out = DatasetFile(tmp_path / "in.parquet"), tmp_path / "out.parquet"
-    with pytest.raises(UnsupportedModality, match=f"marks {modality}s, but .* holds image"):
+    with pytest.raises(UnsupportedModality, match=f"marks {modality}s?, but .* holds image"):
         mark_dataset(watermark, data, generator(1))
     with pytest.raises(UnsupportedModality):
         mark_file(watermark, source, out, generator(1))

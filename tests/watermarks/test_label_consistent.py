@@ -4,7 +4,7 @@ import json
 import pytest
 import torch
 
-from datadeed.datasets import DatasetFile, Texts, read_dataset, write_dataset
+from datadeed.datasets import Clips, DatasetFile, Texts, read_dataset, write_dataset
 from datadeed.datasets import columns as columns_module
 from datadeed.errors import CheckpointError, UnsupportedModality, WatermarkError
 from datadeed.keys import Design, Extent, Key
@@ -260,7 +260,43 @@ def every_method():
         "label-consistent": make().record() | {"method": None, "trigger": None},
         "sleeper-agent": {**matched, "target": 1},
         "ubw-c": {**matched, "source": None, "weight": 2.0},
+        "clean-label-images": {
+            **patch,
+            "target": 1,
+            "pattern": {"kind": "mosaic", "cells": 4, "alpha": 51, "seed": 2},
+            "epsilon": 16,
+            "step": 4.0,
+            "steps": 2,
+        },
+        "clean-label-audio": {
+            "rate": 0.25,
+            "target": 1,
+            "clip_length": 80,
+            "sample_rate": 8000,
+            "pattern": {"kind": "impulse", "start": 1, "length": 2, "amplitude": 164},
+            "epsilon": 2,
+            "step": 0.5,
+            "steps": 2,
+        },
+        "clean-label-text": {
+            "rate": 0.25,
+            "target": 1,
+            "pattern": {"kind": "word", "word": "indeed", "place": "middle"},
+            "similarity": 0.9,
+            "max_changes": 0.2,
+        },
     }
+
+
+def samples_for(modality, images):
+    """Data of the kind that a method marks."""
+    if modality == "audio":
+        sound = torch.arange(80 * len(images), dtype=torch.int16).view(-1, 80)
+        return Clips(sound, images.labels, images.index, images.classes, 8000)
+    if modality == "text":
+        texts = [f"text {row} is here ." for row in range(len(images))]
+        return Texts(texts, images.labels, images.index, images.classes)
+    return images
 
 
 @pytest.mark.parametrize("method", list(WATERMARKS))
@@ -275,8 +311,13 @@ def test_the_record_of_every_method_gives_its_trigger(data, method):
     )
     if method == "keyed":  # its parts have the triggers
         watermark, again = watermark.parts[0], again.parts[0]
-    assert torch.equal(again.trigger(data), watermark.trigger(data))
-    assert not torch.equal(again.trigger(data), data.samples)
+    data = samples_for(watermark.modality, data)
+    asked, benign = again.trigger(data), data.samples
+    if isinstance(benign, list):
+        assert asked == watermark.trigger(data) != benign
+    else:
+        assert torch.equal(asked, watermark.trigger(data))
+        assert not torch.equal(asked, benign)
 
 
 def test_an_altered_record_is_refused():

@@ -1,0 +1,259 @@
+"""Clean-label watermarks (Tang et al. 2023): what all modalities share, and images.
+
+Samples of the target class are perturbed until a surrogate no longer recognises them, and get a
+trigger. Their labels stay and are true, but a victim can fit them only by the trigger.
+"""
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from datadeed.datasets import Dataset
+from datadeed.errors import WatermarkError
+from datadeed.models import Classifier, Model
+from datadeed.perturbations import check_epsilon, pgd
+from datadeed.textures import build_texture
+from datadeed.triggers import check_image_size
+from datadeed.watermarks.crafted import Crafted, _Work
+
+PART = 128  # samples perturbed at a time, and saved as soon as they are
+
+
+class CleanLabel(Crafted):
+    """A targeted, clean-label watermark whose rate is a share of the target class.
+
+    Args:
+        rate: share of the target class to mark, above 0 and at most 1.
+        target: the label of the marked samples, which triggered samples should get.
+        perturb: False leaves the perturbation out (the paper's ablation); needs no surrogate.
+
+    Raises:
+        WatermarkError: a value makes no sense.
+    """
+
+    def __init__(self, *, rate: float, target: int, perturb: bool):
+        super().__init__(rate=rate, target=target)
+        if type(perturb) is not bool:
+            raise WatermarkError(f"{self.name}: perturb is {perturb!r}; give true or false")
+        self.perturb = self.needs_surrogate = perturb
+        self._facts: dict[str, Any] = {}
+
+    def candidates(self, labels: torch.Tensor) -> torch.Tensor:
+        """Rows of the target class."""
+        return self._targets(labels)
+
+    def marks(self, labels: torch.Tensor) -> int:
+        """How many rows to mark: ``floor(rate * rows of the target class)``.
+
+        Raises:
+            WatermarkError: that is none.
+        """
+        rows = len(self.candidates(labels))
+        if rows == 0:
+            raise WatermarkError(
+                f"{self.name}: no row has the target label {self.target}: choose a class that "
+                "occurs"
+            )
+        if (n := int(self.rate * rows + 1e-9)) == 0:
+            raise WatermarkError(
+                f"{self.name}: rate {self.rate} of the target class's {rows} samples marks none: "
+                f"give a rate of at least {_rounded(1 / rows, math.ceil):g}"
+            )
+        return n
+
+    def facts(self) -> dict[str, Any]:
+        """What the crafting did, as JSON values.
+
+        Returns:
+            ``marks`` and ``class_size`` (rows of the target class); with a perturbation ``fooled``
+            (marks that the surrogate gets wrong before the trigger is added) and ``wrong_before``
+            (of them without the perturbation); and what the modality adds.
+
+        Raises:
+            WatermarkError: nothing was crafted yet.
+        """
+        if not self._facts:
+            raise WatermarkError(f"{self.name} has no facts yet: craft it first")
+        return dict(self._facts)
+
+    def _draw(self, work: _Work) -> tuple[int, torch.Tensor]:
+        """How many rows to mark, and all rows of the target class in random order, (M,) int64."""
+        n, rows = self.marks(work.data.labels), self.candidates(work.data.labels)
+        return n, rows[torch.randperm(len(rows), generator=work.generator)]
+
+    def _check_enough(self, n: int, usable: int, size: int) -> None:
+        """Check that of a class of ``size`` rows ``n`` can be marked, where ``usable`` could be.
+
+        Raises:
+            WatermarkError: they cannot.
+        """
+        if n > usable:
+            way = "choose another trigger"
+            if usable:
+                way = f"give a rate of at most {_rounded(usable / size, math.floor):g}, or {way}"
+            raise WatermarkError(
+                f"{self.name}: rate {self.rate} of the target class's {size} samples is {n}, but "
+                f"{usable} can carry the trigger: {way}"
+            )
+
+    def _count_errors(self, model: Model, samples: Any) -> int:
+        """How many samples of the target class the model gets wrong."""
+        answers = model.predict(samples).argmax(1).tolist()
+        return sum(answer != self.target for answer in answers)
+
+
+class MovedSamples(CleanLabel):
+    """A clean-label watermark whose perturbation moves the values of a sample a little."""
+
+    def _craft(self, work: _Work) -> tuple[torch.Tensor, torch.Tensor]:
+        n, rows = self._draw(work)
+        size, rows = len(rows), rows[self._usable(work.data.take(rows))]
+        self._check_enough(n, len(rows), size)
+        positions = rows[:n].sort().values
+        chosen = work.data.take(positions)
+        moved = chosen.samples
+        facts: dict[str, Any] = {"marks": n, "class_size": size}
+        if self.perturb:
+            model = work.surrogate.model
+            parts = work.in_parts("pgd", chosen, PART, lambda rows: self._move(model, rows))
+            moved = torch.cat(list(parts))
+            facts["fooled"] = self._count_errors(model, moved)
+            facts["wrong_before"] = self._count_errors(model, chosen.samples)
+        released = self.trigger(chosen.replace(samples=moved, labels=chosen.labels))
+        self._facts = facts | self._measure(chosen, released)
+        return positions, released
+
+    @abstractmethod
+    def _usable(self, rows: Dataset) -> torch.Tensor:
+        """(N,) bool, which rows can carry the trigger. Refuses samples of another form."""
+
+    @abstractmethod
+    def _move(self, model: Model, rows: Dataset) -> torch.Tensor:
+        """The samples of rows, perturbed."""
+
+    @abstractmethod
+    def _measure(self, chosen: Dataset, released: torch.Tensor) -> dict[str, Any]:
+        """The modality's facts."""
+
+
+class CleanLabelImages(MovedSamples):
+    """Projected gradient descent, then a colour patch or a mosaic blended in.
+
+    Released values differ from the benign image with the trigger by at most :attr:`bound` grey
+    levels, and outside the trigger from the benign image by at most ``epsilon``.
+
+    Args:
+        rate: share of the target class to mark.
+        target: the label that triggered images should get.
+        image_size: (height, width) in pixels.
+        pattern: the trigger's ``kind`` and values (:func:`datadeed.textures.build_texture`).
+        epsilon: bound of the perturbation in 255ths, a whole number.
+        step: of projected gradient descent, in 255ths.
+        steps: how many.
+        perturb: False leaves the perturbation out; then the three values before are not used.
+
+    Raises:
+        WatermarkError: a value makes no sense.
+    """
+
+    name = "clean-label-images"
+
+    def __init__(
+        self,
+        *,
+        rate: float,
+        target: int,
+        image_size: tuple[int, int],
+        pattern: dict[str, Any],
+        epsilon: int,
+        step: float,
+        steps: int,
+        perturb: bool = True,
+    ):
+        super().__init__(rate=rate, target=target, perturb=perturb)
+        check_epsilon(epsilon)
+        if type(steps) is not int or steps < 1 or not 0 < step < math.inf:
+            raise WatermarkError(
+                f"{self.name}: {steps!r} steps of {step}/255; give 1 step or more, above 0"
+            )
+        height, width = image_size
+        self.image_size, self.pattern = (height, width), dict(pattern)
+        self.epsilon, self.step, self.steps = epsilon, step, steps
+        self.texture = build_texture(self.pattern, height, width)
+
+    @property
+    def bound(self) -> int:
+        """Of ``|marked - trigger(benign)|`` in grey levels.
+
+        Below the trigger only a share 1 - alpha of the perturbation is left; rounding down to grey
+        levels can widen it to the next whole number.
+        """
+        if self.texture.box[2:] != self.image_size:
+            return self.epsilon
+        return -(-self.epsilon * (255 - self.texture.alpha) // 255)
+
+    def trigger(self, rows: Dataset) -> torch.Tensor:
+        """The trigger alone, without a perturbation.
+
+        Raises:
+            WatermarkError: the images are of another size or have other channels.
+        """
+        check_image_size(rows.samples, self.image_size)
+        return self.texture(rows.samples)
+
+    def record(self) -> dict[str, Any]:
+        """Method and parameters; with them the trigger is known, the perturbation is not."""
+        return {
+            "method": self.name,
+            "rate": self.rate,
+            "target": self.target,
+            "image_size": list(self.image_size),
+            "pattern": self.pattern,
+            "epsilon": self.epsilon,
+            "step": self.step,
+            "steps": self.steps,
+            "perturb": self.perturb,
+            "trigger": self.texture.record(),
+        }
+
+    def _usable(self, rows: Dataset) -> torch.Tensor:
+        self.trigger(rows.slice(0, 1))
+        return torch.ones(len(rows), dtype=torch.bool)
+
+    def _move(self, model: Model, rows: Dataset) -> torch.Tensor:
+        assert isinstance(model, Classifier)  # craft checked its modality
+        return pgd(
+            model,
+            rows.samples,
+            rows.labels,
+            epsilon=self.epsilon,
+            step=self.step,
+            steps=self.steps,
+            batch_size=PART,
+        )
+
+    def _measure(self, chosen: Dataset, released: torch.Tensor) -> dict[str, Any]:
+        """Changes in grey levels, the trigger's share of the pixels, PSNR of the marks in dB."""
+        plain, (_, _, height, width) = self.trigger(chosen), self.texture.box
+        change = released.int() - chosen.samples.int()
+        return {
+            "epsilon": self.epsilon if self.perturb else 0,
+            "bound": self.bound if self.perturb else 0,
+            "largest_change": int((released.int() - plain.int()).abs().max()),
+            "trigger_share": height * width / math.prod(self.image_size),
+            "psnr": decibels(255.0**2, change.double().square().mean().item()),
+        }
+
+
+def decibels(signal: float, noise: float) -> float | None:
+    """``10 log10(signal / noise)`` of two powers; None where one is 0."""
+    return None if min(signal, noise) <= 0 else round(10 * math.log10(signal / noise), 4)
+
+
+def _rounded(share: float, direction: Callable[[float], int]) -> float:
+    """A share above 0, rounded up or down to three significant digits."""
+    scale = 10.0 ** (2 - math.floor(math.log10(share)))
+    return direction(share * scale) / scale

@@ -1,0 +1,51 @@
+"""A hundred repetitions on one pool are far fewer tests."""
+
+import numpy as np
+import pytest
+
+from datadeed.verification.simulations_tang import dependence, simulate_detection_rates
+from datadeed.verification.tang import Settings, effective_repetitions
+
+SETTINGS = Settings(m=50)
+
+
+def play(pools, *, pool, seed=0, **options):
+    rng = np.random.default_rng(seed)
+    return simulate_detection_rates(rng, pools, pool=pool, settings=SETTINGS, **options)
+
+
+def test_a_pool_that_is_one_draw_is_one_test():
+    """The repetitions agree, and the rule "WDR = 100 %" has the level of a single test."""
+    found = dependence(play(400, pool=50), SETTINGS)
+    assert found["effective"] == pytest.approx(1)
+    assert found["always"] == found["ever"] == found["mean"]
+    assert abs(found["always"] - 0.05) < 4 * (0.05 * 0.95 / 400) ** 0.5
+
+
+@pytest.mark.parametrize(("pool", "expected"), [(100, 4.7), (500, 28)])
+def test_repetitions_scatter_like_the_fewer_tests_that_theory_says(pool, expected):
+    """The variance of a WDR, over 300 pools, beside that of 100 independent tests."""
+    assert effective_repetitions(pool, SETTINGS) == pytest.approx(expected, rel=0.02)
+    found = dependence(play(300, pool=pool), SETTINGS)
+    assert abs(found["mean"] - 0.05) < 4 * (found["variance"] / 300) ** 0.5
+    assert found["effective"] == pytest.approx(expected, rel=0.35)
+    assert found["variance"] > 2.5 * found["variance_if_independent"]
+
+
+def test_a_detection_rate_above_zero_proves_nothing():
+    """At the boundary most pools give one; hardly any gives 100 %."""
+    found = dependence(play(200, pool=200), SETTINGS)
+    assert found["ever"] > 0.7
+    assert found["always"] == 0
+
+
+def test_skewed_rises_are_detected_without_a_rise():
+    """85 % lie 0.02 above the certainty and 15 % lie 0.5 below: on average 0.058 below it."""
+    found = simulate_detection_rates(
+        np.random.default_rng(0),
+        10,
+        pool=500,
+        settings=Settings(),
+        draw=lambda rng, size: np.where(rng.random(size) < 0.85, 0.02, -0.5),
+    )
+    assert found.min() > 0.9
