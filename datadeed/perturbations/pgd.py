@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from datadeed.errors import WatermarkError
-from datadeed.models import Classifier
+from datadeed.models import Classifier, Model
 from datadeed.perturbations.bounds import apply, check_epsilon
 
 
@@ -51,13 +51,36 @@ def pgd(
         batch, y = images[rows], labels[rows].to(device)
         x = batch.to(device).float() / 255
         low, high = (x - epsilon / 255).clamp(min=0), (x + epsilon / 255).clamp(max=1)
-        moved = x.clone()
-        for _ in range(steps):
-            moved.requires_grad_()
-            loss = F.cross_entropy(model(moved), y, reduction="sum")
-            (gradient,) = torch.autograd.grad(loss, moved)
-            moved = moved.detach().add_(gradient.sign(), alpha=step / 255)
-            moved = torch.minimum(torch.maximum(moved, low), high)
+        moved = ascend(model, x, y, low, high, step=step / 255, steps=steps)
         parts.append(apply(batch, (moved - x).cpu(), epsilon))
         on_progress(sum(map(len, parts)))
     return torch.cat(parts)
+
+
+def ascend(
+    model: Model,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    low: torch.Tensor,
+    high: torch.Tensor,
+    *,
+    step: float,
+    steps: int,
+) -> torch.Tensor:
+    """Steps along the sign of the cross-entropy's gradient, each clipped to ``low`` and ``high``.
+
+    Args:
+        model: in evaluation mode.
+        x: (B, ...) float, where to start; ``low`` and ``high`` have its shape.
+        y: (B,) int64, true labels.
+        step: length of a step, in the unit of ``x``.
+        steps: how many.
+    """
+    moved = x.clone()
+    for _ in range(steps):
+        moved.requires_grad_()
+        loss = F.cross_entropy(model(moved), y, reduction="sum")
+        (gradient,) = torch.autograd.grad(loss, moved)
+        moved = moved.detach().add_(gradient.sign(), alpha=step)
+        moved = torch.minimum(torch.maximum(moved, low), high)
+    return moved

@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable
 
 import torch
-from torch.nn import functional as F
 
 from datadeed.errors import WatermarkError
 from datadeed.models import Model
 from datadeed.models.audio import FULL_SCALE  # in steps of int16
+from datadeed.perturbations.pgd import ascend
 from datadeed.sound import ends
 
 
@@ -71,15 +71,9 @@ def pgd_waveform(
         own = torch.arange(clips.shape[1]) < ends(batch)[:, None]  # (B, L) bool
         x, y = batch.to(model.device).float() / FULL_SCALE, labels[rows].to(model.device)
         bound, free = epsilon / FULL_SCALE, own.to(model.device)
-        low = (x - bound).clamp(min=-1)
-        high = (x + bound).clamp(max=1 - 1 / FULL_SCALE)
-        moved = x.clone()
-        for _ in range(steps):
-            moved.requires_grad_()
-            loss = F.cross_entropy(model(moved), y, reduction="sum")
-            (gradient,) = torch.autograd.grad(loss, moved)
-            moved = moved.detach().add_(gradient.sign() * free, alpha=step / FULL_SCALE)
-            moved = torch.minimum(torch.maximum(moved, low), high)
+        low = torch.where(free, (x - bound).clamp(min=-1), x)
+        high = torch.where(free, (x + bound).clamp(max=1 - 1 / FULL_SCALE), x)
+        moved = ascend(model, x, y, low, high, step=step / FULL_SCALE, steps=steps)
         parts.append(_add(batch, (moved - x).cpu(), epsilon))
         on_progress(sum(map(len, parts)))
     return torch.cat(parts)

@@ -5,15 +5,14 @@ four corners. Its label stays and is true, but a victim can fit it only by the p
 """
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 
 from datadeed.datasets import Dataset
 from datadeed.errors import WatermarkError
+from datadeed.models import Classifier
 from datadeed.perturbations import check_epsilon, pgd
-from datadeed.perturbations.resume import load_tensor, save_tensor
 from datadeed.triggers import Trigger, check_image_size, square
 from datadeed.watermarks.crafted import Crafted, _Work
 
@@ -96,8 +95,9 @@ class LabelConsistent(Crafted):
         n, candidates = self.marks(work.data.labels), self.candidates(work.data.labels)
         order = torch.randperm(len(candidates), generator=work.generator)
         positions = candidates[order[:n]].sort().values
-        perturbed = torch.cat(list(self._perturb(work, work.data.take(positions))))
-        return positions, self._stamp(perturbed)
+        chosen, model = work.data.take(positions), work.classifier
+        parts = work.in_parts("pgd", chosen, PART, lambda rows: self._move(model, rows))
+        return positions, self._stamp(torch.cat(list(parts)))
 
     def _stamp(self, images: torch.Tensor) -> torch.Tensor:
         check_image_size(images, self.image_size)
@@ -105,29 +105,16 @@ class LabelConsistent(Crafted):
             images = corner(images)
         return images
 
-    def _perturb(self, work: _Work, chosen: Dataset) -> Iterator[torch.Tensor]:
-        """Perturbed images, part by part; parts that an earlier call saved are read."""
-        for start in range(0, len(chosen), PART):
-            stop = min(start + PART, len(chosen))
-            part, path = chosen.slice(start, stop), None
-            if work.checkpoint is not None:
-                path = work.checkpoint / "pgd" / f"{start}.safetensors"
-            images = None if path is None else load_tensor(path, work.fingerprint)
-            resumed = images is not None
-            if images is None:
-                images = pgd(
-                    work.classifier,
-                    part.samples,
-                    part.labels,
-                    epsilon=self.epsilon,
-                    step=self.step,
-                    steps=self.steps,
-                    batch_size=PART,
-                )
-                if path is not None:
-                    save_tensor(path, work.fingerprint, images)
-            work.on_progress(stop, len(chosen), "images perturbed", resumed)
-            yield images
+    def _move(self, model: Classifier, rows: Dataset) -> torch.Tensor:
+        return pgd(
+            model,
+            rows.samples,
+            rows.labels,
+            epsilon=self.epsilon,
+            step=self.step,
+            steps=self.steps,
+            batch_size=PART,
+        )
 
 
 def _corners(height: int, width: int, size: int) -> list[Trigger]:
