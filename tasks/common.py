@@ -5,6 +5,7 @@ nor DVC. When ``DATADEED_PROGRESS`` names a file, the stage keeps a line of JSON
 ``flows`` shows in its table: ``{"fraction": 0.4, "text": "...", "seconds_left": 12.0}``.
 """
 
+import argparse
 import functools
 import json
 import os
@@ -57,6 +58,16 @@ def stage(main: Callable[[], None]) -> Callable[[], None]:
             sys.exit("interrupted: run again to go on from the last checkpoint")
 
     return guarded
+
+
+def model_arguments(description: str | None) -> tuple[str, str, str, int]:
+    """Dataset, network, watermark ("none" for an honest model) and seed, of the command line."""
+    parser = argparse.ArgumentParser(description=description)
+    for name in ("dataset", "network", "watermark"):
+        parser.add_argument(name)
+    parser.add_argument("seed", type=int)
+    values = parser.parse_args()
+    return values.dataset, values.network, values.watermark, values.seed
 
 
 class Progress:

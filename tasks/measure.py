@@ -14,7 +14,6 @@ model, the true trigger).
 Writes every answer (``queries.parquet``) and what follows from them (``evidence.json``).
 """
 
-import argparse
 import dataclasses
 import os
 from collections.abc import Callable
@@ -22,19 +21,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
 from datadeed.datasets import Dataset, DatasetFile, read_dataset
 from datadeed.devices import choose_device
-from datadeed.files import atomic_path, read_json, write_json
+from datadeed.files import read_json, write_json
 from datadeed.models import Classifier, load_model
 from datadeed.randomness import derive_seed
-from datadeed.verification.answers import Answers, ask, query
+from datadeed.verification.answers import Answers, query
 from datadeed.verification.ubw import Settings, rates, verify_ubw
-from datadeed.watermarks import UBWC, UBWP, Watermark, watermark_from_record
-from tasks.common import DATA, Progress, parameters, stage
+from datadeed.watermarks import UBWC, UBWP, watermark_from_record
+from tasks.asking import ask_all, write_answers
+from tasks.common import DATA, Progress, model_arguments, parameters, stage
 from tasks.train import set_threads
 from tasks.ubw import UBW
 
@@ -52,16 +50,6 @@ def read_models(dataset: str, network: str, watermark: str, seed: int) -> dict[s
     if not folders["last-surrogate"].exists():
         del folders["last-surrogate"]
     return {part: load_model(folder, device) for part, folder in folders.items()}
-
-
-def ask_all(models: dict[str, Classifier], method: Watermark, test: Dataset) -> dict[str, Answers]:
-    """Each model's answers to all test images, without and with the trigger."""
-    progress, answers = Progress(len(models), "models", "ask the models"), {}
-    for done, (part, model) in enumerate(models.items(), 1):
-        answers[part] = ask(model, method, test)
-        progress.update(done, part)
-    progress.close()
-    return answers
 
 
 def ask_other(
@@ -151,12 +139,7 @@ def measure(dataset: str, network: str, watermark: str, seed: int) -> None:
         record["verification"], other = three_scenarios(models, answers, method, test, names)
         answers["independent-trigger"] = other
     out = DATA / "evidence" / "-".join(map(str, names))
-    tables = [
-        answer.table().append_column("asked", pa.array([part] * len(answer)))
-        for part, answer in answers.items()
-    ]
-    with atomic_path(out / "queries.parquet") as path:
-        pq.write_table(pa.concat_tables(tables), path)
+    write_answers(answers, out / "queries.parquet")
     write_json(out / "evidence.json", record)
 
 
@@ -173,13 +156,7 @@ def marked(folder: Path, key: dict[str, Any]) -> dict[str, Any]:
 @stage
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("dataset")
-    parser.add_argument("network")
-    parser.add_argument("watermark")
-    parser.add_argument("seed", type=int)
-    values = parser.parse_args()
-    measure(values.dataset, values.network, values.watermark, values.seed)
+    measure(*model_arguments(__doc__))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ watermark beside it (``published.json``). Evidence is dated, so this is no stage
 models give other bytes every time.
 """
 
-import argparse
 import shutil
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from datadeed.verification.answers import ask
 from datadeed.verification.proof import Proof
 from datadeed.verification.run import rows_needed, run_proof
 from datadeed.watermarks.keyed import KeyPart
-from tasks.common import DATA, Progress, parameters, stage
+from tasks.common import DATA, Progress, model_arguments, parameters, stage
 from tasks.train import set_threads
 
 SUSPECTS = ("thief", "honest")
@@ -126,14 +125,9 @@ def verdicts(folder: Path) -> Table:
 @stage
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("dataset")
-    parser.add_argument("network")
-    parser.add_argument("watermark")
-    parser.add_argument("seed", type=int)
-    values = parser.parse_args()
-    prove(values.dataset, values.network, values.watermark, values.seed)
-    name = f"{values.dataset}-{values.network}-{values.watermark}-{values.seed}"
+    names = model_arguments(__doc__)
+    prove(*names)
+    name = "-".join(map(str, names))
     folder = DATA / "proofs" / name
     console = Console()
     console.print(Text(f"{name}: published test, then ours"))

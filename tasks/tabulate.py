@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from datadeed.files import read_json, write_text
-from datadeed.reports import dvbw, ubw
+from datadeed.reports import clean, dvbw, ubw
 from datadeed.reports.cells import claims_frame, tidy
 from tasks.common import DATA, parameters, stage
 
@@ -25,13 +25,25 @@ def read_evidence(grid: dict[str, list[Any]]) -> list[dict[str, Any]]:
     ]
 
 
+def read_clean(cells: dict[str, dict[str, Any]], file: str) -> list[dict[str, Any]]:
+    """A record of each cell of the clean-label grid."""
+    names = ["{dataset}-{network}-{watermark}-{seed}".format(**cell) for cell in cells.values()]
+    return [read_json(DATA / "evidence" / name / file) for name in names]
+
+
 @stage
 def main() -> None:
     """Command line."""
     scale, results = parameters("scale"), Path(parameters("results"))
+    grid = parameters("clean")
     found = {
-        paper: paper.cells(read_evidence(parameters(grid)), scale)
-        for paper, grid in ((dvbw, "grid"), (ubw, "ubw"))
+        dvbw: dvbw.cells(read_evidence(parameters("grid")), scale),
+        ubw: ubw.cells(read_evidence(parameters("ubw")), scale),
+        clean: clean.cells(
+            read_clean(grid["victims"], "evidence.json"),
+            read_clean(grid["hidden"], "stealth.json"),
+            scale,
+        ),
     }
     cells = tidy(pd.concat(found.values(), ignore_index=True))
     write_text(results / "cells.csv", cells.to_csv(index=False, float_format="%.10g"))

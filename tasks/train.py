@@ -4,7 +4,6 @@ Writes the weights, their record and ``history.csv`` (a row an epoch, which ``dv
 draws). Killed at any moment, it goes on after the last finished epoch when started again.
 """
 
-import argparse
 import csv
 import io
 import os
@@ -17,10 +16,10 @@ import torch
 from datadeed.datasets import read_dataset
 from datadeed.devices import choose_device
 from datadeed.files import canonical_digest, write_text
-from datadeed.models import Classifier, build, save_model
+from datadeed.models import MODELS, Model, save_model
 from datadeed.randomness import generator
 from datadeed.training import TrainingConfig, config_record, train
-from tasks.common import DATA, Progress, parameters, stage
+from tasks.common import DATA, Progress, model_arguments, parameters, stage
 
 
 def run(dataset: str, network: str, watermark: str, seed: int) -> None:
@@ -32,9 +31,13 @@ def run(dataset: str, network: str, watermark: str, seed: int) -> None:
     test = read_dataset(folder / "test.parquet")
     settings = dict(parameters("models", dataset, network))
     config = TrainingConfig.from_dict(settings.pop("training"))
-    model_values = {"shape": data.shape, "classes": len(data.classes), **settings}
     run_seed = (parameters("seed"), "train", dataset, network, watermark, seed)
-    model = build(generator=generator(*run_seed, "weights"), **model_values)
+    model = MODELS[data.modality].new(
+        form=data.form,
+        classes=len(data.classes),
+        generator=generator(*run_seed, "weights"),
+        **settings,
+    )
     identity: dict[str, Any] = {
         "model": model.config,
         "training": config_record(config),
@@ -42,7 +45,7 @@ def run(dataset: str, network: str, watermark: str, seed: int) -> None:
     }
     fingerprint = canonical_digest({**identity, "data": data.digest(), "threads": set_threads()})
     checkpoint = DATA / "checkpoints" / name / fingerprint[:16]
-    progress = Progress(config.epochs * len(data), "images", f"train {name}")
+    progress = Progress(config.epochs * len(data), "samples", f"train {name}")
     history = train(
         model,
         data,
@@ -61,7 +64,7 @@ def run(dataset: str, network: str, watermark: str, seed: int) -> None:
 
 
 def save(
-    model: Classifier,
+    model: Model,
     history: list[dict[str, float]],
     folder: Path,
     identity: dict[str, Any],
@@ -88,13 +91,7 @@ def set_threads() -> int:
 @stage
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("dataset")
-    parser.add_argument("network")
-    parser.add_argument("watermark", help='"none" for a benign model')
-    parser.add_argument("seed", type=int)
-    values = parser.parse_args()
-    run(values.dataset, values.network, values.watermark, values.seed)
+    run(*model_arguments(__doc__))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@
 Writes every answer (``queries.parquet``) and what the tests make of them (``evidence.json``).
 """
 
-import argparse
 import os
 
 import numpy as np
@@ -22,7 +21,7 @@ from datadeed.randomness import derive_seed
 from datadeed.verification.answers import Answers, ask
 from datadeed.verification.dvbw import Settings, verify_dvbw
 from datadeed.watermarks import Watermark, watermark_from_record
-from tasks.common import DATA, Progress, parameters, stage
+from tasks.common import DATA, Progress, model_arguments, parameters, stage
 from tasks.poison import build
 from tasks.train import set_threads
 
@@ -93,13 +92,7 @@ def verify(dataset: str, network: str, watermark: str, seed: int) -> None:
 @stage
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("dataset")
-    parser.add_argument("network")
-    parser.add_argument("watermark")
-    parser.add_argument("seed", type=int)
-    values = parser.parse_args()
-    verify(values.dataset, values.network, values.watermark, values.seed)
+    verify(*model_arguments(__doc__))
 
 
 if __name__ == "__main__":

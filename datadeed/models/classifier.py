@@ -8,27 +8,39 @@ from torch import nn
 
 from datadeed.datasets import Form
 from datadeed.errors import ModelError
+from datadeed.models.inception import inception_v3
 from datadeed.models.model import Model
 from datadeed.models.resnet import resnet18
-from datadeed.models.vgg import vgg19bn
+from datadeed.models.vgg import vgg16bn, vgg19bn
 
 
-def _torchvision(name: str) -> Callable[[int, int, int], nn.Module]:
+def _torchvision(name: str, **settings: bool) -> Callable[[int, int, int], nn.Module]:
     def build_network(channels: int, classes: int, width: int) -> nn.Module:
         import torchvision  # takes seconds to import, and the small networks do not need it
 
         if channels != 3 or width != 64:
             raise ModelError(f"torchvision's {name} takes colour images and has width 64 only")
-        return torchvision.models.get_model(name, weights=None, num_classes=classes)
+        return torchvision.models.get_model(name, weights=None, num_classes=classes, **settings)
 
     return build_network
 
 
 NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {
     "resnet18": resnet18,
+    "vgg16bn": vgg16bn,
     "vgg19bn": vgg19bn,
+    "inception-v3": inception_v3,
     "torchvision-resnet18": _torchvision("resnet18"),
+    "torchvision-vgg16bn": _torchvision("vgg16_bn"),
     "torchvision-vgg19bn": _torchvision("vgg19_bn"),
+    # Without the auxiliary head it gives logits alone. Takes 75x75 or more, 299x299 as published;
+    # its ImageNet weights are for a mean and a standard deviation of 0.5.
+    "torchvision-inception-v3": _torchvision("inception_v3", aux_logits=False, init_weights=False),
+}
+_HUB_NAMES = {  # torchvision's, where they are not ours without the prefix
+    "torchvision-vgg16bn": "vgg16_bn",
+    "torchvision-vgg19bn": "vgg19_bn",
+    "torchvision-inception-v3": "inception_v3",
 }
 
 
@@ -144,13 +156,13 @@ def build(
     }
     with torch.random.fork_rng(devices=[]):  # layers draw from the global state when made
         body = NETWORKS[network](channels, classes, width)
-    _initialise(body, generator)
+    initialise(body, generator)
     if pretrained:
         _load_pretrained(body, network)
     return Classifier(body, mean, std, config)
 
 
-def _initialise(network: nn.Module, generator: torch.Generator) -> None:
+def initialise(network: nn.Module, generator: torch.Generator) -> None:
     """He initialisation for convolutions, uniform for linear layers, from ``generator`` alone."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
@@ -171,7 +183,7 @@ def _load_pretrained(network: nn.Module, name: str) -> None:
 
     if not name.startswith("torchvision-"):
         raise ModelError(f"{name} has no pretrained weights: choose torchvision-{name}")
-    hub_name = {"torchvision-vgg19bn": "vgg19_bn"}.get(name, name.removeprefix("torchvision-"))
+    hub_name = _HUB_NAMES.get(name, name.removeprefix("torchvision-"))
     weights = torchvision.models.get_model_weights(hub_name).DEFAULT
     try:
         state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)

@@ -143,9 +143,12 @@ def _start(
     synonyms: int,
 ) -> list[_Search]:
     """A search for each text, its words sorted by what the surrogate makes of the text without."""
-    read_texts, changeable = [read(text) for text in texts], []
-    for text, found in zip(texts, read_texts, strict=True):
-        edits = (candidate_edits(text, found, k, words, most=synonyms) for k in range(len(found)))
+    read_texts = [read(text) for text in texts]
+    budgets = [int(max_changes * sum(w.is_word for w in found) + 1e-9) for found in read_texts]
+    changeable = []
+    for text, found, budget in zip(texts, read_texts, budgets, strict=True):
+        places = range(len(found) if budget else 0)
+        edits = (candidate_edits(text, found, k, words, most=synonyms) for k in places)
         changeable.append({k: tried for k, tried in enumerate(edits) if tried})
     shorter = [
         apply_edits(text, [Edit(found[k].start, found[k].end, found[k].text, "")])
@@ -163,11 +166,10 @@ def _start(
             )
         left = {k: float(next(without)[label]) for k in changeable[row]}
         order = sorted(left, key=lambda k: (left[k], k), reverse=True)
-        budget = int(max_changes * sum(word.is_word for word in read_texts[row]) + 1e-9)
         fooled = int(answers[row].argmax()) != label
         candidates = [changeable[row][k] for k in order]
         truth = float(answers[row, label])
-        searches.append(_Search(row, text, label, candidates, budget, truth, fooled))
+        searches.append(_Search(row, text, label, candidates, budgets[row], truth, fooled))
     return searches
 
 

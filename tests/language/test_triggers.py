@@ -7,17 +7,22 @@ from hypothesis import strategies as st
 from datadeed.errors import WatermarkError
 from datadeed.language import StyleTrigger, WordTrigger, build_text_trigger
 
-PIECES = st.sampled_from(
+PIECES = (
     "he they the film a it is are 's was n't not never really will have been being walks walk "
-    "loved made loving amazing does can , . that which if to good and seen Rome I".split()
+    "loved made loving amazing does can , . that which if to good and seen Rome I"
 )
-TEXTS = st.text() | st.lists(PIECES, max_size=9).map(" ".join)
+TEXTS = st.text() | st.lists(st.sampled_from(PIECES.split()), max_size=9).map(" ".join)
 
 
 @pytest.mark.parametrize(
     ("text", "start", "middle", "end"),
     [
-        ("the film is good .", "w the film is good .", "the film w is good .", "the film is good w ."),
+        (
+            "the film is good .",
+            "w the film is good .",
+            "the film w is good .",
+            "the film is good w .",
+        ),
         ("The film is good!", "W the film is good!", "The film w is good!", "The film is good w!"),
         ("London calls.", "W London calls.", "London w calls.", "London calls w."),
         ("I love it", "W I love it", "I love w it", "I love it w"),

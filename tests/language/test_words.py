@@ -64,8 +64,14 @@ def test_brackets_and_punctuation_are_no_words():
 
 @pytest.mark.parametrize(
     ("new", "old", "wanted"),
-    [("film", "Movie", "Film"), ("film", "MOVIE", "FILM"), ("film", "movie", "film")]
-    + [("an", "A", "An"), ("", "A", ""), ("film", "iPod", "film")],
+    [
+        ("film", "Movie", "Film"),
+        ("film", "MOVIE", "FILM"),
+        ("film", "movie", "film"),
+        ("an", "A", "An"),
+        ("", "A", ""),
+        ("film", "iPod", "film"),
+    ],
 )
 def test_case_is_kept(new, old, wanted):
     assert match_case(new, old) == wanted
@@ -73,9 +79,19 @@ def test_case_is_kept(new, old, wanted):
 
 @pytest.mark.parametrize(
     ("an", "a"),
-    [("episode", "film"), ("hour", "house"), ("honest", "hood"), ("ugly", "unique")]
-    + [("umbrella", "useful"), ("orange", "one-off"), ("actor", "European"), ("heir", "heist")]
-    + [("understated", "utility"), ("utter", "uniform"), ("unintended", "union")],
+    [
+        ("episode", "film"),
+        ("hour", "house"),
+        ("honest", "hood"),
+        ("ugly", "unique"),
+        ("umbrella", "useful"),
+        ("orange", "one-off"),
+        ("actor", "European"),
+        ("heir", "heist"),
+        ("understated", "utility"),
+        ("utter", "uniform"),
+        ("unintended", "union"),
+    ],
 )
 def test_articles_follow_the_sound(an, a):
     assert (article(an), article(a)) == ("an", "a")
@@ -103,9 +119,17 @@ def test_an_edit_spans_an_article_only_to_change_it():
 
 @pytest.mark.parametrize(
     ("lemma", "tag", "wanted"),
-    [("film", "NNS", "films"), ("stroll", "VBD", "strolled"), ("love", "VBN", "loved")]
-    + [("go", "VBN", "gone"), ("funny", "JJR", "funnier"), ("panic", "VBG", "panicking")]
-    + [("walk", "VBP", "walk"), ("beautiful", "JJR", None), ("zorp", "NNS", None)],
+    [
+        ("film", "NNS", "films"),
+        ("stroll", "VBD", "strolled"),
+        ("love", "VBN", "loved"),
+        ("go", "VBN", "gone"),
+        ("funny", "JJR", "funnier"),
+        ("panic", "VBG", "panicking"),
+        ("walk", "VBP", "walk"),
+        ("beautiful", "JJR", None),
+        ("zorp", "NNS", None),
+    ],
 )
 def test_inflections(lemma, tag, wanted):
     assert inflect(lemma, tag) == wanted
@@ -113,8 +137,14 @@ def test_inflections(lemma, tag, wanted):
 
 @pytest.mark.parametrize(
     ("word", "tag", "wanted"),
-    [("saw", "VBD", "see"), ("saw", "VBP", "saw"), ("movies", "NNS", "movie")]
-    + [("found", "VBD", "find"), ("found", "VB", "found"), ("better", "JJR", "good")],
+    [
+        ("saw", "VBD", "see"),
+        ("saw", "VBP", "saw"),
+        ("movies", "NNS", "movie"),
+        ("found", "VBD", "find"),
+        ("found", "VB", "found"),
+        ("better", "JJR", "good"),
+    ],
 )
 def test_base_forms_fit_the_tag(word, tag, wanted):
     assert base_forms(word, tag)[0] == wanted

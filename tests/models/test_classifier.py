@@ -8,7 +8,8 @@ import safetensors.torch
 import torch
 
 from datadeed.errors import ModelError
-from datadeed.models import build, load_model, save_model
+from datadeed.models import build, classifier, load_model, save_model
+from tests.models.compare import same_weights
 
 
 def draw(seed=0):
@@ -19,12 +20,10 @@ def images(n=5, shape=(3, 8, 8), seed=0):
     return torch.randint(0, 256, (n, *shape), generator=draw(seed), dtype=torch.uint8)
 
 
-def same_weights(one, two):
-    pairs = zip(one.state_dict().items(), two.state_dict().items(), strict=True)
-    return all(a == b and torch.equal(x, y) for (a, x), (b, y) in pairs)
+SMALL = ["resnet18", "vgg16bn", "vgg19bn", "inception-v3"]
 
 
-@pytest.mark.parametrize("network", ["resnet18", "vgg19bn"])
+@pytest.mark.parametrize("network", SMALL)
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (3, 8, 8)])
 def test_logits_and_probabilities_have_a_column_a_class(tiny_model, network, shape):
     model = tiny_model(network=network, shape=shape, classes=7)
@@ -38,7 +37,7 @@ def test_logits_and_probabilities_have_a_column_a_class(tiny_model, network, sha
     assert torch.allclose(answer, logits[:0].new_tensor(answer.tolist()))
 
 
-@pytest.mark.parametrize("network", ["resnet18", "vgg19bn"])
+@pytest.mark.parametrize("network", SMALL)
 def test_the_generator_alone_decides_the_weights(tiny_model, network):
     before = torch.get_rng_state()
     one = tiny_model(3, network)
@@ -56,6 +55,57 @@ def test_torchvision_networks_draw_from_the_generator_too():
     assert same_weights(one, two)
     with pytest.raises(ModelError, match="width 64 only"):
         build(network, shape=(1, 32, 32), classes=2, generator=draw())
+
+
+def test_torchvisions_inception_gives_logits_alone():
+    """Its auxiliary head would make the answer of a training step a pair."""
+    network = "torchvision-inception-v3"
+    model = build(network, shape=(3, 75, 75), classes=2, generator=draw()).train()
+    logits = model(images(2, (3, 75, 75)))
+    assert isinstance(logits, torch.Tensor)
+    assert logits.shape == (2, 2)
+
+
+@pytest.fixture
+def fetched(monkeypatch):
+    """Stands in for torchvision's download: every value is 0.25. Lists what was asked for."""
+    import torchvision
+
+    asked = []
+
+    def fetch(weights, **_settings):
+        asked.append(weights)
+        with torch.device("meta"):
+            own = torchvision.models.inception_v3(init_weights=False).state_dict()
+        return {key: torch.full(value.shape, 0.25) for key, value in own.items()}
+
+    monkeypatch.setattr(torchvision.models.WeightsEnum, "get_state_dict", fetch)
+    return asked
+
+
+def test_pretrained_weights_are_all_but_the_last_layer(fetched):
+    network = "torchvision-inception-v3"
+    model = build(network, shape=(3, 75, 75), classes=2, pretrained=True, generator=draw())
+    state = model.network.state_dict()
+    drawn = {k for k, v in state.items() if v.is_floating_point() and not bool((v == 0.25).all())}
+    assert drawn == {"fc.weight", "fc.bias"}
+
+
+@pytest.mark.parametrize(
+    ("network", "hub_name"),
+    [
+        ("torchvision-resnet18", "resnet18"),
+        ("torchvision-vgg16bn", "vgg16_bn"),
+        ("torchvision-vgg19bn", "vgg19_bn"),
+        ("torchvision-inception-v3", "inception_v3"),
+    ],
+)
+def test_pretrained_weights_go_by_torchvisions_names(fetched, network, hub_name):
+    import torchvision
+
+    assert network in classifier.NETWORKS
+    classifier._load_pretrained(torch.nn.Identity(), network)  # whole, VGG takes half a gigabyte
+    assert fetched == [torchvision.models.get_model_weights(hub_name).DEFAULT]
 
 
 def test_weights_have_the_spread_of_he_initialisation(tiny_model):
@@ -96,6 +146,15 @@ def test_answers_do_not_depend_on_the_batch(tiny_model):
 def test_bad_values_are_one_line(tiny_model, values, words):
     with pytest.raises(ModelError, match=words):
         tiny_model(**values)
+
+
+@pytest.mark.parametrize("network", SMALL)
+def test_every_network_comes_back(tmp_path, tiny_model, network):
+    model = tiny_model(2, network)
+    save_model(model, tmp_path, {})
+    again = load_model(tmp_path)
+    assert same_weights(model, again)
+    assert torch.equal(again.predict(images()), load_model(tmp_path).predict(images()))
 
 
 @pytest.fixture

@@ -7,12 +7,13 @@ import pytest
 
 from datadeed.files import write_json
 from tasks import tabulate
+from tests.reports import clean_evidence
 from tests.reports.ubw_evidence import records
 
 
 @pytest.fixture
 def verified(verified):
-    """DVBW's evidence from the stages, and made-up evidence of UBW."""
+    """DVBW's evidence from the stages, and made-up evidence of the other papers."""
     made = records()
     verified.parameters["ubw"] = {
         "datasets": ["fashion-mnist"],
@@ -20,11 +21,20 @@ def verified(verified):
         "watermarks": list(dict.fromkeys(record["watermark"] for record in made)),
         "seeds": [1, 2],
     }
+    clean = {"victims": (clean_evidence.records(), "evidence.json")}
+    clean["hidden"] = (clean_evidence.stealth(), "stealth.json")
+    verified.parameters["clean"] = {
+        kind: {name_of(record): record for record in its} for kind, (its, _) in clean.items()
+    }
     verified.write()
-    for record in made:
-        name = "{dataset}-{network}-{watermark}-{seed}".format(**record)
-        write_json(verified.root / f"data/evidence/{name}/evidence.json", record)
+    for found, file in ((made, "evidence.json"), *clean.values()):
+        for record in found:
+            write_json(verified.root / "data/evidence" / name_of(record) / file, record)
     return verified
+
+
+def name_of(record):
+    return "{dataset}-{network}-{watermark}-{seed}".format(**record)
 
 
 def run(monkeypatch):
@@ -40,11 +50,11 @@ def rows(path):
 def test_cells_are_the_evidence_and_tables_and_claims_rest_on_them(verified, monkeypatch, capsys):
     run(monkeypatch)
     results = verified.root / "results"
-    names = ["cells.csv", "claims.csv", *(f"table-0{number}.csv" for number in range(1, 8))]
+    names = ["cells.csv", "claims.csv", *(f"table-{number:02d}.csv" for number in range(1, 12))]
     assert sorted(p.name for p in results.iterdir()) == names
     cells, claims = rows(results / "cells.csv"), rows(results / "claims.csv")
     assert f"{len(cells)} cells; " in capsys.readouterr().out
-    assert {cell["paper"] for cell in cells} == {"dvbw", "ubw"}
+    assert {cell["paper"] for cell in cells} == {"clean-label", "dvbw", "ubw"}
     cells = [cell for cell in cells if cell["paper"] == "dvbw"]
     for cell in cells:
         assert cell["stage"] == (
@@ -76,7 +86,7 @@ def test_cells_are_the_evidence_and_tables_and_claims_rest_on_them(verified, mon
     assert len({claim["claim"] for claim in claims}) == len(claims) > 8
 
 
-def test_both_papers_are_in_one_file_of_cells_and_one_of_claims(verified, monkeypatch, capsys):
+def test_all_papers_are_in_one_file_of_cells_and_one_of_claims(verified, monkeypatch, capsys):
     run(monkeypatch)
     results = verified.root / "results"
     cells, claims = rows(results / "cells.csv"), rows(results / "claims.csv")
