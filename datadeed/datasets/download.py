@@ -1,12 +1,14 @@
-"""Downloads that resume, and a Debian package's files without root."""
+"""Downloads that resume, a Debian package's files without root, a Python package's source."""
 
 import errno
 import functools
 import hashlib
 import http.client
+import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -17,6 +19,7 @@ from tqdm import tqdm
 
 from datadeed.datasets.formats.blocks import reason
 from datadeed.errors import FetchError
+from datadeed.files import atomic_path
 
 TIMEOUT = 10.0  # seconds for a connection, and for each wait on one
 ATTEMPTS = 3
@@ -185,14 +188,80 @@ def debian_package(name: str, folder: Path) -> None:
         _run(["dpkg", "-x", str(package), str(folder)], state)
 
 
-def _run(command: list[str], folder: Path) -> None:
+# pip asks a source package's builder for metadata before it hands the package over. This one
+# stands in for setuptools and answers without running anything of the package.
+_BUILDER = """
+import pathlib, sys
+
+def get_requires_for_build_wheel(settings=None):
+    return []
+
+def prepare_metadata_for_build_wheel(folder, settings=None):
+    made = pathlib.Path(folder, "{name}-{version}.dist-info")
+    made.mkdir()
+    text = "Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n"
+    (made / "METADATA").write_text(text)
+    return made.name
+
+__legacy__ = sys.modules[__name__]
+"""
+
+
+def python_source(name: str, version: str, *, sha256: str, folder: Path) -> Path:
+    """Download a Python package's source archive with pip's own settings; none of it is run.
+
+    Args:
+        name, version: of a package without a builder of its own (no ``pyproject.toml``). pip
+            checks the digest before it looks into the archive, so that this cannot change.
+        sha256: the archive's digest, in hexadecimal.
+        folder: where to put the archive.
+
+    Returns:
+        The archive, ``NAME-VERSION`` with the suffix that it was published with.
+
+    Raises:
+        FetchError: pip is missing, the package cannot be had, or it is not what was expected.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for kept in folder.glob(f"{name}-{version}.*"):
+        if _wrong_digest(kept, sha256, None) is None:
+            return kept
+    with tempfile.TemporaryDirectory(prefix="datadeed-") as temporary:
+        work = Path(temporary)
+        (work / "stand_in" / "setuptools").mkdir(parents=True)
+        (work / "stand_in" / "setuptools" / "__init__.py").touch()
+        builder = work / "stand_in" / "setuptools" / "build_meta.py"
+        builder.write_text(_BUILDER.format(name=name, version=version))
+        (work / "wanted.txt").write_text(f"{name}=={version} --hash=sha256:{sha256}\n")
+        options = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-deps"]
+        options += ["--no-binary=:all:", "--no-build-isolation", "--use-pep517", "--dest=got"]
+        command = [sys.executable, "-m", "pip", "download", *options, "-r", "wanted.txt"]
+        _run(command, work, PYTHONPATH=str(work / "stand_in"))
+        found = next(work.glob(f"got/{name}-{version}.*"), None)
+        if found is None:
+            raise FetchError(f"the source of {name} {version}: pip downloaded nothing")
+        with atomic_path(folder / found.name) as target:
+            shutil.copyfile(found, target)
+    return folder / found.name
+
+
+def _run(command: list[str], folder: Path, **variables: str) -> None:
     title = " ".join([command[0], command[-1] if command[0] == "apt-get" else command[1]])
+    if command[0] == sys.executable:
+        title = " ".join(command[2:4])
     try:
         done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=180, check=False
+            command,
+            cwd=folder,
+            env=os.environ | variables,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise FetchError(f"{title}: not done after {error.timeout:.0f} s") from error
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+        lines = [line for line in lines if line.startswith("ERROR")] or lines
         raise FetchError(f"{title}: {lines[-1][:120]}")

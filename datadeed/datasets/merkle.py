@@ -41,6 +41,42 @@ def leaf(pixels: np.ndarray, label: int) -> bytes:
     return sha.digest()
 
 
+def text_leaf(text: str, label: int) -> bytes:
+    """SHA-256 of a text: ``0x00``, 0, 0 and 1 as uint32, its UTF-8, the label as int64.
+
+    No image has sides of 0 pixels, so that no text is taken for one.
+
+    Returns:
+        32 bytes.
+    """
+    sha = hashlib.sha256(struct.pack("<B3I", 0, 0, 0, 1))
+    sha.update(text.encode())
+    sha.update(struct.pack("<q", label))
+    return sha.digest()
+
+
+def sound_leaf(frames: np.ndarray, rate: int, kind: str, label: int) -> bytes:
+    """SHA-256 of a sound as its file stores it.
+
+    Hashed are ``0x00``; 0, 0, 2, the rate and the number of channels as uint32; how a value is
+    stored, in 4 bytes; the values, frame by frame; and the label as int64.
+
+    Args:
+        frames: (frames, channels) of any number type.
+        rate: in Hz.
+        kind: of a stored value, such as "<i2" (:class:`datadeed.datasets.formats.wav.WavForm`).
+        label: the class number.
+
+    Returns:
+        32 bytes.
+    """
+    head = struct.pack("<B5I4s", 0, 0, 0, 2, rate, frames.shape[1], kind.encode())
+    sha = hashlib.sha256(head)
+    sha.update(np.ascontiguousarray(frames).data)
+    sha.update(struct.pack("<q", label))
+    return sha.digest()
+
+
 def _node(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 

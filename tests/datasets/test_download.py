@@ -1,13 +1,15 @@
 import errno
 import hashlib
 import http.server
+import io
 import os
+import tarfile
 import threading
 
 import pytest
 
 from datadeed.datasets import download as module
-from datadeed.datasets.download import debian_package, download
+from datadeed.datasets.download import debian_package, download, python_source
 from datadeed.errors import FetchError
 
 BODY = os.urandom(300_000)
@@ -169,3 +171,51 @@ def test_debian_package_with_stand_in_programs(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path / "none"))
     with pytest.raises(FetchError, match="apt-get is not installed"):
         debian_package("toy", target)
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    """A folder that pip takes its packages from, and nowhere else; the toy package's digest."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    ran = f"open({str(tmp_path / 'ran')!r}, 'w').close()"
+    files = {"setup.py": f"{ran}\nimport setuptools\nsetuptools.setup()\n", "table.txt": "data"}
+    with tarfile.open(folder / "toy-1.5.tar.gz", "w:gz") as archive:
+        for name, text in files.items():
+            info = tarfile.TarInfo(f"toy-1.5/{name}")
+            info.size = len(text)
+            archive.addfile(info, io.BytesIO(text.encode()))
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return hashlib.sha256((folder / "toy-1.5.tar.gz").read_bytes()).hexdigest()
+
+
+def test_a_package_is_fetched_and_kept_but_never_run(tmp_path, index, monkeypatch):
+    path = python_source("toy", "1.5", sha256=index, folder=tmp_path / "cache")
+    assert path == tmp_path / "cache" / "toy-1.5.tar.gz"
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == index
+    assert not (tmp_path / "ran").exists()
+    monkeypatch.setattr(module.subprocess, "run", lambda *_, **__: pytest.fail("it was kept"))
+    assert python_source("toy", "1.5", sha256=index, folder=tmp_path / "cache") == path
+
+
+def test_a_package_with_other_bytes_is_refused_before_it_is_opened(tmp_path, index):
+    with pytest.raises(FetchError, match="pip download: ERROR") as caught:
+        python_source("toy", "1.5", sha256="0" * 64, folder=tmp_path / "cache")
+    assert "\n" not in str(caught.value)
+    assert list((tmp_path / "cache").iterdir()) == []
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_package_that_is_nowhere_is_one_line(tmp_path, index, monkeypatch):
+    with pytest.raises(FetchError, match=r"pip download: .*absent"):
+        python_source("absent", "1.5", sha256=index, folder=tmp_path / "cache")
+    bare = tmp_path / "python"
+    bare.write_text("#!/bin/sh\necho python: No module named pip >&2\nexit 1\n")
+    bare.chmod(0o755)
+    monkeypatch.setattr(module.sys, "executable", str(bare))
+    with pytest.raises(FetchError, match="pip download: python: No module named pip"):
+        python_source("toy", "1.5", sha256=index, folder=tmp_path / "cache")

@@ -1,5 +1,6 @@
 import json
 import sys
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -49,6 +50,7 @@ def test_the_table_has_every_model_of_every_variant(studied, monkeypatch):
     assert (marked["base"], marked["bare"]) == (15, 7)  # of 60 rows
     assert table["ba"].between(0, 1).all()
     drawn = (studied.root / studied.parameters["results"] / "ubw-c-study.svg").read_text()
+    assert ElementTree.fromstring(drawn).tag == "{http://www.w3.org/2000/svg}svg"
     assert all(f">{name}<" in drawn for name in ("base", "bare", "small", "last-surrogate"))
     assert not (studied.root / "data/checkpoints").exists() or not list(
         (studied.root / "data/checkpoints").iterdir()

@@ -1,18 +1,44 @@
-"""Formats people publish labelled images in: read, streamed and written under one interface.
+"""Formats people publish labelled data in: read, streamed and written under one interface.
 
 A format is a module with ``matches``, ``chunks`` and ``write``; a new one is one more entry in
 :data:`FORMATS`.
 """
 
+import inspect
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Protocol
 
 from datadeed.datasets.dataset import Dataset
-from datadeed.datasets.formats import cifar_pickle, huggingface, idx, imagefolder, npz
+from datadeed.datasets.formats import (
+    cifar_pickle,
+    csv_table,
+    huggingface,
+    idx,
+    imagefolder,
+    jsonl,
+    npz,
+    text_parquet,
+)
+from datadeed.datasets.formats.audio import AUDIO_FORMATS
 from datadeed.datasets.formats.blocks import Blocks, collect
 from datadeed.errors import DatasetError
 
-__all__ = ["FORMATS", "Blocks", "Format", "chunks", "collect", "detect", "read", "write"]
+__all__ = [
+    "AUDIO_FORMATS",
+    "FORMATS",
+    "IMAGE_FORMATS",
+    "TEXT_FORMATS",
+    "Blocks",
+    "Format",
+    "check_options",
+    "chunks",
+    "collect",
+    "detect",
+    "known_options",
+    "read",
+    "write",
+]
 
 
 class Format(Protocol):
@@ -21,22 +47,33 @@ class Format(Protocol):
     def matches(self, path: Path) -> bool:
         """Whether ``path`` looks like this format; cheap, and nothing is decoded."""
 
-    def chunks(
-        self, path: Path, *, split: str | None = None, size: int | None = None, **options: Any
-    ) -> Blocks:
-        """Stream one split."""
+    def chunks(self, path: Path, *, split: str | None = None, **options: Any) -> Blocks:
+        """Stream one split; its keywords are the options that the format knows."""
 
     def write(self, dataset: Dataset, path: Path, *, split: str | None = None) -> None:
         """Write one split, atomically."""
 
 
-# In the order of detection: the more telling names first.
-FORMATS: dict[str, Any] = {
+IMAGE_FORMATS: dict[str, Any] = {
     "cifar_pickle": cifar_pickle,
     "idx": idx,
     "huggingface": huggingface,
     "npz": npz,
     "imagefolder": imagefolder,
+}
+TEXT_FORMATS: dict[str, Any] = {
+    "text_parquet": text_parquet,
+    "csv": csv_table,
+    "jsonl": jsonl,
+}
+# In the order of detection: the more telling names first. Of Parquet, the schema decides; a folder
+# with images or clips may hold tables too, which describe them.
+FORMATS: dict[str, Any] = {
+    "text_parquet": text_parquet,
+    "parquet_audio": AUDIO_FORMATS["parquet_audio"],
+    **IMAGE_FORMATS,
+    **AUDIO_FORMATS,
+    **TEXT_FORMATS,
 }
 
 
@@ -61,6 +98,29 @@ def _module(name: str) -> Format:
     return module
 
 
+def known_options() -> set[str]:
+    """The options that one format or another knows."""
+    return {name for module in FORMATS.values() for name in _options(module.chunks)}
+
+
+def _options(reader: Callable[..., Any]) -> set[str]:
+    return set(inspect.signature(reader).parameters) - {"path", "source", "split", "format"}
+
+
+def check_options(format: str, options: Collection[str], reader: Callable[..., Any]) -> None:
+    """Check that a format's reader knows the options.
+
+    Raises:
+        DatasetError: it does not.
+    """
+    known = _options(reader)
+    if unknown := sorted(set(options) - known):
+        raise DatasetError(
+            f"format {format!r} has no option {unknown[0]!r} here: it knows "
+            f"{', '.join(sorted(known)) or 'none'}"
+        )
+
+
 def chunks(
     path: str | Path,
     *,
@@ -69,22 +129,27 @@ def chunks(
     size: int | None = None,
     **options: Any,
 ) -> Blocks:
-    """Stream one split in blocks of about 16 MiB of pixels, in source order.
+    """Stream one split in source order, in blocks of about 16 MiB of pixels or 8192 texts.
 
     Args:
         path: a file or folder.
         format: a name in :data:`FORMATS`; found out if not given.
         split: ``train``, ``test`` or ``validation``; not needed where there is only one.
-        size: scale the shorter side and cut out the centre, to (size, size).
+        size: of images: scale the shorter side and cut out the centre, to (size, size).
         options: what only this format knows (``classes`` of ``imagefolder``).
 
     Raises:
-        DatasetError: the format is unknown, or the data cannot be used; the line names the file.
+        DatasetError: the format or an option is unknown, or the data cannot be used; the line
+            names the file.
     """
     path = Path(path)
     if not path.exists():
         raise DatasetError(f"{path} does not exist: correct the path")
-    return _module(format or detect(path)).chunks(path, split=split, size=size, **options)
+    format = format or detect(path)
+    reader = _module(format).chunks
+    options |= {} if size is None else {"size": size}
+    check_options(format, options, reader)
+    return reader(path, split=split, **options)
 
 
 def read(

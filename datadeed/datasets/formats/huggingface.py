@@ -81,7 +81,7 @@ def listing(path: Path, *, split: str | None = None) -> Listing:
     files = everything if path.is_file() else _of_split(everything, split, path)
     image, label = _columns(files[0])
     labels = np.concatenate([_labels(file, label) for file in files])
-    classes = _class_names(files[0], label)
+    classes = class_names(files[0], label)
     if not classes:  # a class may be missing from one split, so all splits are counted
         classes = numbered(1 + max(int(_labels(file, label).max()) for file in everything))
     check_labels(torch.from_numpy(labels), classes, str(path))
@@ -182,7 +182,7 @@ def _columns(file: Path) -> tuple[str, str]:
     return image, label
 
 
-def _class_names(file: Path, label: str) -> tuple[str, ...]:
+def class_names(file: Path, label: str) -> tuple[str, ...]:
     """The class names in the schema's metadata; none if it has none."""
     with reading(file) as opened:
         metadata = opened.schema_arrow.metadata or {}

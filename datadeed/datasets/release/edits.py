@@ -1,14 +1,17 @@
 """The owner's edits: asked for row by row, checked, and counted."""
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+import copy
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from datadeed.errors import DatasetError
 
-Edit = Callable[[int, np.ndarray, int], "tuple[np.ndarray, int] | None"]
+# Of a row, its sample as the file holds it (an array, or a text) and its label.
+Edit = Callable[[int, Any, int], "tuple[Any, int] | None"]
 
 
 @dataclass(frozen=True)
@@ -16,15 +19,16 @@ class Release:
     """What a release changed, and what of it can be seen or was lost.
 
     Attributes:
-        edited: rows whose pixels or label changed.
+        edited: rows whose sample or label changed.
         relabelled: rows whose label changed; ``renamed`` of them have a new file name too.
         recoded: rows without an edit whose image file was written again with the same pixels,
             so that edited ones do not stand out by their encoder.
         odd_rows: edited rows whose image file has other headers than before (a grey JPEG became
-            colour, say).
+            colour, say), or whose text is written otherwise than the file's others (in quotes, in
+            a CSV that has no quotes around texts).
         listed_in: files, copied as they were, that name an image whose label changed.
         max_difference: largest difference between a wanted and a released pixel value, 0 to 255;
-            0 without JPEG.
+            0 without JPEG, and of texts and clips, which are released as wanted.
         mean_difference: the mean absolute difference over all values of the edited images.
         mark_difference: the same over the values that the edits changed: the damage to the marks.
     """
@@ -83,26 +87,33 @@ class Edits:
         self._edit, self._on_rows, self._edited = edit, on_rows, 0
         self._largest, self._sums, self._counts = 0, [0, 0], [0, 0]
 
-    def ask(self, row: int, pixels: np.ndarray) -> np.ndarray | None:
-        """The row's new pixels, or None if they stay; a new label goes to ``moved``.
+    def ask(self, row: int, sample: Any) -> Any | None:
+        """The row's new sample, or None if it stays; a new label goes to ``moved``.
+
+        Args:
+            row: its number.
+            sample: (H, W, C) uint8 pixels, (frames, channels) sound of any dtype, or a str.
 
         Raises:
-            DatasetError: the owner's function returned another shape or dtype, or no class number.
+            DatasetError: the owner's function returned another kind of sample, or no class number.
         """
         label = int(self.labels[row])
-        answer = self._edit(row, pixels.copy(), label)
+        answer = self._edit(row, copy.copy(sample), label)
         if answer is None:
             return None
         new, wanted = answer
-        if not isinstance(new, np.ndarray) or new.shape != pixels.shape or new.dtype != np.uint8:
-            raise DatasetError(f"the edit of row {row} did not return uint8 pixels as it was given")
+        if _kind(new) != _kind(sample):
+            raise DatasetError(
+                f"the edit of row {row} did not return {_kind(sample)[0]} as it was given"
+            )
         if not 0 <= wanted < len(self.classes):
             raise DatasetError(
                 f"the edit of row {row} returned label {wanted}: there are {len(self.classes)}"
             )
         if wanted != label:
             self.moved[row] = int(wanted)
-        changed = not np.array_equal(new, pixels)
+        # NumPy takes texts that differ in closing NULs for equal.
+        changed = new != sample if isinstance(sample, str) else not np.array_equal(new, sample)
         self._edited += changed or wanted != label
         return new if changed else None
 
@@ -139,6 +150,14 @@ class Edits:
         )
 
 
+def _kind(sample: object) -> tuple[str, tuple[int, ...]]:
+    """What a sample is, in words, and its shape."""
+    if isinstance(sample, np.ndarray):
+        image = sample.ndim == 3 and sample.dtype == np.uint8
+        return f"{sample.dtype} {'pixels' if image else 'samples'}", sample.shape
+    return ("a text" if isinstance(sample, str) else type(sample).__name__), ()
+
+
 @dataclass(frozen=True)
 class Job:
     """What a format's writer needs to know.
@@ -148,6 +167,7 @@ class Job:
         content: where the copy of ``source`` is made.
         edits: the edits.
         generator: draws file names.
+        options: what only this format knows.
     """
 
     source: Path
@@ -155,6 +175,7 @@ class Job:
     content: Path
     edits: Edits
     generator: np.random.Generator
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def place(self, path: Path) -> Path:
         """Where the copy of a path in the source goes."""

@@ -1,77 +1,44 @@
 """The decoded items of one split, one by one and of any size."""
 
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
 from datadeed.datasets import formats
 from datadeed.datasets.formats import huggingface, imagefolder, images
+from datadeed.datasets.release.clips import CLIP_OPENERS
+from datadeed.datasets.release.rows import Item, Items
+from datadeed.datasets.release.texts import TEXT_OPENERS
 from datadeed.errors import DatasetError
 
-
-class Item(NamedTuple):
-    """One row: its number in the source's order, (H, W, C) uint8 pixels, its class number."""
-
-    row: int
-    pixels: np.ndarray
-    label: int
+__all__ = ["Item", "Items", "items"]
 
 
-class Items:
-    """One split of a source, in the source's own row order; iterate as often as needed.
-
-    Attributes:
-        format: the format's name.
-        classes: the class names, in label order.
-        labels: (N,) int64.
-        channels: 1 if every image is grey, else 3.
-    """
-
-    def __init__(
-        self,
-        format: str,
-        classes: tuple[str, ...],
-        labels: np.ndarray,
-        channels: int,
-        stream: Callable[[], Iterator[np.ndarray]],
-    ):
-        self.format, self.classes, self.labels, self.channels = format, classes, labels, channels
-        self._stream = stream
-
-    @property
-    def rows(self) -> int:
-        """How many rows there are."""
-        return len(self.labels)
-
-    def __iter__(self) -> Iterator[Item]:
-        rows = zip(self._stream(), self.labels.tolist(), strict=True)
-        for row, (pixels, label) in enumerate(rows):
-            yield Item(row, pixels, label)
-
-
-def items(source: str | Path, *, split: str | None = None, format: str | None = None) -> Items:
-    """Open one split; images may differ in size, and are decoded as they are asked for.
+def items(
+    source: str | Path, *, split: str | None = None, format: str | None = None, **options: Any
+) -> Items:
+    """Open one split; samples may differ in size, and are decoded as they are asked for.
 
     Args:
         source: a file or folder in one of the formats; archives are for :func:`formats.chunks`.
         split: the split to read; not needed where there is only one.
         format: a name in :data:`datadeed.datasets.formats.FORMATS`; found out if not given.
+        options: what only this format knows.
 
     Raises:
-        DatasetError: the format is unknown, the source is an archive, or the data cannot be used.
-            While iterating: an image is unreadable.
+        DatasetError: the format or an option is unknown, the source is an archive, or the data
+            cannot be used. While iterating: a sample is unreadable.
     """
     source = Path(source)
     if formats.archives.is_archive(source):
         raise DatasetError(f"{source} is an archive: unpack it and name the folder")
     format = format or formats.detect(source)
-    if format == "imagefolder":
-        return _folder(source, split)
-    if format == "huggingface":
-        return _parquet(source, split)
-    return _arrays(source, split, format)
+    opener = _OPENERS.get(format) or functools.partial(_arrays, format=format)
+    formats.check_options(format, options, opener)
+    return opener(source, split, **options)
 
 
 def _folder(source: Path, split: str | None) -> Items:
@@ -108,3 +75,11 @@ def _arrays(source: Path, split: str | None, format: str) -> Items:
             yield from block.samples.permute(0, 2, 3, 1).numpy()
 
     return Items(format, blocks[0].classes, labels, blocks[0].shape[0], stream)
+
+
+_OPENERS: dict[str, Callable[..., Items]] = {
+    "imagefolder": _folder,
+    "huggingface": _parquet,
+    **TEXT_OPENERS,
+    **CLIP_OPENERS,
+}

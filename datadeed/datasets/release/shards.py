@@ -40,27 +40,29 @@ def write(job: Job, redrawing: Redrawing) -> None:
     columns = _columns(found, edits.moved) if edits.moved else {}
     first = 0
     for file in found.files:
-        schema, options = _form(file)
+        schema, options = form_of(file)
         with pq.ParquetWriter(job.place(file), schema, **options) as writer:
-            for table in _row_groups(file):
+            for table in row_groups(file):
                 rows = range(first, first + len(table))
-                new = _set(table, found.image, _images(table[found.image], rows, redrawing, names))
+                new = with_column(
+                    table, found.image, _images(table[found.image], rows, redrawing, names)
+                )
                 for name, values in columns.items():
                     old = table[name]
                     replaced = pa.array(_replaced(old.to_pylist(), rows, values), old.type)
-                    new = _set(new, name, replaced)
+                    new = with_column(new, name, replaced)
                 writer.write_table(new, row_group_size=max(1, len(table)))
                 first += len(table)
         shutil.copystat(file, job.place(file))
 
 
-def _row_groups(file: Path) -> Iterator[pa.Table]:
+def row_groups(file: Path) -> Iterator[pa.Table]:
     with huggingface.reading(file) as opened:
         for group in range(opened.num_row_groups):
             yield opened.read_row_group(group)
 
 
-def _form(file: Path) -> tuple[pa.Schema, dict[str, Any]]:
+def form_of(file: Path) -> tuple[pa.Schema, dict[str, Any]]:
     """The schema, and the writer's settings that give the same kind of file."""
     with huggingface.reading(file) as opened:
         schema, metadata = opened.schema_arrow, opened.metadata
@@ -112,7 +114,7 @@ def _replaced(values: list[Any], rows: range, new: dict[int, Any]) -> list[Any]:
     return [new.get(row, value) for row, value in zip(rows, values, strict=True)]
 
 
-def _set(table: pa.Table, name: str, column: pa.Array | pa.ChunkedArray) -> pa.Table:
+def with_column(table: pa.Table, name: str, column: pa.Array | pa.ChunkedArray) -> pa.Table:
     position = table.schema.get_field_index(name)
     return table.set_column(position, table.schema.field(position), column)
 

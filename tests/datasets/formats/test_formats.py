@@ -44,7 +44,7 @@ def test_cifar_round_trip(dataset):
         assert equal(formats.read(folder), dataset)
 
 
-@pytest.mark.parametrize("name", formats.FORMATS)
+@pytest.mark.parametrize("name", formats.IMAGE_FORMATS)
 def test_two_splits_live_in_one_place(tmp_path, name):
     shape = {"idx": (1, 32, 32)}.get(name, (3, 32, 32))
     train, test = toy(9, shape, seed=1), toy(4, shape, seed=2)
@@ -61,7 +61,7 @@ def test_two_splits_live_in_one_place(tmp_path, name):
         assert equal(formats.read(path, split="test"), test)
 
 
-@pytest.mark.parametrize("name", formats.FORMATS)
+@pytest.mark.parametrize("name", formats.IMAGE_FORMATS)
 def test_size_scales_and_rows_are_known_before_decoding(tmp_path, name):
     shape = {"idx": (1, 32, 32)}.get(name, (3, 32, 32))
     dataset = toy(5, shape)
@@ -76,7 +76,7 @@ def test_size_scales_and_rows_are_known_before_decoding(tmp_path, name):
     assert abs(scaled.samples.float().mean() - dataset.samples.float().mean()) < 4
 
 
-@pytest.mark.parametrize("name", formats.FORMATS)
+@pytest.mark.parametrize("name", formats.IMAGE_FORMATS)
 def test_one_class_is_refused(tmp_path, name, unchecked):
     shape = (1, 32, 32) if name == "idx" else (3, 32, 32)
     path = tmp_path / PLACES.get(name, "set")
@@ -98,7 +98,7 @@ def test_labels_out_of_range_are_refused(tmp_path, name, unchecked):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", formats.FORMATS)
+@pytest.mark.parametrize("name", formats.IMAGE_FORMATS)
 def test_a_full_disk_leaves_the_earlier_release_whole(tmp_path, name, monkeypatch):
     shape = {"idx": (1, 32, 32)}.get(name, (3, 32, 32))
     path = tmp_path / PLACES.get(name, "set")

@@ -82,7 +82,7 @@ def test_damaged_files_are_one_line(tmp_path, damage):
 def test_other_parquet_is_refused_by_what_it_lacks(tmp_path):
     pq.write_table(pa.table({"text": ["a"], "label": [0]}), tmp_path / "train.parquet")
     with pytest.raises(DatasetError, match="columns text, label"):
-        formats.read(tmp_path)
+        formats.read(tmp_path, format="huggingface")
     write_dataset(toy(), tmp_path / "train.parquet")
     with pytest.raises(DatasetError, match="not struct<bytes, path>"):
         formats.read(tmp_path)

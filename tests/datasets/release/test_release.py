@@ -12,7 +12,7 @@ from datadeed.errors import DatadeedError, DatasetError
 from tests.datasets.formats.format_toys import equal
 from tests.datasets.release.release_toys import invert, run, snapshot, source, wanted
 
-EVERY = pytest.mark.parametrize("name", formats.FORMATS)
+EVERY = pytest.mark.parametrize("name", formats.IMAGE_FORMATS)
 
 
 @EVERY

@@ -2,42 +2,13 @@ import hashlib
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from datadeed.datasets import Dataset, formats, sources
+from datadeed.datasets import formats, sources
 from datadeed.datasets.formats import idx
-from datadeed.datasets.sources import open_splits
+from datadeed.datasets.sources import images, open_splits
 from datadeed.errors import DatasetError, FetchError, ParameterError
-
-TEN = tuple(map(str, range(10)))
-
-
-def toy(n=20, shape=(3, 32, 32), classes=TEN, seed=0) -> Dataset:
-    draw = torch.Generator().manual_seed(seed)
-    samples = torch.randint(0, 256, (n, *shape), generator=draw, dtype=torch.uint8)
-    return Dataset(samples, torch.arange(n) % len(classes), torch.arange(n), classes)
-
-
-def publish(path, form, shape=(3, 32, 32), classes=TEN, names=("train", "test")):
-    """Both splits of a toy dataset on disk."""
-    made = [toy(20, shape, classes, 1), toy(10, shape, classes, 2)]
-    for data, name in zip(made, names, strict=True):
-        formats.write(data, path, format=form, split=name)
-    return made
-
-
-def opened(source, tmp_path, *local, **options):
-    splits = open_splits(source, options=options, cache=tmp_path / "cache", local=local)
-    assert list(splits) == ["train", "test"]
-    rows = {name: blocks.rows for name, blocks in splits.items()}
-    read = [formats.collect(blocks, name) for name, blocks in splits.items()]
-    assert [len(data) for data in read] == list(rows.values())
-    return read
-
-
-def same(read, made):
-    return all(torch.equal(one.samples, two.samples) for one, two in zip(read, made, strict=True))
+from tests.datasets.sources.source_toys import TEN, opened, publish, same, toy
 
 
 @pytest.fixture
@@ -49,8 +20,8 @@ def offline(monkeypatch):
         tried.append(what)
         raise FetchError(f"{what[:60]} cannot be reached (offline)")
 
-    monkeypatch.setattr(sources, "download", refuse)
-    monkeypatch.setattr(sources, "debian_package", refuse)
+    monkeypatch.setattr(images, "download", refuse)
+    monkeypatch.setattr(images, "debian_package", refuse)
     return tried
 
 
@@ -61,7 +32,7 @@ def published(monkeypatch):
     for name, data in zip(("train", "test"), made, strict=True):
         for kind, array in (("images", data.samples[:, 0]), ("labels", data.labels)):
             digest = hashlib.sha256(idx.encode(array.numpy().astype(np.uint8))).hexdigest()
-            monkeypatch.setitem(sources.FASHION_MNIST, (name, kind), digest)
+            monkeypatch.setitem(images.FASHION_MNIST, (name, kind), digest)
     return made
 
 
@@ -93,7 +64,7 @@ def test_fashion_mnist_from_the_package_is_kept(tmp_path, monkeypatch, published
         assert name == "dataset-fashion-mnist"
         publish(folder / "usr" / "share" / "datasets" / "x", "idx", (1, 28, 28))
 
-    monkeypatch.setattr(sources, "debian_package", unpack)
+    monkeypatch.setattr(images, "debian_package", unpack)
     assert same(opened("fashion-mnist", tmp_path), published)
     assert len(offline) == 1
     assert same(opened("fashion-mnist", tmp_path), published)  # from the cache now
@@ -109,7 +80,7 @@ def test_fashion_mnist_from_torchvisions_address(tmp_path, monkeypatch, publishe
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes((tmp_path / "server" / path.name).read_bytes())
 
-    monkeypatch.setattr(sources, "download", fetch)
+    monkeypatch.setattr(images, "download", fetch)
     assert same(opened("fashion-mnist", tmp_path), published)
 
 
@@ -133,9 +104,9 @@ def test_cifar10_from_torchvisions_archive(tmp_path, monkeypatch):
         with tarfile.open(path, "w:gz") as file:
             file.add(tmp_path / "cifar-10-batches-py", "cifar-10-batches-py")
 
-    monkeypatch.setattr(sources, "download", fetch)
+    monkeypatch.setattr(images, "download", fetch)
     assert same(opened("cifar10", tmp_path), made)
-    monkeypatch.setattr(sources, "download", lambda *_, **__: pytest.fail("it was in the cache"))
+    monkeypatch.setattr(images, "download", lambda *_, **__: pytest.fail("it was in the cache"))
     assert same(opened("cifar10", tmp_path), made)
 
 
@@ -189,45 +160,27 @@ def test_classes_that_make_no_sense(tmp_path, classes):
         opened("imagenet-subset", tmp_path, classes=classes)
 
 
+@pytest.mark.parametrize(
+    "inside", ["caltech-256/256_ObjectCategories", "256_ObjectCategories", "caltech-256"]
+)
+def test_caltech_tests_on_every_fifth_image_of_a_class(tmp_path, inside):
+    for name, count in (("001.ak47", 11), ("002.american-flag", 5)):
+        folder = tmp_path / inside / name
+        folder.mkdir(parents=True)
+        for number in range(1, count + 1):
+            shade = np.full((20 + number, 30), number, np.uint8)
+            Image.fromarray(shade).save(folder / f"{name[:3]}_{number:04d}.jpg", quality=100)
+    train, test = opened("caltech-256", tmp_path, tmp_path, size=8)
+    assert train.classes == ("001.ak47", "002.american-flag")
+    assert train.shape == (3, 8, 8)
+    assert test.samples[:, 0, 0, 0].tolist() == [5, 10, 5]
+    assert (len(train), len(set(train.index.tolist() + test.index.tolist()))) == (13, 16)
+    with pytest.raises(DatasetError, match="'size'"):
+        opened("caltech-256", tmp_path, path=str(tmp_path / inside))
+
+
 def test_a_source_found_nowhere_is_one_line(tmp_path, offline):
-    for source in ("fashion-mnist", "cifar10", "imagenet-subset"):
+    for source in ("fashion-mnist", "cifar10", "imagenet-subset", "caltech-256"):
         with pytest.raises(FetchError, match=f"{source} was not found; tried: ") as caught:
             opened(source, tmp_path, tmp_path)
         assert "\n" not in str(caught.value)
-
-
-def test_folder_reads_any_format(tmp_path):
-    for form in formats.FORMATS:
-        shape = (1, 32, 32) if form == "idx" else (3, 32, 32)
-        path = tmp_path / (f"{form}.npz" if form == "npz" else form)
-        made = publish(path, form, shape)
-        assert same(opened("folder", tmp_path, path=str(path)), made)
-    publish(tmp_path / "named", "huggingface", names=("fit", "held"))
-    options = {"format": "huggingface", "train": "fit", "test": "held", "size": 16}
-    assert opened("folder", tmp_path, path=str(tmp_path / "named"), **options)[0].shape[1] == 16
-
-
-def test_splits_must_fit_each_other(tmp_path):
-    formats.write(toy(), tmp_path / "a", format="imagefolder", split="train")
-    formats.write(toy(classes=("x", "y")), tmp_path / "a", format="imagefolder", split="test")
-    with pytest.raises(DatasetError, match="10 classes for training but 2"):
-        opened("folder", tmp_path, path=str(tmp_path / "a"))
-    formats.write(toy(), tmp_path / "b", format="imagefolder", split="train")
-    formats.write(toy(shape=(1, 32, 32)), tmp_path / "b", format="imagefolder", split="test")
-    with pytest.raises(DatasetError, match="test images of"):
-        opened("folder", tmp_path, path=str(tmp_path / "b"))
-
-
-@pytest.mark.parametrize(
-    ("source", "options", "words"),
-    [
-        ("svhn", {}, "no source 'svhn'"),
-        ("cifar10", {"sise": 3}, "no option 'sise'"),
-        ("cifar10", {"size": 0}, "option 'size'"),
-        ("cifar10", {"size": "big"}, "option 'size'"),
-        ("folder", {}, "needs option 'path'"),
-    ],
-)
-def test_parameters_that_make_no_sense(tmp_path, source, options, words):
-    with pytest.raises(ParameterError, match=words):
-        opened(source, tmp_path, **options)

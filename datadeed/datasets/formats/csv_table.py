@@ -1,0 +1,245 @@
+"""CSV and TSV: a line of column names, then one text and its label a record (RFC 4180).
+
+Fields with delimiters, quotes or line breaks stand in double quotes, with quotes doubled. Fields of
+a CSV may also be parted by semicolons, tabs or bars. A TSV may do without quotes altogether
+(GLUE's do): its quotes are text if they do not pair up within a field.
+"""
+
+import itertools
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from datadeed.datasets.dataset import Dataset
+from datadeed.datasets.formats import text_table
+from datadeed.datasets.formats.blocks import Blocks
+from datadeed.datasets.formats.text_columns import Columns, choose_columns
+from datadeed.datasets.formats.text_files import TextFile, split_files
+from datadeed.datasets.formats.text_table import Listing, Record, Span
+from datadeed.datasets.formats.text_writing import write_split
+from datadeed.errors import DatasetError
+
+SUFFIXES = (".csv", ".tsv")
+# To the quote that ends a field; pairs are part of it. Possessive: a pair is never half an end.
+_CLOSING = re.compile('[^"]*+(?:""[^"]*+)*+"')
+_QUOTED = re.compile('"[^"]*+(?:""[^"]*+)*+"')
+
+
+Scanned = tuple[int, str, list[Span]]
+
+
+class Dialect(NamedTuple):
+    """What parts fields, and whether double quotes may enclose them."""
+
+    delimiter: str
+    quotes: bool
+
+
+def matches(path: Path) -> bool:
+    """Whether ``path`` is a CSV or TSV file or a folder of splits in such."""
+    return bool(split_files(path, SUFFIXES))
+
+
+def chunks(
+    path: Path,
+    *,
+    split: str | None = None,
+    text: str | Sequence[str] | None = None,
+    label: str | None = None,
+    encoding: str | None = None,
+    drop_empty: bool = False,
+) -> Blocks:
+    """Stream one split; arguments and errors as :func:`text_table.listing`."""
+    options: dict[str, Any] = {"text": text, "label": label, "encoding": encoding}
+    return text_table.chunks(listing(path, split, drop_empty=drop_empty, **options))
+
+
+def listing(path: Path, split: str | None, **options: Any) -> Listing:
+    """The rows of one split; arguments and errors as :func:`text_table.listing`."""
+    return text_table.listing(CsvTable, SUFFIXES, path, split, **options)
+
+
+def write(dataset: Dataset, path: Path, *, split: str | None = None) -> None:
+    """Write columns ``text`` and ``label`` (class names), atomically; a reader sorts the classes.
+
+    Raises:
+        DatasetError: the samples are no texts, or a class name is blank.
+    """
+    tabs = Dialect("\t" if path.suffix.lower() == ".tsv" else ",", True)
+
+    def line(text: str, name: str) -> str:
+        fields = [quoted(one) if needs_quotes(one, tabs) else one for one in (text, name)]
+        return tabs.delimiter.join(fields) + "\n"
+
+    write_split(dataset, path, split, SUFFIXES, head=line("text", "label"), line=line)
+
+
+def quoted(text: str) -> str:
+    """A text as a field in quotes."""
+    return '"' + text.replace('"', '""') + '"'
+
+
+def needs_quotes(text: str, dialect: Dialect) -> bool:
+    """Whether a text is misread as a field without quotes."""
+    return any(mark in text for mark in (dialect.delimiter, '"', "\r", "\n"))
+
+
+class CsvTable:
+    """One CSV or TSV file.
+
+    Args:
+        file: the file.
+        text, label: the columns, as in :func:`choose_columns`.
+
+    Attributes:
+        file: as given.
+        columns: those that are read.
+        dialect: found out.
+
+    Raises:
+        DatasetError: the file is empty, or its columns are missing or unclear.
+    """
+
+    def __init__(self, file: TextFile, text: str | Sequence[str] | None, label: str | None):
+        self.file = file
+        self._read_head(lambda names: choose_columns(names, file.path, text=text, label=label))
+
+    def names(self) -> list[str]:
+        """The names of all columns; one that repeats carries its place too."""
+        return self._names
+
+    def head(self) -> str:
+        """The line of column names, and blank lines before it."""
+        return self._head
+
+    def value(self, field: str) -> str:
+        """A field without its quotes."""
+        if self.dialect.quotes and field.startswith('"'):
+            return field[1:-1].replace('""', '"')
+        return field
+
+    def records(self) -> Iterator[Record]:
+        """The records after the line of column names.
+
+        Raises:
+            DatasetError: a record has fields too many or too few, or a quote is out of place.
+        """
+        names = self.names()
+        for line, raw, spans in itertools.islice(scan(self.file, self.dialect), self._before, None):
+            if spans and len(spans) != len(names):
+                raise DatasetError(
+                    f"{self.file.path} line {line} has {len(spans)} fields, but there are "
+                    f"{len(names)} columns: correct it (a text with {self.dialect.delimiter!r} or "
+                    "line breaks needs quotes)"
+                )
+            yield Record(line, raw, dict(zip(names, spans, strict=False)))
+
+    def _read_head(self, choose: Callable[[list[str]], Columns]) -> None:
+        """Find the dialect in which the first line names the columns."""
+        failures = []
+        tabs = self.file.path.suffix.lower() == ".tsv"
+        for delimiter in "\t" if tabs else ",;\t|":
+            self.dialect = Dialect(delimiter, not tabs or _pairs_quotes(self.file))
+            names: list[str] = []
+            try:
+                head = list(_to_first_record(scan(self.file, self.dialect)))
+                _, line, spans = head[-1] if head else (1, "", [])
+                names = [self.value(line[start:stop]) for start, stop in spans]
+                self.columns = choose(names)
+            except DatasetError as error:
+                failures.append((len(names), str(error)))  # the error itself would keep files open
+                continue
+            self._names, self._before = _distinct(names), len(head)
+            self._head = "".join(raw for _, raw, _ in head)
+            return
+        # Of the delimiter that parts the line at all.
+        raise DatasetError(max(failures, key=lambda failure: failure[0])[1])
+
+
+def _to_first_record(scanned: Iterator[Scanned]) -> Iterator[Scanned]:
+    for one in scanned:
+        yield one
+        if one[2]:
+            return
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names; one that repeats carries its place too."""
+    return [
+        name if names.count(name) == 1 else f"{name} ({number})"
+        for number, name in enumerate(names, 1)
+    ]
+
+
+def _pairs_quotes(file: TextFile) -> bool:
+    """Whether the quotes of a TSV enclose fields, rather than being part of them."""
+    width, odd = None, False
+    for line in file.lines():
+        fields = line.rstrip("\r\n").split("\t")
+        if fields == [""]:
+            continue
+        if width not in (None, len(fields)):
+            return True  # tabs or line breaks in quotes
+        width = len(fields)
+        odd = odd or any(one.startswith('"') and not _QUOTED.fullmatch(one) for one in fields)
+    return not odd
+
+
+def scan(file: TextFile, dialect: Dialect) -> Iterator[Scanned]:
+    """Each record's first line number, characters and fields' places; a blank line has no fields.
+
+    Raises:
+        DatasetError: a quote never ends, or ends before its field does.
+    """
+    lines = enumerate(file.lines(), 1)
+    for number, line in lines:
+        body = line.rstrip("\r\n")
+        if dialect.quotes and '"' in body:
+            yield (number, *_scan_quoted(file, dialect.delimiter, number, line, lines))
+            continue
+        spans, start = [], 0
+        for field in body.split(dialect.delimiter) if body else ():
+            spans.append((start, start + len(field)))
+            start += len(field) + 1
+        yield number, line, spans
+
+
+def _scan_quoted(
+    file: TextFile, delimiter: str, number: int, line: str, lines: Iterator[tuple[int, str]]
+) -> tuple[str, list[Span]]:
+    """One record with quotes, from its first line on."""
+    parts, spans = [line], []
+    base = at = 0  # where the line begins in the record, where the field does in the line
+    while True:
+        start, opened = base + at, number
+        if line.startswith('"', at):
+            closing = _CLOSING.match(line, at + 1)
+            while closing is None:
+                base += len(line)
+                number, line = next(lines, (0, ""))
+                if not line:
+                    raise DatasetError(
+                        f"{file.path} line {opened} opens a quote that never ends: close it, or "
+                        "double a quote that is part of a text"
+                    )
+                parts.append(line)
+                closing = _CLOSING.match(line)
+            at = closing.end()
+        else:
+            at = _end(line, delimiter, at)
+        spans.append((start, base + at))
+        if line[at : at + 1] in ("", "\r", "\n"):
+            return "".join(parts), spans
+        if line[at] != delimiter:
+            raise DatasetError(
+                f"{file.path} line {number} goes on after a closing quote (with "
+                f"{line[at : at + 20]!r}): double a quote that is part of a text"
+            )
+        at += 1
+
+
+def _end(line: str, delimiter: str, at: int) -> int:
+    """Where a field without quotes ends."""
+    end = line.find(delimiter, at)
+    return len(line.rstrip("\r\n")) if end < 0 else end

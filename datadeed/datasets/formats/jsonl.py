@@ -1,0 +1,149 @@
+"""JSON Lines: one object a line, with a text and a label among its keys."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from datadeed.datasets.dataset import Dataset
+from datadeed.datasets.formats import text_table
+from datadeed.datasets.formats.blocks import Blocks, reason
+from datadeed.datasets.formats.text_columns import choose_columns
+from datadeed.datasets.formats.text_files import TextFile, split_files
+from datadeed.datasets.formats.text_table import Listing, Record, Span
+from datadeed.datasets.formats.text_writing import write_split
+from datadeed.errors import DatasetError
+
+SUFFIXES = (".jsonl", ".ndjson")
+_SPACE = " \t\r\n"
+_SPACES = re.compile(f"[{_SPACE}]*+")
+_DECODER = json.JSONDecoder()
+
+
+def matches(path: Path) -> bool:
+    """Whether ``path`` is a JSON Lines file or a folder of splits in such."""
+    return bool(split_files(path, SUFFIXES))
+
+
+def chunks(
+    path: Path,
+    *,
+    split: str | None = None,
+    text: str | Sequence[str] | None = None,
+    label: str | None = None,
+    encoding: str | None = None,
+    drop_empty: bool = False,
+) -> Blocks:
+    """Stream one split; arguments and errors as :func:`text_table.listing`."""
+    options: dict[str, Any] = {"text": text, "label": label, "encoding": encoding}
+    return text_table.chunks(listing(path, split, drop_empty=drop_empty, **options))
+
+
+def listing(path: Path, split: str | None, **options: Any) -> Listing:
+    """The rows of one split; arguments and errors as :func:`text_table.listing`."""
+    return text_table.listing(JsonTable, SUFFIXES, path, split, **options)
+
+
+def write(dataset: Dataset, path: Path, *, split: str | None = None) -> None:
+    """Write keys ``text`` and ``label`` (class names), atomically; a reader sorts the classes.
+
+    Raises:
+        DatasetError: the samples are no texts, or a class name is blank.
+    """
+
+    def line(text: str, name: str) -> str:
+        return json.dumps({"text": text, "label": name}, ensure_ascii=False) + "\n"
+
+    write_split(dataset, path, split, SUFFIXES, head="", line=line)
+
+
+class JsonTable:
+    """One JSON Lines file; its first object's keys are its columns.
+
+    Args:
+        file: the file.
+        text, label: the columns, as in :func:`choose_columns`.
+
+    Attributes:
+        file: as given.
+        columns: those that are read.
+
+    Raises:
+        DatasetError: the first line is no object, or its columns are missing or unclear.
+    """
+
+    def __init__(self, file: TextFile, text: str | Sequence[str] | None, label: str | None):
+        self.file = file
+        first = next((record for record in self.records() if record.spans), None)
+        self._names = list(first.spans) if first else []
+        self.columns = choose_columns(self._names, file.path, text=text, label=label)
+
+    def names(self) -> list[str]:
+        """The first object's keys."""
+        return self._names
+
+    def head(self) -> str:
+        """Nothing: objects name their own keys."""
+        return ""
+
+    def value(self, field: str) -> Any:
+        """What a field says; None if the object lacks it."""
+        return json.loads(field) if field else None
+
+    def records(self) -> Iterator[Record]:
+        """The objects, one a line.
+
+        Raises:
+            DatasetError: a line is no object, or has a key twice.
+        """
+        for number, line in enumerate(self.file.lines(), 1):
+            try:
+                spans = value_spans(line) if line.strip(_SPACE) else {}
+            except (ValueError, RecursionError) as error:
+                raise DatasetError(
+                    f"{self.file.path} line {number} is not one JSON object ({reason(error)}): "
+                    "write one object a line"
+                ) from error
+            yield Record(number, line, spans)
+
+
+def value_spans(line: str) -> dict[str, Span]:
+    """Where in an object each key's value stands.
+
+    Raises:
+        ValueError: the line is something else, or a key repeats.
+    """
+    spans: dict[str, Span] = {}
+    at = _mark(line, 0, "{")
+    while spans or line[at : at + 1] != "}":
+        key, at = _DECODER.raw_decode(line, at)
+        if not isinstance(key, str) or key in spans:
+            raise ValueError(f"{str(key)[:40]!r} is no key, or repeats")
+        start = _mark(line, _space(line, at), ":")
+        _, stop = _DECODER.raw_decode(line, start)
+        spans[key] = (start, stop)
+        at = _space(line, stop)
+        if line[at : at + 1] == "}":
+            break
+        at = _mark(line, at, ",")
+    if line[at + 1 :].strip(_SPACE):
+        raise ValueError("something follows it")
+    if not spans:
+        raise ValueError("it is empty")
+    return spans
+
+
+def _mark(line: str, at: int, mark: str) -> int:
+    """The place after a mark and the white space that follows it."""
+    at = _space(line, at)
+    if line[at : at + 1] != mark:
+        raise ValueError(f"{mark!r} is missing")
+    return _space(line, at + 1)
+
+
+def _space(line: str, at: int) -> int:
+    """The place after white space."""
+    found = _SPACES.match(line, at)
+    assert found is not None  # it matches nothing, too
+    return found.end()

@@ -1,0 +1,153 @@
+"""Text files: their encoding, their lines, and which files make a split."""
+
+import codecs
+import io
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from datadeed.datasets.formats.blocks import SPLITS, choose_split
+from datadeed.errors import DatasetError
+
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+_LINE_END = re.compile("\r\n|\r|\n")
+_OTHER_NAMES = {"dev": "validation"}  # GLUE's
+
+
+class TextFile:
+    """A text file in one encoding.
+
+    Args:
+        path: the file.
+        encoding: option ``encoding``; UTF-8, or what a byte-order mark says, without it.
+
+    Attributes:
+        path: the file.
+        mark: its byte-order mark; empty without one.
+        encoding: a codec that neither reads nor writes a mark.
+
+    Raises:
+        DatasetError: the encoding is unknown, or is not that of the mark.
+    """
+
+    def __init__(self, path: Path, encoding: str | None):
+        self.path = path
+        with path.open("rb") as file:
+            head = file.read(4)
+        self.mark = next((mark for mark in _MARKS if head.startswith(mark)), b"")
+        asked = _codec(encoding)
+        self.encoding = _MARKS[self.mark] if self.mark else asked or "utf-8"
+        if self.mark and asked not in (None, self.encoding, _unmarked(self.encoding)):
+            raise DatasetError(
+                f"{path} begins with a mark of {self.encoding}, but option 'encoding' says "
+                f"{encoding!r}: leave the option out"
+            )
+        if self.encoding in ("utf-16", "utf-32"):
+            raise DatasetError(
+                f"{path} has no byte-order mark: give 'encoding' as {self.encoding}-le or -be"
+            )
+
+    def lines(self) -> Iterator[str]:
+        """The lines with their ends (LF, CRLF or CR), decoded.
+
+        Raises:
+            DatasetError: the file is in another encoding; the line is named.
+        """
+        with self.path.open("rb") as file:
+            file.seek(len(self.mark))
+            try:
+                with io.TextIOWrapper(file, self.encoding, newline="") as lines:
+                    yield from lines
+            except UnicodeError as error:
+                raise self._misfit(error) from error
+
+    def _misfit(self, error: UnicodeError) -> DatasetError:
+        """What does not fit, and where; reads the whole file."""
+        data, line, good, bad = self.path.read_bytes()[len(self.mark) :], 1, 0, 0
+        try:
+            data.decode(self.encoding)
+        except UnicodeDecodeError as found:
+            start = data[: found.start].decode(self.encoding, "ignore")
+            line, error = 1 + len(_LINE_END.findall(start)), found
+        if self.encoding == "utf-8":
+            for one in data.split(b"\n"):
+                fits = one.decode("utf-8", "ignore").encode() == one
+                good, bad = good + (fits and not one.isascii()), bad + (not fits)
+        if good and bad:
+            return DatasetError(
+                f"{self.path} mixes encodings: {good} lines beyond ASCII are UTF-8 and {bad} are "
+                f"not, first line {line}: rewrite those"
+            )
+        return DatasetError(
+            f"{self.path} line {line} is not {self.encoding} "
+            f"({str(getattr(error, 'reason', error))[:60]}): name the file's encoding as option "
+            "'encoding' (latin-1, say)"
+        )
+
+
+def _codec(name: str | None) -> str | None:
+    """The codec's usual name."""
+    if name is None:
+        return None
+    try:
+        "".encode(name)  # refuses codecs that are none of text
+        codec = codecs.lookup(name).name
+    except (LookupError, TypeError, ValueError) as error:
+        raise DatasetError(
+            f"option 'encoding' is {str(name)[:40]!r}, which is no encoding: give utf-8 or latin-1"
+        ) from error
+    return "utf-8" if codec == "utf-8-sig" else codec
+
+
+def _unmarked(encoding: str) -> str:
+    return encoding.removesuffix("-le").removesuffix("-be")
+
+
+def split_files(path: Path, suffixes: Sequence[str]) -> dict[str, list[Path]]:
+    """The files of each split: of a file itself, or of a folder (or its ``data`` sub-folder).
+
+    In a folder, splits are told by the part of a name before the first ``-`` (``train.csv``,
+    ``test-00000-of-00002.csv``); a folder with a single table may call it anything.
+    """
+    if path.is_file():
+        return {path.stem: [path]} if path.suffix.lower() in suffixes else {}
+    for folder in (path, path / "data"):
+        found = (file for file in folder.glob("[!.]*") if file.suffix.lower() in suffixes)
+        files = sorted(file for file in found if file.is_file())
+        splits: dict[str, list[Path]] = {}
+        for file in files:
+            name = file.stem.split("-")[0].casefold()
+            splits.setdefault(_OTHER_NAMES.get(name, name), []).append(file)
+        named = {name: group for name, group in splits.items() if name in SPLITS}
+        if named:
+            return named
+        if len(files) == 1:
+            return {files[0].stem: files}
+    return {}
+
+
+def files_of_split(
+    path: Path, split: str | None, suffixes: Sequence[str]
+) -> tuple[list[Path], list[Path]]:
+    """The files of one split, in order, and those of all splits.
+
+    Raises:
+        DatasetError: the split is missing, or there in two formats; or it must be named.
+    """
+    splits = split_files(path, suffixes)
+    everything = [file for files in splits.values() for file in files]
+    if path.is_file():
+        return everything, everything
+    chosen = choose_split(split, list(splits), path)
+    same = split_files(path, TABLES).get(chosen, [])
+    if len({file.suffix.lower() for file in same}) > 1:
+        raise DatasetError(
+            f"{path} holds {chosen!r} in two formats ({same[0].name}, {same[-1].name}): keep one, "
+            "for an edit of one would leave the other as it is"
+        )
+    return splits[chosen], everything

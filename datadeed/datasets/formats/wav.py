@@ -1,0 +1,231 @@
+"""WAV files: their headers, and their frames as they are stored.
+
+Linear PCM of 8, 16, 24 or 32 bits and floating point of 32 or 64, little-endian (RIFF), plain or
+extensible. A header is never believed about sizes: what is read is bounded by the file itself.
+"""
+
+import contextlib
+import io
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from datadeed.datasets.formats.blocks import reason
+from datadeed.errors import DatasetError
+
+RATES = (1000, 384_000)  # Hz
+CHANNELS = 32
+_CHUNKS = 1000  # a WAV has a handful
+_UNKNOWN = 0xFFFFFFFF  # the size that a program writes when it cannot seek back
+_EXTENSIBLE = 0xFFFE
+_TAGS = {1: "PCM", 3: "float", 2: "ADPCM", 6: "A-law", 7: "mu-law", 0x11: "ADPCM", 0x55: "MP3"}
+_KINDS = {(1, 8): "u1", (1, 16): "<i2", (1, 24): "<i3", (1, 32): "<i4"}
+_KINDS |= {(3, 32): "<f4", (3, 64): "<f8"}
+_OTHERS = {b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3": "MP3", b"\xff\xfb": "MP3", b"RIFX": "RIFX"}
+_OTHERS |= {b"RF64": "RF64", b"FORM": "AIFF"}
+
+
+@dataclass(frozen=True)
+class WavForm:
+    """How a file stores its sound.
+
+    In memory its frames are (frames, channels) of :attr:`dtype` and signed: 8 bits are int16 from
+    -128 to 127, 24 bits are int32 from -2**23 to 2**23 - 1.
+
+    Attributes:
+        rate: in Hz.
+        channels: 1 or more.
+        frames: how many the file holds; a frame is one sample of every channel.
+        kind: of a stored sample: "u1", "<i2", "<i3", "<i4", "<f4" or "<f8".
+        start: where the first frame is, in bytes.
+    """
+
+    rate: int
+    channels: int
+    frames: int
+    kind: str
+    start: int
+
+    @property
+    def width(self) -> int:
+        """Bytes of one sample."""
+        return int(self.kind[-1])
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one frame."""
+        return self.width * self.channels
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of frames in memory."""
+        return np.dtype({"u1": "<i2", "<i3": "<i4"}.get(self.kind, self.kind))
+
+    @property
+    def full_scale(self) -> int:
+        """The value in memory that stands for 1.0."""
+        return 1 if self.kind[1] == "f" else 2 ** (8 * self.width - 1)
+
+
+@contextlib.contextmanager
+def _opened(name: str, source: bytes | Path) -> Iterator[tuple[BinaryIO, int]]:
+    """A file or bytes to read from, and the size; what fails becomes one line."""
+    try:
+        if isinstance(source, bytes):
+            yield io.BytesIO(source), len(source)
+        else:
+            with source.open("rb") as file:
+                yield file, os.fstat(file.fileno()).st_size
+    except (OSError, struct.error) as error:
+        raise _damaged(name, reason(error)) from error
+
+
+def _damaged(name: str, what: str) -> DatasetError:
+    return DatasetError(f"{name} is not a whole WAV file ({what}): remove or replace it")
+
+
+def read_form(name: str, source: bytes | Path) -> WavForm:
+    """Read a header; no sound is read.
+
+    Args:
+        name: for messages.
+        source: the file's bytes or path.
+
+    Raises:
+        DatasetError: it is no WAV file, is compressed, empty or cut short, or its header cannot be
+            true.
+    """
+    with _opened(name, source) as (file, size):
+        head = file.read(12)
+        if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+            other = next((text for magic, text in _OTHERS.items() if head.startswith(magic)), None)
+            if other is None:
+                raise _damaged(name, "no RIFF header" if head else "it is empty")
+            raise DatasetError(f"{name} is {other}, not WAV: convert it to WAV with PCM")
+        layout = None
+        for chunk, start, length in _chunks(name, file, size):
+            if chunk == b"fmt ":
+                layout = _layout(name, file.read(min(length, 40)))
+            elif chunk == b"data":
+                if layout is None:
+                    raise _damaged(name, "sound before its format")
+                return _with_frames(name, layout, start, length, size)
+    raise _damaged(name, "no sound in it")
+
+
+def _chunks(name: str, file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Each chunk's name, start and declared length; its content may be read before the next."""
+    at = 12
+    for _ in range(_CHUNKS):
+        file.seek(at)
+        head = file.read(8)
+        if len(head) < 8:
+            return
+        chunk, length = struct.unpack("<4sI", head)
+        yield chunk, at + 8, length
+        at += 8 + length + length % 2
+        if at >= size:
+            return
+    raise _damaged(name, f"more than {_CHUNKS} parts")
+
+
+def _layout(name: str, data: bytes) -> WavForm:
+    """The form without its frames, from the content of a ``fmt`` chunk."""
+    tag, channels, rate, _, frame_bytes, bits = struct.unpack_from("<2H2I2H", data)
+    if tag == _EXTENSIBLE:
+        (tag,) = struct.unpack_from("<H", data, 24)
+    kind = _KINDS.get((tag, bits))
+    if kind is None:
+        what = _TAGS.get(tag, f"format {tag:#x}")
+        raise DatasetError(
+            f"{name} holds {what} of {bits} bits: convert it to PCM of 8, 16, 24 or 32 bits"
+        )
+    if not (RATES[0] <= rate <= RATES[1] and 1 <= channels <= CHANNELS):
+        raise _damaged(name, f"it declares {channels} channels at {rate} Hz")
+    if frame_bytes != channels * bits // 8:
+        raise _damaged(name, f"it declares {frame_bytes} bytes for {channels} x {bits} bits")
+    return WavForm(rate, channels, 0, kind, 0)
+
+
+def _with_frames(name: str, layout: WavForm, start: int, length: int, size: int) -> WavForm:
+    present = size - start
+    if length == _UNKNOWN:
+        length = present
+    if length > present:
+        raise _damaged(name, f"it declares {length} bytes of sound and holds {present}")
+    frames = length // layout.frame_bytes
+    if not frames:
+        raise _damaged(name, "no sound in it")
+    return WavForm(layout.rate, layout.channels, frames, layout.kind, start)
+
+
+def read_frames(
+    name: str, source: bytes | Path, form: WavForm, first: int = 0, count: int | None = None
+) -> np.ndarray:
+    """Frames as they are stored: (count, channels) of ``form.dtype``, fewer at the file's end.
+
+    Args:
+        name: for messages.
+        source: the file's bytes or path.
+        form: what :func:`read_form` found.
+        first: the first frame to read.
+        count: how many; all that follow if not given.
+
+    Raises:
+        DatasetError: the file is shorter than a moment before.
+    """
+    rest = max(0, form.frames - first)
+    count = rest if count is None else min(count, rest)
+    with _opened(name, source) as (file, _):
+        file.seek(form.start + first * form.frame_bytes)
+        data = file.read(count * form.frame_bytes)
+    if len(data) < count * form.frame_bytes:
+        raise _damaged(name, "it became shorter")
+    return decode(data, form)
+
+
+def decode(data: bytes, form: WavForm) -> np.ndarray:
+    """Stored bytes as (frames, channels) of ``form.dtype``, in memory of their own."""
+    if form.kind == "<i3":
+        wide = np.zeros((len(data) // 3, 4), dtype=np.uint8)
+        wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
+        values = wide.view("<i4")[:, 0] >> 8  # the sign is in the highest byte
+    elif form.kind == "u1":
+        values = np.frombuffer(data, np.uint8).astype("<i2") - 128
+    else:
+        values = np.frombuffer(data, form.kind).copy()
+    return values.reshape(-1, form.channels)
+
+
+def encode(name: str, frames: np.ndarray, form: WavForm) -> bytes:
+    """The bytes that store frames; :func:`decode` reverses it bit for bit.
+
+    Raises:
+        DatasetError: a value is out of range, for 8 and 24 bits.
+    """
+    if form.kind in ("u1", "<i3"):
+        low, high = frames.min(initial=0), frames.max(initial=0)
+        if low < -form.full_scale or high >= form.full_scale:
+            raise DatasetError(
+                f"{name} stores {8 * form.width} bits, but got values from {low} to {high}: keep "
+                f"them from {-form.full_scale} to {form.full_scale - 1}"
+            )
+    values = np.ascontiguousarray(frames, dtype=form.dtype)
+    if form.kind == "u1":
+        return (values + 128).astype(np.uint8).tobytes()
+    if form.kind == "<i3":
+        return values.reshape(-1, 1).view(np.uint8)[:, :3].tobytes()
+    return values.tobytes()
+
+
+def encode_wav(samples: np.ndarray, rate: int) -> bytes:
+    """A whole mono file of 16 bits from (L,) int16."""
+    data = samples.astype("<i2").tobytes()
+    layout = struct.pack("<4sI2H2I2H", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
+    body = b"WAVE" + layout + struct.pack("<4sI", b"data", len(data)) + data
+    return struct.pack("<4sI", b"RIFF", len(body)) + body

@@ -1,0 +1,58 @@
+"""The rows of one split, as the owner's edits see them."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Item(NamedTuple):
+    """One row: its number in the source's order, its sample as the file holds it, its class.
+
+    A sample is (H, W, C) uint8 pixels, (frames, channels) of sound, or a str.
+    """
+
+    row: int
+    sample: Any
+    label: int
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """Of an image, (H, W, C) uint8."""
+        pixels: np.ndarray = self.sample
+        return pixels
+
+
+class Items:
+    """One split of a source, in the source's own row order; iterate as often as needed.
+
+    Attributes:
+        format: the format's name.
+        classes: the class names, in label order.
+        labels: (N,) int64.
+        channels: of images, 1 if every image is grey, else 3; of texts 0.
+        modality: "image", "audio" or "text".
+    """
+
+    def __init__(
+        self,
+        format: str,
+        classes: tuple[str, ...],
+        labels: np.ndarray,
+        channels: int,
+        stream: Callable[[], Iterator[Any]],
+        *,
+        modality: str = "image",
+    ):
+        self.format, self.classes, self.labels, self.channels = format, classes, labels, channels
+        self.modality, self._stream = modality, stream
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.labels)
+
+    def __iter__(self) -> Iterator[Item]:
+        rows = zip(self._stream(), self.labels.tolist(), strict=True)
+        for row, (sample, label) in enumerate(rows):
+            yield Item(row, sample, label)

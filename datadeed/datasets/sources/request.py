@@ -1,0 +1,91 @@
+"""What a source is asked for, where it may look, and how it tries one place after the other."""
+
+import functools
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datadeed.datasets import formats
+from datadeed.datasets.formats.blocks import Blocks
+from datadeed.errors import DatadeedError, FetchError
+
+LOCAL = "DATADEED_DATA"
+COMMON = frozenset({"path", "size"})
+Splits = dict[str, Blocks]
+Place = tuple[str, Callable[[], Splits]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a source is asked for.
+
+    Attributes:
+        options: the dataset's entry in the parameter file, without ``source`` and sizes.
+        cache: the folder for downloads.
+        local: folders that may hold the dataset, looked through in order.
+    """
+
+    options: Mapping[str, Any]
+    cache: Path
+    local: Sequence[Path]
+
+    @property
+    def size(self) -> int | None:
+        """The (size, size) to scale and crop images to, if any."""
+        return self.options.get("size")
+
+    def candidates(self, *names: str) -> list[Path]:
+        """Option ``path`` itself and ``names`` inside each local folder, as far as they exist."""
+        given = [Path(self.options["path"])] if self.options.get("path") else []
+        inside = [base / name for base in [*given, *self.local] for name in names]
+        return [path for path in [*given, *inside] if path.exists()]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source's opener and the options it knows."""
+
+    open: Callable[[Request], Splits]
+    options: frozenset[str]
+
+
+def local_folders() -> list[Path]:
+    """The folders that ``DATADEED_DATA`` names, separated as in ``PATH``."""
+    return [Path(part) for part in os.environ.get(LOCAL, "").split(os.pathsep) if part]
+
+
+def first(title: str, places: Sequence[Place]) -> Splits:
+    """The splits from the first place that has them.
+
+    Raises:
+        FetchError: none has; the line names each and why.
+    """
+    failures = [] if places else ["local folders (none holds it)"]
+    for name, attempt in places:
+        try:
+            return attempt()
+        except (DatadeedError, OSError) as error:
+            failures.append(f"{name} ({str(error)[:200]})")
+    raise FetchError(
+        f"{title} was not found; tried: {'; '.join(failures)}; put it in a folder and name that in "
+        f"{LOCAL} or as option 'path'"
+    )
+
+
+def holds_any(path: Path) -> bool:
+    """Whether there is data of some format at ``path``."""
+    return path.exists() and any(module.matches(path) for module in formats.FORMATS.values())
+
+
+def both(path: Path, **options: Any) -> Splits:
+    """The splits ``train`` and ``test`` of one place; options as :func:`formats.chunks`."""
+    return {name: formats.chunks(path, split=name, **options) for name in ("train", "test")}
+
+
+def local_places(paths: Sequence[Path], **options: Any) -> list[Place]:
+    """Those of the paths that hold data, to be read with :func:`both`."""
+    return [
+        (str(path), functools.partial(both, path, **options)) for path in paths if holds_any(path)
+    ]

@@ -1,0 +1,159 @@
+import contextlib
+import io
+import struct
+import tracemalloc
+import wave
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.io import wavfile
+
+from datadeed.datasets.formats import wav
+from datadeed.errors import DatasetError
+from tests.datasets.formats.wav_toys import (
+    KINDS,
+    chunk,
+    layout,
+    noise,
+    scale,
+    sounds,
+    stored,
+    wav_bytes,
+)
+
+WHOLE = wav_bytes(noise(50, 2))
+
+
+@given(sounds())
+def test_what_was_written_is_read_and_encoded_again_to_the_same_bytes(sound):
+    data, frames, kind, rate = sound
+    form = wav.read_form("x", data)
+    assert (form.rate, form.channels, form.frames, form.kind) == (rate, *frames.shape[::-1], kind)
+    assert form.full_scale == scale(kind)
+    read = wav.read_frames("x", data, form)
+    assert read.dtype == form.dtype == frames.dtype
+    assert np.array_equal(read, frames)
+    size = len(stored(frames, kind))
+    assert wav.encode("x", read, form) == data[form.start : form.start + size]
+
+
+@given(sounds(), st.integers(0, 70), st.integers(0, 70))
+def test_any_part_of_a_file_can_be_read(sound, first, count):
+    data, frames, *_ = sound
+    read = wav.read_frames("x", data, wav.read_form("x", data), first, count)
+    assert np.array_equal(read, frames[first : first + count])
+
+
+@pytest.mark.parametrize("kind", ["u1", "<i2", "<i4", "<f4", "<f8"])
+def test_other_readers_agree(kind):
+    data = wav_bytes(noise(40, 2, kind), kind, 11025)
+    rate, theirs = wavfile.read(io.BytesIO(data))
+    form = wav.read_form("x", data)
+    ours = wav.read_frames("x", data, form)
+    assert rate == form.rate
+    assert np.array_equal(ours + 128 if kind == "u1" else ours, theirs)
+
+
+def test_other_readers_read_what_is_written():
+    samples = noise(33)[:, 0]
+    with wave.open(io.BytesIO(wav.encode_wav(samples, 16000))) as file:
+        assert file.getparams()[:4] == (1, 2, 16000, 33)
+        assert file.readframes(33) == samples.tobytes()
+
+
+def test_a_path_is_read_as_bytes_are(tmp_path):
+    (tmp_path / "x.wav").write_bytes(WHOLE)
+    form = wav.read_form("x", tmp_path / "x.wav")
+    assert form == wav.read_form("x", WHOLE)
+    read = wav.read_frames("x", tmp_path / "x.wav", form, 3, 4)
+    assert np.array_equal(read, noise(50, 2)[3:7])
+    (tmp_path / "x.wav").write_bytes(WHOLE[:100])
+    with pytest.raises(DatasetError, match="it became shorter"):
+        wav.read_frames("x", tmp_path / "x.wav", form)
+
+
+def test_a_size_that_was_never_filled_in_means_the_rest_of_the_file():
+    data = bytearray(WHOLE)
+    data[40:44] = b"\xff" * 4
+    assert wav.read_form("x", bytes(data)).frames == 50
+
+
+def test_a_frame_cut_in_two_is_left_out():
+    head = layout("<i2", 2, 8000)
+    data = b"RIFF\0\0\0\0WAVE" + head + chunk(b"data", bytes(11))
+    assert wav.read_form("x", data).frames == 2
+
+
+@pytest.mark.parametrize("kind", ["u1", "<i3"])
+def test_values_that_do_not_fit_are_refused(kind):
+    form = wav.read_form("x", wav_bytes(noise(5, 1, kind), kind))
+    for value in (form.full_scale, -form.full_scale - 1):
+        with pytest.raises(DatasetError, match=r"x stores .* bits, but got values from"):
+            wav.encode("x", np.full((5, 1), value, form.dtype), form)
+
+
+def changed(at, data):
+    return WHOLE[:at] + data + WHOLE[at + len(data) :]
+
+
+TAGS = {2: "ADPCM", 6: "A-law", 7: "mu-law", 0x55: "MP3", 0x1234: "format 0x1234"}
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "it is empty"),
+        (b"hello", "no RIFF header"),
+        (b"RIFF\0\0\0\0AVI ", "no RIFF header"),
+        (b"fLaC" + bytes(40), "is FLAC, not WAV"),
+        (b"ID3\x04" + bytes(40), "is MP3, not WAV"),
+        (b"RF64" + WHOLE[4:], "is RF64, not WAV"),
+        (WHOLE[:12], "no sound in it"),
+        (WHOLE[:30], "requires a buffer"),
+        (WHOLE[:36], "no sound in it"),
+        (WHOLE[:44], "declares 200 bytes of sound and holds 0"),
+        (WHOLE[:-1], "declares 200 bytes of sound and holds 199"),
+        (changed(40, b"\xfe\xff\xff\xff"), "declares 4294967294 bytes of sound and holds 200"),
+        (changed(40, bytes(4)), "no sound in it"),
+        (changed(22, b"\0\0"), "declares 0 channels"),
+        (changed(22, b"\xff\xff"), "declares 65535 channels"),
+        (changed(24, bytes(4)), "channels at 0 Hz"),
+        (changed(24, b"\xff\xff\xff\xff"), "channels at 4294967295 Hz"),
+        (changed(32, b"\0\0"), "declares 0 bytes for 2 x 16 bits"),
+        (changed(34, b"\x0c\0"), "PCM of 12 bits: convert"),
+        (WHOLE[:12] + WHOLE[36:], "sound before its format"),
+        (WHOLE[:12] + chunk(b"junk", b"") * 2000, "more than 1000 parts"),
+        (WHOLE[:12] + chunk(b"fmt ", struct.pack("<2H2I2H", 0xFFFE, 1, 8000, 0, 2, 16)), "unpack"),
+        *((changed(20, struct.pack("<H", tag)), f"holds {name}") for tag, name in TAGS.items()),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_in_one_line(data, words, tmp_path):
+    (tmp_path / "bad.wav").write_bytes(data)
+    for source in (data, tmp_path / "bad.wav"):
+        with pytest.raises(DatasetError, match=words) as caught:
+            wav.read_form("some/bad.wav", source)
+        assert str(caught.value).startswith("some/bad.wav ")
+        assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DatasetError, match=r"gone\.wav is not a whole WAV file"):
+        wav.read_form("gone.wav", tmp_path / "gone.wav")
+
+
+@given(st.binary(max_size=80), st.integers(0, len(WHOLE)))
+def test_damage_gives_a_line_and_takes_no_memory(damage, at):
+    data = changed(at, damage)
+    tracemalloc.start()
+    with contextlib.suppress(DatasetError):
+        read = wav.read_frames("x", data, wav.read_form("x", data))
+        assert read.nbytes <= 3 * len(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20
+
+
+def test_every_kind_is_tested():
+    assert set(wav._KINDS.values()) == set(KINDS)
