@@ -45,7 +45,8 @@ def main() -> None:
             scale,
         ),
     }
-    cells = tidy(pd.concat(found.values(), ignore_index=True))
+    # An empty frame has no types, and would take those of the others with it.
+    cells = tidy(pd.concat([its for its in found.values() if len(its)], ignore_index=True))
     write_text(results / "cells.csv", cells.to_csv(index=False, float_format="%.10g"))
     for paper, its in found.items():
         for number, table in paper.tables(its).items():
