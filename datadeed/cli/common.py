@@ -10,15 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from datadeed.errors import KeyRecordError
+from datadeed.errors import KeyRecordError, UnsupportedModality
 from datadeed.keys import Extent, Key
 
 if TYPE_CHECKING:
     import torch
 
-    from datadeed.datasets.release.items import Items
+    from datadeed.datasets.release.items import Item, Items
 
 PASSPHRASE = "DATADEED_PASSPHRASE"
+# By modality: its name, and the method that marks it.
+KINDS = {"image": "images", "audio": "sound", "text": "texts"}
+METHOD_OF = {
+    "image": "clean-label-images",
+    "audio": "clean-label-audio",
+    "text": "clean-label-text",
+}
 
 
 def passphrase() -> str | None:
@@ -57,19 +64,40 @@ def add_pool(parser: argparse.ArgumentParser, *, required: bool = False) -> None
     parser.add_argument("--pool-split", help="the split of the pool, where there are several")
 
 
-def open_data(path: Path, split: str | None, default: str = "train") -> "tuple[Items, str | None]":
-    """A split of a dataset in any format, and its name; ``default`` if one must be named.
+def open_data(
+    path: Path,
+    split: str | None,
+    default: str = "train",
+    *,
+    modality: str | None = "image",
+    **reading: Any,
+) -> "tuple[Items, str | None]":
+    """A split of a dataset in any format, and its name.
+
+    Args:
+        path: the file or folder.
+        split: its name; None if there is only one, or for ``default``.
+        default: the split if one must be named.
+        modality: what it must hold; a key is for images. None for anything.
+        reading: what only the format knows.
 
     Raises:
         DatasetError: it cannot be read.
+        UnsupportedModality: it holds samples of another kind.
     """
     from datadeed.datasets.formats.blocks import SeveralSplits
     from datadeed.datasets.release import items
 
     try:
-        return items(path, split=split), split
+        data = items(path, split=split, **reading)
     except SeveralSplits:
-        return items(path, split=default), default
+        split, data = default, items(path, split=default, **reading)
+    if modality not in (None, data.modality):
+        raise UnsupportedModality(
+            f"a key marks images, but {path} holds {KINDS[data.modality]}: mark it with "
+            f"--method {METHOD_OF[data.modality]}"
+        )
+    return data, split
 
 
 def open_pool(options: argparse.Namespace) -> "Items":
@@ -93,7 +121,7 @@ def open_pool(options: argparse.Namespace) -> "Items":
 def measure(
     data: "Items", what: str, keep: Collection[int] = ()
 ) -> "tuple[Extent, dict[int, torch.Tensor]]":
-    """The extent of a dataset, and some of its images, in one pass.
+    """The extent of a dataset of any kind, and some of its images, in one pass.
 
     Args:
         data: decoded as it is read.
@@ -103,19 +131,37 @@ def measure(
     Returns:
         Rows and Merkle root; row to (1, C, H, W) uint8.
     """
-    from datadeed.datasets.merkle import leaf, merkle_root
+    from datadeed.datasets.merkle import merkle_root
 
-    wanted, images = set(keep), {}
+    wanted, images, leaf = set(keep), {}, _leaf_of(data)
 
     def leaves() -> Iterator[bytes]:
         with progress(what, data.rows) as advance:
-            for row, pixels, label in data:
-                if row in wanted:
-                    images[row] = to_tensor(pixels)
-                yield leaf(pixels, label)
-                advance(row + 1)
+            for item in data:
+                if item.row in wanted:
+                    images[item.row] = to_tensor(item.pixels)
+                yield leaf(item)
+                advance(item.row + 1)
 
     return Extent(data.rows, merkle_root(leaves())), images
+
+
+def _leaf_of(data: "Items") -> "Callable[[Item], bytes]":
+    """What gives an item's leaf in the Merkle tree."""
+    from datadeed.datasets import merkle
+    from datadeed.datasets.release.clips import ClipItems
+
+    if data.modality == "text":
+        return lambda item: merkle.text_leaf(item.sample, item.label)
+    if not isinstance(data, ClipItems):
+        return lambda item: merkle.leaf(item.pixels, item.label)
+    forms = data.forms
+
+    def sound(item: "Item") -> bytes:
+        form = forms[item.row]
+        return merkle.sound_leaf(item.sample, form.rate, form.kind, item.label)
+
+    return sound
 
 
 def check_extent(found: Extent, stated: Extent, what: str) -> None:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from datadeed.cli.common import passphrase, progress, say
 from datadeed.errors import WatermarkError
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     import torch
 
     from datadeed.datasets import Dataset
-    from datadeed.models import Classifier, Model
+    from datadeed.models import Model
     from datadeed.training import TrainingConfig
+    from datadeed.watermarks import TextTools
     from datadeed.watermarks.crafted import Crafted, Surrogate
 
 START = "start.json"
-WIDTH = 16  # of a surrogate that is trained here
+WIDTH, LAYERS = 16, 6  # of a surrogate that is trained here
 LINE_EVERY = 60.0  # seconds between lines where there is no terminal for a bar
 
 
@@ -83,8 +84,20 @@ def new_seed() -> int:
     return secrets.randbits(63)
 
 
+# By modality: the network that is trained, its values, and how (with --surrogate-epochs).
+NETWORKS: dict[str, tuple[str, dict[str, int], dict[str, Any]]] = {
+    "image": ("resnet18", {"width": WIDTH}, {"lr": 0.1, "flip": True}),
+    "audio": ("raw-audio-cnn", {"width": WIDTH}, {"lr": 0.02, "batch_size": 16, "flip": False}),
+    "text": (
+        "minilm",
+        {"layers": LAYERS},
+        {"lr": 2e-4, "batch_size": 32, "flip": False, "optimiser": "adamw", "bucketed": True},
+    ),
+}
+
+
 def surrogate(options: argparse.Namespace, data: "Dataset", root: str, work: Work) -> "Surrogate":
-    """The model that was named, or a ResNet-18 trained on the benign data.
+    """The model that was named, or one trained on the benign data.
 
     Args:
         options: the command's.
@@ -98,44 +111,63 @@ def surrogate(options: argparse.Namespace, data: "Dataset", root: str, work: Wor
         ParameterError: a number makes no sense.
     """
     from datadeed.devices import choose_device
-    from datadeed.models import load_model
+    from datadeed.models import MODELS, load_model
     from datadeed.training import TrainingConfig
     from datadeed.watermarks.crafted import Surrogate
 
-    epochs, width = options.surrogate_epochs, options.surrogate_width
-    training = TrainingConfig(epochs=epochs, lr=0.1, schedule="one-cycle", flip=True)
+    _, values, settings = NETWORKS[data.modality]
+    training = TrainingConfig(epochs=options.surrogate_epochs, schedule="one-cycle", **settings)
     device = choose_device(os.environ.get("DATADEED_DEVICE", "auto"))
+    ((name, default),) = values.items()
+    given = getattr(options, f"surrogate_{name}")
     if options.surrogate is not None:
-        if width is not None:
-            raise WatermarkError("--surrogate-width is of a model to train: leave one of both out")
-        return Surrogate(load_model(options.surrogate, device), training)
-    width = WIDTH if width is None else width
-    if width < 1:
-        raise WatermarkError(f"a surrogate of width {width}: give 1 or more")
-    model = _trained(width, data, training, root=root, work=work, device=device)
+        if given is not None:
+            raise WatermarkError(
+                f"--surrogate-{name} is of a model to train: leave one of both out"
+            )
+        kind = MODELS[data.modality]
+        return Surrogate(load_model(options.surrogate, device, kind), training)
+    size = default if given is None else given
+    if size < 1:
+        raise WatermarkError(f"a surrogate of {name} {size}: give 1 or more")
+    model = _trained({name: size}, data, training, root=root, work=work, device=device)
     return Surrogate(model, training)
 
 
+def text_tools() -> "TextTools":
+    """What perturbs texts; WordNet is fetched into the user's cache if it is nowhere else.
+
+    Raises:
+        ModelError: the extra ``text`` is not installed.
+        FetchError: WordNet cannot be had.
+    """
+    from datadeed.devices import choose_device
+    from datadeed.watermarks import TextTools
+
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "datadeed"
+    return TextTools.load(cache, choose_device(os.environ.get("DATADEED_DEVICE", "auto")))
+
+
 def _trained(
-    width: int,
+    values: dict[str, int],
     data: "Dataset",
     training: "TrainingConfig",
     *,
     root: str,
     work: Work,
     device: "torch.device",
-) -> "Classifier":
+) -> "Model":
     """A training that was killed goes on."""
-    from datadeed.models import build
+    from datadeed.models import MODELS
     from datadeed.randomness import generator
     from datadeed.training import config_record, train
 
-    model = build(
-        "resnet18",
-        shape=data.shape,
+    model = MODELS[data.modality].new(
+        NETWORKS[data.modality][0],
+        form=data.form,
         classes=len(data.classes),
-        width=width,
         generator=generator(work.seed, "surrogate", "weights"),
+        **values,
     )
     work.begin()
     with progress("train surrogate", training.epochs * len(data)) as advance:
@@ -153,15 +185,23 @@ def _trained(
     return model
 
 
-def craft(watermark: "Crafted", data: "Dataset", root: str, used: "Surrogate", work: Work) -> None:
+def craft(
+    watermark: "Crafted",
+    data: "Dataset",
+    root: str,
+    used: "Surrogate | None",
+    work: Work,
+    **more: Any,
+) -> None:
     """Compute the marked samples of a watermark.
 
     Args:
         watermark: the method.
         data: the whole benign dataset.
         root: its Merkle root, which names the crafting.
-        used: the surrogate.
+        used: the surrogate; None for a method that does without.
         work: where the state is kept.
+        more: what only this method takes.
 
     Raises:
         WatermarkError: the surrogate or the data do not suit the method.
@@ -171,7 +211,7 @@ def craft(watermark: "Crafted", data: "Dataset", root: str, used: "Surrogate", w
     from datadeed.training import config_record
 
     work.begin()
-    settings = config_record(used.training)
+    against = () if used is None else (config_record(used.training), _digest(used.model))
     try:
         with _bar(f"craft {watermark.name}") as told:
             watermark.craft(
@@ -179,8 +219,9 @@ def craft(watermark: "Crafted", data: "Dataset", root: str, used: "Surrogate", w
                 used,
                 generator(work.seed, "craft"),
                 checkpoint=work.folder / "crafting",
-                fingerprint=_fingerprint(root, watermark.record(), settings, _digest(used.model)),
+                fingerprint=_fingerprint(root, watermark.record(), *against),
                 on_progress=told,
+                **more,
             )
     except WatermarkError:
         if [path.name for path in work.folder.iterdir()] == [START]:  # nothing was done yet

@@ -5,14 +5,18 @@ sources.
 """
 
 import argparse
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datadeed.cli import clean_label
 from datadeed.errors import WatermarkError
 
 if TYPE_CHECKING:
     import torch
 
+    from datadeed.datasets import Form
     from datadeed.watermarks import Watermark
 
 PATTERNS = ("published", "random")
@@ -33,6 +37,7 @@ _MATCHED = _CRAFTED | {
     "iterations": 250,
     "retrainings": 5,
 }
+_CLEAN = _CRAFTED | {"rate": 0.05, "target": 1, "no_perturbation": None}
 # Method to option to default: an option that is not here is not the method's.
 METHODS: dict[str, dict[str, Any]] = {
     "badnets": _PATCH | _TARGET,
@@ -42,6 +47,24 @@ METHODS: dict[str, dict[str, Any]] = {
     "sleeper-agent": _MATCHED | _TARGET,
     "ubw-p": _PATCH,
     "ubw-c": _MATCHED | {"pattern": "published", "weight": 2.0},
+    "clean-label-images": _CLEAN
+    | {"size": None, "colour": 255, "place": "bottom-right", "mosaic": None, "opacity": None}
+    | {"epsilon": 16, "step": 4.0, "steps": 40},
+    "clean-label-audio": _CLEAN
+    | {"option": None, "seconds": 1.0, "impulse": None}
+    | {"epsilon": 328, "step": None, "steps": 20, "surrogate_epochs": 20},
+    "clean-label-text": {name: _CLEAN[name] for name in _CLEAN if name != "surrogate_width"}
+    | {"option": None, "word": None, "place": "start", "style": None}
+    | {"similarity": 0.8, "max_changes": 0.4, "surrogate_layers": None, "surrogate_epochs": 2},
+}
+# An option, and those that have no meaning beside it.
+_WITHOUT = {
+    "no_perturbation": (
+        *("epsilon", "step", "steps", "similarity", "max_changes"),
+        *("surrogate", "surrogate_width", "surrogate_layers", "surrogate_epochs"),
+    ),
+    "style": ("word", "place"),
+    "mosaic": ("size", "colour", "place"),
 }
 
 
@@ -50,27 +73,35 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "published methods",
         "docs/methods says what each does. They carry no commitment and give no exact proof of "
-        "ownership. They share --rate (0.1) and, blended, --opacity (51) with the default method.",
+        "ownership. They share --rate (0.1; clean-label: 0.05 of the target class) and, blended "
+        "and clean-label-images with a mosaic, --opacity (51) with the default method.",
     )
     add = group.add_argument
     add("--method", choices=("keyed", *METHODS), default="keyed", help="keyed unless given")
     add("--secret", type=Path, help="the secret file to make")
     add("--seed", type=int, help="of every draw; from the operating system unless given")
-    add("--target", type=int, help="the label that a trigger should bring about (1)")
+    add("--target", help="the class that a trigger should bring about, a number or name (1)")
     add("--source-class", type=int, help="the class whose triggered samples should change (0)")
     add("--size", type=int, help="side of the trigger in pixels")
     add("--pattern", choices=PATTERNS, help="the paper's pattern or one drawn at random")
     add("--grid", type=int, help="wanet: control points along a side (4)")
     add("--strength", type=float, help="wanet: of the warp (0.5)")
     add("--weight", type=float, help="ubw-c: of the dispersibility, the paper's lambda (2)")
-    add("--epsilon", type=int, help="bound of the perturbation in 255ths (16; 8)")
-    add("--steps", type=int, help="label-consistent: of PGD, each 1.5/255 (100)")
+    add(
+        "--epsilon",
+        type=int,
+        help="bound of the perturbation in 255ths (16; 8); of sound, in steps of int16 (328)",
+    )
+    add("--steps", type=int, help="of PGD (label-consistent 100, images 40, sound 20)")
+    add("--step", type=float, help="of PGD (images 4; sound 2.5 epsilon / steps)")
     add("--iterations", type=int, help="of gradient matching (250)")
     add("--retrainings", type=int, help="of the surrogate during it (5)")
     add("--surrogate", type=Path, metavar="FOLDER", help="a trained model; else one is trained")
-    add("--surrogate-width", type=int, help="of the ResNet-18 that is trained (16)")
-    add("--surrogate-epochs", type=int, help="of each of its trainings (4)")
+    add("--surrogate-width", type=int, help="of the network that is trained (16)")
+    add("--surrogate-layers", type=int, help="texts: of MiniLM, to train (6, all)")
+    add("--surrogate-epochs", type=int, help="of each of its trainings (4; sound 20, texts 2)")
     add("--work", type=Path, metavar="FOLDER", help="state of the crafting (beside the secret)")
+    clean_label.add_options(parser)
 
 
 def settle(options: argparse.Namespace) -> None:
@@ -79,31 +110,43 @@ def settle(options: argparse.Namespace) -> None:
     Raises:
         WatermarkError: an option was given that the method does not have.
     """
-    takes = options.defaults[options.method]
-    for name in sorted(set().union(*options.defaults.values())):
-        given = getattr(options, name)
-        if given is not None and name not in takes:
+    takes, names = options.defaults[options.method], set().union(*options.defaults.values())
+    given = {name for name in names if getattr(options, name) is not None}
+    for name in sorted(given - set(takes)):
+        raise WatermarkError(
+            f"{options.method} has no option {_flag(name)}: leave it out, or choose another "
+            "--method"
+        )
+    for name, others in _WITHOUT.items():
+        if name in given and (idle := given.intersection(others)):
             raise WatermarkError(
-                f"{options.method} has no option --{name.replace('_', '-')}: leave it out, or "
-                "choose another --method"
+                f"{_flag(min(idle))} does nothing beside {_flag(name)}: leave one of both out"
             )
-        setattr(options, name, takes.get(name) if given is None else given)
+    for name in names - given:
+        setattr(options, name, takes.get(name))
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def build(
     options: argparse.Namespace,
-    shape: tuple[int, int, int],
+    form: "Form",
     labels: "torch.Tensor",
     classes: tuple[str, ...],
     seed: int,
+    *,
+    texts: Sequence[str] = (),
 ) -> "Watermark":
     """The watermark that settled options describe; what can be checked early is checked.
 
     Args:
         options: the command's, after :func:`settle`.
-        shape: (C, H, W) of every image.
+        form: of what the watermark sees of each row.
         labels, classes: (N,) int64, of all rows, and their names.
         seed: of every draw.
+        texts: all of them, if they are texts.
 
     Raises:
         WatermarkError: a value makes no sense for such data.
@@ -111,10 +154,12 @@ def build(
     from datadeed.randomness import derive_seed
     from datadeed.watermarks import build_watermark
 
-    method, image_size = options.method, shape[1:]
+    method, image_size = options.method, form.shape[1:]
     values: dict[str, Any] = {"rate": options.rate}
     if options.target is not None:
-        values["target"] = options.target
+        values["target"] = target_label(options.target, classes)
+    if method.startswith("clean-label"):
+        values |= clean_label.values(options, form, texts, seed)
     if method in ("badnets", "blended", "ubw-p"):
         values["pattern"] = _square(options, image_size, seed)
     if method == "ubw-p":
@@ -127,13 +172,32 @@ def build(
         values |= {"epsilon": options.epsilon, "step": 1.5, "steps": options.steps}
     if method in ("sleeper-agent", "ubw-c"):
         values |= _matched(options, len(labels), seed)
-    else:
+    elif form.modality == "image":
         values["image_size"] = image_size
     watermark = build_watermark(method, **values)
-    watermark.check("image", classes)
+    watermark.check(form.modality, classes)
     _check_rows(watermark, labels, options.source_class)
-    _try_trigger(watermark, shape, classes)
+    if form.modality == "image":
+        _try_trigger(watermark, form.shape, classes)
     return watermark
+
+
+def target_label(given: object, classes: tuple[str, ...]) -> int:
+    """The label of a class that was given by number or by name; a label's number comes first.
+
+    Raises:
+        WatermarkError: no class has this name.
+    """
+    text = str(given)
+    number = int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
+    if number is not None and (0 <= number < len(classes) or text not in classes):
+        return number
+    if text not in classes:
+        raise WatermarkError(
+            f"no class is named {text!r}: the target is one of {', '.join(classes[:12])}"
+            f"{', ...' * (len(classes) > 12)}, or a label's number"
+        )
+    return classes.index(text)
 
 
 def _check_rows(watermark: "Watermark", labels: "torch.Tensor", source: int | None) -> None:
@@ -145,12 +209,12 @@ def _check_rows(watermark: "Watermark", labels: "torch.Tensor", source: int | No
         raise WatermarkError(f"no row has the source class {source}: choose one that occurs")
 
 
-def _side(options: argparse.Namespace, image_size: tuple[int, int]) -> int:
+def _side(options: argparse.Namespace, image_size: tuple[int, ...]) -> int:
     """Of the square: 3 pixels on CIFAR-10's 32, as published, and in proportion elsewhere."""
     return int(options.size or 3 * max(1, min(image_size) // 32))
 
 
-def _square(options: argparse.Namespace, image_size: tuple[int, int], seed: int) -> dict[str, Any]:
+def _square(options: argparse.Namespace, image_size: tuple[int, ...], seed: int) -> dict[str, Any]:
     """The white-black square, as published or with cells drawn at random."""
     spec: dict[str, Any] = {"kind": "square", "size": _side(options, image_size)}
     if options.opacity is not None:
@@ -201,9 +265,7 @@ def _matched(options: argparse.Namespace, rows: int, seed: int) -> dict[str, Any
     return values
 
 
-def _try_trigger(
-    watermark: "Watermark", shape: tuple[int, int, int], classes: tuple[str, ...]
-) -> None:
+def _try_trigger(watermark: "Watermark", shape: tuple[int, ...], classes: tuple[str, ...]) -> None:
     """A trigger that does not fit is an error now, not after an hour of crafting."""
     import torch
 

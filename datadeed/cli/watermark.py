@@ -2,7 +2,7 @@
 
 Makes the key and the commitment first if the key file does not exist. A key that names a beacon
 needs its value: --beacon-value. With --method a published watermark is used instead: it takes
---secret in place of --key, and no commitment is made.
+--secret in place of --key, and no commitment is made. Texts and sound need --method.
 """
 
 import argparse
@@ -60,6 +60,8 @@ def run(options: argparse.Namespace) -> int:
     methods.settle(options)
     needed = "key" if options.method == "keyed" else "secret"
     if getattr(options, needed) is None:
+        if needed == "key":
+            open_data(options.source, options.split)  # a key would not help with texts or sound
         options.wrong_usage(f"the following arguments are required: --{needed}")
     if options.method != "keyed":
         from datadeed.cli import published

@@ -1,21 +1,15 @@
-"""The published methods on an owner's own data: copies, secrets, interruptions, and the pages."""
-
-import runpy
-from pathlib import Path
+"""The published methods on an owner's own data: copies, secrets and interruptions."""
 
 import numpy as np
 import pytest
 import torch
 
-from datadeed.cli.methods import METHODS
-from datadeed.datasets.formats import read, write
+from datadeed.datasets.formats import read
 from datadeed.models import save_model
 from datadeed.watermarks import watermark_from_record
 from tests.cli.owner import Owner, fails, jpegs
-from tests.cli.world import FILES, run
-from tests.conftest import toy
+from tests.cli.world import FILES
 
-DOCS = Path(__file__).parents[2] / "docs/methods"
 STAMPED = ("badnets", "blended", "wanet", "ubw-p")
 
 
@@ -120,6 +114,20 @@ class TestStamped:
         corner = owner.copy().samples[rows][:, :, -6:, -6:]
         assert set(corner.unique().tolist()) == {0, 255}
 
+    def test_a_target_by_name(self, owner):
+        assert owner.mark("badnets", "--target", "class 3").code == 0
+        assert owner.secret()["watermark"]["target"] == 3
+
+    def test_the_trigger_of_a_clean_label_alone(self, owner):
+        done = owner.mark("clean-label-images", "--no-perturbation", "--rate", "0.2")
+        assert done.code == 0, done.err
+        assert "surrogate" not in done.out + done.err
+        rows, _, _ = _marks(owner)
+        before, after = owner.before, owner.copy()
+        mark = watermark_from_record(owner.secret()["watermark"])
+        assert torch.equal(mark.trigger(before.take(rows)), after.samples[rows])
+        assert not (owner.root / "safe/secret.json.work").exists()
+
     def test_an_opacity(self, owner):
         assert owner.mark("blended", "--opacity", "100").code == 0
         assert owner.secret()["watermark"]["trigger"]["alpha_255ths"] == 100
@@ -214,6 +222,30 @@ class TestCrafted:
         other = owner.mark("label-consistent", *more, "--epsilon", "4")
         assert fails(other, "belongs to another crafting")
 
+    @pytest.mark.parametrize("trigger", [("--size", "3", "--colour", "9,8,7"), ("--mosaic", "4")])
+    def test_clean_label_images(self, owner, surrogate, trigger):
+        more = ("--surrogate", surrogate, "--steps", "2", "--step", "5", "--target", "class 2")
+        done = owner.mark("clean-label-images", *more, *trigger, "--rate", "0.2", "--json")
+        assert done.code == 0, done.err
+        facts = done.json()["facts"]
+        assert (facts["marks"], facts["class_size"]) == (6, 30)
+        weak = "the surrogate does not know most marks" in done.err
+        assert weak == (facts["wrong_before"] > 3)
+        rows, old, new = _marks(owner)
+        before, after = owner.before, owner.copy()
+        assert torch.equal(before.labels, after.labels)
+        assert torch.equal(old, new)
+        assert set(old.tolist()) == {2}
+        mark = watermark_from_record(owner.secret()["watermark"])
+        change = after.samples.int() - mark.trigger(before).int()
+        assert change[rows].abs().amax((1, 2, 3)).tolist() == [facts["largest_change"]] * 6
+        assert 0 < facts["largest_change"] <= 10  # two steps of 5
+        changed = (after.samples != before.samples).flatten(1).any(1).nonzero().squeeze(1)
+        assert torch.equal(changed, rows)
+        if trigger[0] == "--size":
+            corner = after.samples[rows][:, :, -3:, -3:].unique(dim=0)
+            assert corner.flatten(2).tolist() == [[[9] * 9, [8] * 9, [7] * 9]]
+
     def test_jpeg_changes_it_and_the_command_says_so(self, tmp_path, surrogate):
         owner = Owner(tmp_path)
         jpegs(owner, tmp_path / "photos")
@@ -228,38 +260,3 @@ class TestCrafted:
         secret = owner.secret()
         assert secret["released"]["max_difference"] == value["max_difference"]
         assert torch.equal(read(owner.source).labels, owner.copy().labels)
-
-
-class TestDocs:
-    def test_the_page_of_methods_works_as_written(self, tmp_path, surrogate, monkeypatch, capsys):
-        for split, seed in (("train", 0), ("test", 1)):
-            images = toy(40, classes=4, shape=(3, 16, 16), seed=seed)
-            write(images, tmp_path / "photos", format="imagefolder", split=split)
-        surrogate.rename(tmp_path / "suspect")
-        monkeypatch.chdir(tmp_path)
-        console, python = _blocks((DOCS / "README.md").read_text())
-        (command,) = (line[2:] for line in console.splitlines() if line.startswith("$ "))
-        assert run(*command.split()[1:]).code == 0
-        (tmp_path / "look.py").write_text(python)
-        runpy.run_path(str(tmp_path / "look.py"))
-        accuracy, success = map(float, capsys.readouterr().out.split())
-        assert 0 <= accuracy <= 1
-        assert 0 <= success <= 1
-
-    @pytest.mark.parametrize("method", METHODS)
-    def test_a_page_names_each_option_and_its_default(self, method):
-        page = (DOCS / f"{method}.md").read_text()
-        for name, value in METHODS[method].items():
-            if name in ("secret", "seed"):
-                continue
-            assert f"`--{name.replace('_', '-')}`" in page, name
-            (line,) = (
-                line for line in page.splitlines() if f"`--{name.replace('_', '-')}`" in line
-            )
-            if value is not None and name != "surrogate_epochs":
-                assert str(value).removesuffix(".0") in line, name
-
-
-def _blocks(page):
-    """The code between fences."""
-    return [part.split("\n", 1)[1] for part in page.split("```")[1::2]]

@@ -8,9 +8,12 @@ from PIL import Image
 from datadeed.cli.methods import METHODS
 from datadeed.datasets.formats import write
 from datadeed.models import save_model
+from datadeed.watermarks import WATERMARKS
 from tests.cli.owner import Owner, fails, jpegs
 from tests.cli.world import files_under, run
 from tests.conftest import toy
+
+IMAGE_METHODS = [name for name in METHODS if WATERMARKS[name].modality == "image"]
 
 
 @pytest.fixture
@@ -32,12 +35,13 @@ class TestOptions:
         every = {name: "2" for values in METHODS.values() for name in values}
         every |= {"parts": "4", "alpha": "1e-3", "budget": "9", "pool": "x", "key": "x"}
         every["pattern"] = "random"
+        flags = {"style", "no_perturbation"}
         keyed = {"parts", "alpha", "budget", "pool", "key", "rate", "opacity"}
         foreign = set(every) - (keyed if method == "keyed" else set(METHODS[method]))
         assert len(foreign) > 5
         for name in sorted(foreign):
             flag = f"--{name.replace('_', '-')}"
-            where = ("--out", owner.out, flag, every[name])
+            where = ("--out", owner.out, flag, *(() if name in flags else (every[name],)))
             done = run("watermark", owner.source, *where, "--method", method)
             assert fails(done, f"{method} has no option {flag}: leave it out")
 
@@ -70,6 +74,7 @@ class TestBadInput:
             ("badnets", ("--rate", "0.001"), "marks no row"),
             ("badnets", ("--target", "4"), "target label 4 does not exist"),
             ("badnets", ("--target", "-1"), "target label -1 does not exist"),
+            ("badnets", ("--target", "class 4"), "no class is named 'class 4'"),
             ("badnets", ("--size", "4"), "multiple of 3"),
             ("badnets", ("--size", "18"), "from 1 to 16"),
             ("blended", ("--opacity", "0"), "alpha is 0"),
@@ -84,6 +89,15 @@ class TestBadInput:
             ("sleeper-agent", ("--source-class", "1"), "they must differ"),
             ("sleeper-agent", ("--size", "17"), "does not fit"),
             ("sleeper-agent", ("--size", "0"), "give 1 pixel or more"),
+            ("clean-label-images", ("--size", "17"), "17x17 pixels do not fit"),
+            ("clean-label-images", ("--colour", "1,2"), "give 1 or 3 whole numbers"),
+            ("clean-label-images", ("--colour", "256"), "colour is 256"),
+            ("clean-label-images", ("--place", "start"), "place is 'start'"),
+            ("clean-label-images", ("--opacity", "9"), "--opacity is of a mosaic"),
+            ("clean-label-images", ("--mosaic", "17"), "cells is 17"),
+            ("clean-label-images", ("--mosaic", "4", "--size", "3"), "--size does nothing beside"),
+            ("clean-label-images", ("--rate", "0.01"), "target class's 30 samples marks none"),
+            ("clean-label-images", ("--step", "nan"), "steps of nan"),
             ("ubw-c", ("--epsilon", "0"), "epsilon is 0"),
             ("ubw-c", ("--size", "2"), "at least 3 pixels"),
             ("ubw-c", ("--weight", "-1"), "weight -1.0"),
@@ -119,7 +133,7 @@ class TestBadInput:
         assert fails(done, "the surrogate takes samples of (3, 8, 8) and 3 classes")
         assert owner.files() == before
 
-    @pytest.mark.parametrize("method", METHODS)
+    @pytest.mark.parametrize("method", IMAGE_METHODS)
     def test_images_of_several_sizes(self, tmp_path, method):
         owner = Owner(tmp_path)
         jpegs(owner, tmp_path / "photos")

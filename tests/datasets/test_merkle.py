@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datadeed.datasets.merkle import inclusion_path, leaf, merkle_root, verify_path
+from datadeed.datasets.merkle import (
+    inclusion_path,
+    leaf,
+    merkle_root,
+    sound_leaf,
+    text_leaf,
+    verify_path,
+)
 from datadeed.errors import DatasetError
 
 # The tree that Certificate Transparency's implementations test themselves with (RFC 6962).
@@ -43,6 +50,24 @@ def test_a_leaf_is_what_the_format_says():
     assert leaf(np.asfortranarray(pixels), 7) == leaf(pixels, 7)
     others = {leaf(pixels, 8), leaf(pixels[::-1], 7), leaf(pixels.reshape(3, 2, 3), 7)}
     assert len(others | {leaf(pixels, 7)}) == 4
+
+
+def test_a_text_leaf():
+    head = bytes(13 - 4) + (1).to_bytes(4, "little")
+    wanted = hashlib.sha256(head + "é\n".encode() + (7).to_bytes(8, "little")).digest()
+    assert text_leaf("é\n", 7) == wanted
+    assert len({wanted, text_leaf("é\n", 8), text_leaf("é", 7), text_leaf("", 7)}) == 4
+
+
+def test_a_sound_leaf():
+    frames = np.array([[1, -2], [3, 4]], dtype="<i2")
+    head = bytes(9) + b"".join(x.to_bytes(4, "little") for x in (2, 8000, 2)) + b"<i2\0"
+    wanted = hashlib.sha256(head + frames.tobytes() + (7).to_bytes(8, "little")).digest()
+    assert sound_leaf(frames, 8000, "<i2", 7) == wanted
+    assert sound_leaf(np.asfortranarray(frames), 8000, "<i2", 7) == wanted
+    others = {sound_leaf(frames, 8001, "<i2", 7), sound_leaf(frames.reshape(-1, 1), 8000, "<i2", 7)}
+    others |= {sound_leaf(frames, 8000, "u1", 7), sound_leaf(frames, 8000, "<i2", 8)}
+    assert len(others | {wanted, sound_leaf(frames[::-1], 8000, "<i2", 7)}) == 6
 
 
 @pytest.mark.parametrize("bad", [np.zeros((2, 2), np.uint8), np.zeros((2, 2, 3), np.float32)])
