@@ -9,8 +9,9 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from datadeed.reports import dvbw
+from datadeed.reports import clean_page, dvbw
 from datadeed.reports.cells import cell_view
+from datadeed.reports.clean_page import Clean
 from datadeed.reports.figures import Curves, Picture, strokes
 from datadeed.reports.ubw_page import UBW, view
 from datadeed.verification.verdict import CLAIM, INCONCLUSIVE, NOT_SUPPORTED
@@ -37,13 +38,23 @@ METRICS = {
 }
 NAMES = {
     "fashion-mnist": "Fashion-MNIST",
+    "fashion-mnist-10k": "Fashion-MNIST, 10 000 images",
+    "movie-reviews": "movie reviews",
+    "text-source": "sources of texts",
+    "spoken-digits": "spoken digits",
+    "audiomnist": "AudioMNIST",
     "cifar10": "CIFAR-10",
     "cifar10-10k": "CIFAR-10, 10 000 images",
     "imagenet-200": "ImageNet-200",
     "imagenet-50": "ImageNet-50, 64×64",
     "resnet18": "ResNet-18",
     "resnet18-ubw": "ResNet-18",
+    "vgg16bn": "VGG-16-BN",
     "vgg19bn": "VGG-19-BN",
+    "inception": "Inception-v3",
+    "minilm": "MiniLM",
+    "minilm-3": "MiniLM, 3 layers",
+    "raw-audio": "RawAudioCNN",
     "badnets": "BadNets",
     "blended": "Blended",
     "wanet": "WaNet",
@@ -53,6 +64,7 @@ NAMES = {
     "ubw-c": "UBW-C",
     "dvbw": "DVBW",
     "ubw": "UBW",
+    "clean-label": "clean-label watermarks",
     "none": "honest model",
 }
 _FOLDER = Path(__file__).parent
@@ -111,7 +123,8 @@ class Page:
         versions: program name to version.
         remake: the command that makes this page again.
         cells, claims: as :func:`datadeed.reports.cells.tidy` and ``claims_frame`` give them.
-        ubw: what is shown of UBW; None where the scale has nothing of it.
+        ubw, clean: what is shown of UBW and of the clean-label paper; None where the scale has
+            nothing of it.
     """
 
     scale: str
@@ -125,6 +138,7 @@ class Page:
     cells: pd.DataFrame | None = None
     claims: pd.DataFrame | None = None
     ubw: UBW | None = None
+    clean: Clean | None = None
 
 
 def suspect_rows(record: dict[str, Any]) -> list[SuspectRow]:
@@ -167,7 +181,10 @@ def render(page: Page) -> str:
         "tables": [] if page.cells is None else table_views(page.cells, watermarks),
         "claims": [] if page.claims is None else claim_views(page.claims),
         "ubw": None if page.ubw is None or page.cells is None else view(page.ubw, page.cells),
+        "clean": None,
     }
+    if page.clean is not None and page.cells is not None:
+        shown["clean"] = clean_page.view(page.clean, page.cells)
     return _template().render(shown) + "\n"
 
 

@@ -11,11 +11,13 @@ import torch
 
 from datadeed.datasets import read_dataset, write_dataset
 from datadeed.files import write_json
-from datadeed.reports import dvbw, ubw
+from datadeed.reports import clean, dvbw, ubw
 from datadeed.reports.cells import claims_frame, tidy
 from datadeed.watermarks import build_watermark, mark_dataset
-from tasks import report
+from tasks import detect, hide, mark, report, tabulate, train
 from tests.reports.ubw_evidence import record
+from tests.tasks.test_clean_label import CASES
+from tests.tasks.test_clean_label import project as three_kinds  # noqa: F401
 
 VOID = {"meta", "link", "img", "br", "hr", "input", "col"}
 
@@ -61,12 +63,14 @@ def check(page):
     assert not re.search(r"url\(\s*['\"]?https?:", page)
 
 
-def tabulated(project, *, with_ubw=()):
-    """The tables of DVBW's real evidence, and of made-up evidence of UBW."""
+def tabulated(project, *, with_ubw=(), with_clean=()):
+    """The tables of DVBW's real evidence, of made-up evidence of UBW and of clean-label cells."""
     evidence = report.read_evidence(project.parameters["grid"])
     frames = [(dvbw, dvbw.cells(evidence, "toy"))]
     if with_ubw:
         frames.append((ubw, ubw.cells(list(with_ubw), "toy")))
+    if with_clean:
+        frames.append((clean, clean.cells(*with_clean, "toy")))
     results = project.root / "results"
     results.mkdir()
     cells = tidy(pd.concat([found for _, found in frames], ignore_index=True))
@@ -111,6 +115,33 @@ def with_ubw(verified):
     return project
 
 
+@pytest.fixture
+def with_clean(verified, three_kinds):  # noqa: F811
+    """The clean-label stages themselves, on toys of each modality."""
+    cells = {"honest": {}, "victims": {}, "hidden": {}}
+    for dataset, trigger in CASES:
+        plain = [f"{trigger}-20-plain"] if dataset == "toy" else []
+        train.run(dataset, "surrogate", "none", 0)
+        train.run(dataset, "small", "none", 1)
+        cells["honest"][f"{dataset}-small-1"] = {"dataset": dataset, "network": "small", "seed": 1}
+        for watermark in (f"{trigger}-20", *plain):
+            mark.mark(dataset, watermark)
+            train.run(dataset, "small", watermark, 1)
+            detect.detect(dataset, "small", watermark, 1)
+            cell = {"dataset": dataset, "network": "small", "watermark": watermark, "seed": 1}
+            cells["victims"][f"{dataset}-small-{watermark}-1"] = cell
+    hidden = ("reviews", "small", "word-20", 1)
+    hide.hide(*hidden)
+    keys = ("dataset", "network", "watermark", "seed")
+    cells["hidden"]["one"] = dict(zip(keys, hidden, strict=True))
+    grid = verified.parameters["clean"] | {"datasets": [case[0] for case in CASES]} | cells
+    verified.parameters["clean"] = grid
+    verified.write()
+    files = (("victims", "evidence.json"), ("hidden", "stealth.json"))
+    tabulated(verified, with_clean=[tabulate.read_clean(grid[part], f) for part, f in files])
+    return verified
+
+
 def test_page_is_whole_self_contained_and_repeatable(verified, monkeypatch):
     tabulated(verified)
     run(monkeypatch)
@@ -123,6 +154,9 @@ def test_page_is_whole_self_contained_and_repeatable(verified, monkeypatch):
     assert "BA falls by less than 2 points" in claims
     assert "BA falls by less than 2 points" in page
     assert "UBW" not in page  # the scale has nothing of it
+    assert 'id="clean"' not in page
+    assert "<audio" not in page
+    assert "media-src" not in page
     run(monkeypatch)
     assert path.read_text() == page
 
@@ -138,6 +172,30 @@ def test_page_with_ubw_shows_every_watermark(with_ubw, monkeypatch):
     assert "largest change 1 grey levels" in page  # of ubw-c
     assert "Crafting losses on toy" in page
     assert "not tested</span>" in page
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    run(monkeypatch)
+    assert path.read_text() == page
+
+
+def test_page_with_clean_labels_shows_marks_of_every_kind(with_clean, monkeypatch):
+    run(monkeypatch)
+    path = with_clean.root / "data/report/index.html"
+    page = path.read_text()
+    check(page)
+    part = page[page.index('<section aria-labelledby="clean">') :]
+    for dataset, trigger in CASES:
+        stage = f"papers/clean-label/dvc.yaml:verify@{dataset}-small-{trigger}-20-1"
+        assert f"dvc repro {stage}" in part
+    assert "dvc repro papers/clean-label/dvc.yaml:hide@reviews-small-word-20-1" in part
+    assert part.count("data:image/png") == 1  # with its perturbation; not the trigger alone
+    assert part.count("<audio controls") == part.count("data:audio/wav") == 2
+    assert "media-src data:" in page
+    assert re.search(r'<ins class="trigger">[Ff]rankly</ins>', part)
+    assert '<th scope="row">patch, 20 %, trigger alone</th>' in part
+    assert "target class “high”" in part
+    assert "<small>2 layers, 10 epochs</small>" in part
+    assert len(part) < 3 * 200_000
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
     run(monkeypatch)
