@@ -1,5 +1,5 @@
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from datadeed.randomness import derive_seed, generator
@@ -8,6 +8,7 @@ NAMES = st.lists(st.text(st.characters(exclude_characters="\x1f"), max_size=5), 
 
 
 @given(seed=st.integers(0, 2**40), names=NAMES)
+@example(seed=0, names=["\ud800"])
 def test_a_seed_fits_63_bits_and_is_repeatable(seed, names):
     first = derive_seed(seed, *names)
     assert 0 <= first < 2**63
