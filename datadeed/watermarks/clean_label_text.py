@@ -98,9 +98,8 @@ class CleanLabelText(CleanLabel):
             raise WatermarkError(f"{self.name}: oversample is {oversample!r}; give 1 or more")
         self.text_trigger = build_text_trigger(pattern)
         self.similarity, self.max_changes, self.oversample = similarity, max_changes, oversample
-        self.perturbed: list[
-            Perturbed
-        ] = []  # M, by rank, before the trigger; none if not perturbed
+        # M, by rank, before the trigger is added; none if nothing is perturbed.
+        self.perturbed: list[Perturbed] = []
         self._tools: TextTools | None = None
 
     def craft(
