@@ -28,7 +28,8 @@ from datadeed.watermarks.crafted import Surrogate
 from datadeed.watermarks.ubw_c import UBWC
 from tasks import ubw
 from tasks.common import DATA, Progress, parameters, stage
-from tasks.craft import Steps, read_surrogate
+from tasks.craft import read_surrogate
+from tasks.crafting import Steps
 from tasks.train import set_threads
 
 FOLDER = DATA / "studies"

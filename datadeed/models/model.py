@@ -1,5 +1,6 @@
 """What the models of every modality have in common."""
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import torch
@@ -8,7 +9,7 @@ from torch import nn
 from datadeed.datasets import Form
 
 
-class Model(nn.Module):
+class Model(nn.Module, ABC):
     """Samples in, logits out; scaling or tokenising is part of the model and of its file.
 
     Attributes:
@@ -20,6 +21,7 @@ class Model(nn.Module):
     config: dict[str, Any]
 
     @classmethod
+    @abstractmethod
     def new(
         cls,
         network: str,
@@ -41,25 +43,24 @@ class Model(nn.Module):
         Raises:
             ModelError: unknown network, or values that it cannot take.
         """
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def from_config(cls, config: dict[str, Any]) -> "Model":
         """A model with any weights, to load others into.
 
         Raises:
             ModelError, KeyError, TypeError, ValueError: ``config`` describes no such model.
         """
-        raise NotImplementedError
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.parameters()).device
 
+    @abstractmethod
     def encode(self, samples: Any) -> torch.Tensor:
         """All samples as one tensor on the CPU, the first axis N, to cut batches from."""
-        raise NotImplementedError
 
     def batch(self, encoded: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """What :meth:`forward` takes, of some rows ((B,) int64) of encoded samples."""
@@ -69,6 +70,6 @@ class Model(nn.Module):
         """(N,) int64: what a sample costs, to make batches of samples that cost the same."""
         return torch.ones(len(encoded), dtype=torch.int64)
 
+    @abstractmethod
     def predict(self, samples: Any, *, batch_size: int = 512) -> torch.Tensor:
         """Softmax probabilities, (N, K) float32 on the CPU."""
-        raise NotImplementedError

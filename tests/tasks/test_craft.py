@@ -15,6 +15,7 @@ from datadeed.errors import WatermarkError
 from datadeed.models import load_model
 from datadeed.watermarks import watermark_from_record
 from tasks import craft, poison
+from tasks.common import Progress
 
 MATCHED = ["craft.json", "key.json", "last-surrogate", "marks.parquet", "train.parquet"]
 
@@ -76,13 +77,13 @@ def test_the_last_surrogate_can_be_asked(ubw_project, monkeypatch):
 def test_progress_reaches_the_end(ubw_project, monkeypatch):
     status, told = ubw_project.root / "status.json", []
     monkeypatch.setenv("DATADEED_PROGRESS", str(status))
-    original = craft.Progress.update
+    original = Progress.update
 
     def spy(self, done, *values, **keywords):
         told.append(done / self.total)
         original(self, done, *values, **keywords)
 
-    monkeypatch.setattr(craft.Progress, "update", spy)
+    monkeypatch.setattr(Progress, "update", spy)
     run(monkeypatch, "ubw-c")
     assert told[:-1] == sorted(told[:-1])  # the last one is of the file that is written then
     assert {0.25, 0.5, 0.75, 1.0} <= set(told)
@@ -120,14 +121,14 @@ def test_a_killed_crafting_goes_on_and_ends_bit_for_bit_the_same(ubw_project, mo
     assert dead.returncode == -signal.SIGKILL, dead.stderr
     assert not out.exists()
     resumed = []
-    original = craft.Progress.update
+    original = Progress.update
 
     def spy(self, done, note="", **values):
         if values.get("resumed"):
             resumed.append(done)
         original(self, done, note, **values)
 
-    monkeypatch.setattr(craft.Progress, "update", spy)
+    monkeypatch.setattr(Progress, "update", spy)
     run(monkeypatch, "ubw-c")
     assert resumed == [3]
     assert contents(out) == wanted
@@ -138,7 +139,7 @@ def test_state_of_other_settings_is_not_gone_on_from(ubw_project, monkeypatch):
     def fingerprints():
         found = []
         with monkeypatch.context() as patch:
-            patch.setattr(craft, "release", lambda *values: pytest.fail("not reached"))
+            patch.setattr("tasks.crafting.release", lambda *values: pytest.fail("not reached"))
 
             def stop(self, *values, fingerprint, **keywords):
                 found.append(fingerprint)
