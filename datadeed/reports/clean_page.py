@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from datadeed.reports.cells import cell_view
 from datadeed.reports.clean_figures import MarkedClip, MarkedImages, MarkedTexts, trigger_strokes
 from datadeed.reports.figures import Curves
 from datadeed.reports.ubw_figures import AMPLIFIED
+from datadeed.verification.tang import detection
 
 MODELS = {
     "victim": "victim (trained on the watermarked data)",
@@ -34,6 +36,7 @@ METRICS = {  # a metric's group of columns and its name there
     "grammar_rise": ("rise of errors", "grammar"),
     "errors_rise": ("rise of errors", "all"),
 }
+LEVEL = 0.05  # of the exact tests, as in the paper of the published one
 SAMPLES = {"image": "images", "text": "texts", "audio": "clips"}
 
 
@@ -91,8 +94,7 @@ def view(part: Clean, cells: pd.DataFrame) -> dict[str, Any]:
         "named": watermark_name,
         "tables": [table_view(mine[mine["table"] == table], table) for table in clean.TABLES],
         "known": int(mine["published"].notna().sum()),
-        "detected": _detected(part.evidence, "victim"),
-        "alarms": _detected(part.evidence, "benign"),
+        "tests": detection_rows(part.evidence),
         "wdr": part.evidence[0]["verification"]["victim"]["wdr"],
         "crafts": craft_rows(part.evidence),
         "strokes": trigger_strokes(part.evidence),
@@ -101,10 +103,23 @@ def view(part: Clean, cells: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _detected(evidence: list[dict[str, Any]], model: str) -> list[bool]:
-    """Whether WDR is 100 %, of each cell whose samples were perturbed."""
-    found = [r["verification"][model]["wdr"]["value"] for r in evidence if r["perturbed"]]
-    return [value == 1 for value in found]
+def detection_rows(evidence: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Recall, precision and false alarms of each test, over the models of marks with perturbation.
+
+    An honest model counts once for every trigger that it was asked with.
+    """
+    tests: dict[str, Callable[[dict[str, Any]], float]] = {
+        "WDR of 100 %": lambda found: found["wdr"]["value"],
+        "McNemar, p ≤ 0.05": lambda found: found["mcnemar"]["p_value"] <= LEVEL,
+        "rise above the margin, p ≤ 0.05": lambda found: found["rise"]["p_value"] <= LEVEL,
+    }
+    rows = []
+    for modality, samples in SAMPLES.items():
+        mine = [r["verification"] for r in evidence if r["perturbed"] and r["modality"] == modality]
+        for name, value in tests.items() if mine else ():
+            found = [[float(value(r[model])) for r in mine] for model in ("victim", "benign")]
+            rows.append({"samples": samples, "name": name, **detection(*found)})
+    return rows
 
 
 def watermark_name(watermark: str) -> str:

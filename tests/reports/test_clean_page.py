@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections import Counter
 from typing import Any
 
 import pandas as pd
@@ -11,7 +12,14 @@ from datadeed.metrics import Rate
 from datadeed.reports import clean
 from datadeed.reports.cells import tidy
 from datadeed.reports.clean_figures import MarkedClip, MarkedImages, MarkedTexts, Shown
-from datadeed.reports.clean_page import Clean, CleanSetting, craft_rows, view, watermark_name
+from datadeed.reports.clean_page import (
+    Clean,
+    CleanSetting,
+    craft_rows,
+    detection_rows,
+    view,
+    watermark_name,
+)
 from datadeed.reports.figures import Curves
 from datadeed.reports.page import Page, render
 from datadeed.reports.word_diff import Span
@@ -127,13 +135,43 @@ def test_only_stated_figures_stand_in_brackets() -> None:
 
 def test_detection_counts_perturbed_watermarks_alone() -> None:
     shown = part()
-    perturbed = sum(record["perturbed"] for record in shown.evidence)
-    assert perturbed == len(shown.evidence) - 2
-    shown.evidence[0]["verification"]["victim"]["wdr"]["value"] = 0.99
-    shown.evidence[1]["verification"]["benign"]["wdr"]["value"] = 1.0
-    sentence = "WDR is 100 % for {} of {} models trained on perturbed and marked data, and for {}"
-    wanted = (sentence + " of {} honest ones").format(perturbed - 1, perturbed, 1, perturbed)
-    assert wanted in text_of(page(shown, cells(shown))).replace("&nbsp;", " ")
+    perturbed = [r for r in shown.evidence if r["perturbed"]]
+    assert len(perturbed) == len(shown.evidence) - 2
+    for record in perturbed:
+        for model, found in (("victim", 1.0), ("benign", 0.0)):
+            tests = record["verification"][model]
+            tests["wdr"]["value"], tests["mcnemar"]["p_value"] = found, 1 - found
+            tests["rise"]["p_value"] = 1 - found
+    image = next(r for r in perturbed if r["modality"] == "image")["verification"]
+    image["victim"]["wdr"]["value"] = 0.99
+    image["benign"]["wdr"]["value"] = 1.0
+    image["benign"]["mcnemar"]["p_value"] = 0.05
+    rows = {
+        (row["samples"], row["name"].split(",")[0]): row for row in detection_rows(shown.evidence)
+    }
+    counts = Counter(r["modality"] for r in perturbed)
+    wdr = rows["images", "WDR of 100 %"]
+    n = counts["image"]
+    assert [wdr[key]["hits"] for key in ("recall", "precision", "false_alarms")] == [
+        n - 1,
+        n - 1,
+        1,
+    ]
+    assert [wdr[key]["n"] for key in ("recall", "precision", "false_alarms")] == [n, n, n]
+    assert rows["images", "McNemar"]["false_alarms"]["hits"] == 1
+    assert rows["images", "rise above the margin"]["false_alarms"]["hits"] == 0
+    assert rows["texts", "WDR of 100 %"]["recall"]["n"] == counts["text"]
+    said = render(page(shown, cells(shown)))
+    counted = f"{n - 1} of {n}</td><td>{n - 1} of {n}</td><td>1 of {n}</td>"
+    assert counted in said.replace(' class="number"', "")
+
+
+def test_a_test_that_finds_nothing_has_no_precision() -> None:
+    shown = part()
+    for record in shown.evidence:
+        for found in record["verification"].values():
+            found["wdr"]["value"] = 0.0
+    assert all(r["precision"] is None for r in detection_rows(shown.evidence) if "WDR" in r["name"])
 
 
 def test_marks_are_counted_of_the_class_and_of_the_data() -> None:
