@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -24,11 +25,21 @@ def ask_all(models: Mapping[str, Model], method: Watermark, test: Dataset) -> di
     return answers
 
 
-def write_answers(answers: Mapping[str, Answers], path: Path) -> None:
-    """All answers in one Parquet file; column ``asked`` names the model."""
-    tables = [
-        found.table().append_column("asked", pa.array([part] * len(found)))
-        for part, found in answers.items()
-    ]
+def write_answers(
+    answers: Mapping[str, Answers], path: Path, *, counted: np.ndarray | None = None
+) -> None:
+    """All answers in one Parquet file; column ``asked`` names the model.
+
+    Args:
+        answers: each model's, to the same samples.
+        path: of the file.
+        counted: (N,) bool, whether the trigger goes into a sample, for a column of this name.
+    """
+    tables = []
+    for part, found in answers.items():
+        table = found.table().append_column("asked", pa.array([part] * len(found)))
+        tables.append(
+            table if counted is None else table.append_column("counted", pa.array(counted))
+        )
     with atomic_path(path) as temporary:
         pq.write_table(pa.concat_tables(tables), temporary)

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import datadeed
 from datadeed.datasets import Dataset, DatasetFile, read_dataset
 from datadeed.devices import choose_device
 from datadeed.files import canonical_digest
@@ -15,6 +16,8 @@ from datadeed.watermarks.crafted import Surrogate
 from datadeed.watermarks.marking import Marks
 from tasks.common import DATA, Progress, parameters
 from tasks.poison import release
+
+PACKAGE = Path(datadeed.__file__).parent
 
 
 class Steps:
@@ -70,9 +73,18 @@ def craft_and_release(
     Returns:
         The benign data, the marks, and the folder that was written to.
     """
-    name, run_seed = "-".join(names), (parameters("seed"), stage, *names)
+    name, drawn = (
+        "-".join(names),
+        names[1].removesuffix("-plain"),
+    )  # an ablation draws the same rows
+    run_seed = (parameters("seed"), stage, names[0], drawn)
     data = read_dataset(source.path)
-    identity = identity | {"data": data.digest(), "watermark": method.record(), "seed": run_seed}
+    identity = identity | {
+        "code": code_digest(),
+        "data": data.digest(),
+        "watermark": method.record(),
+        "seed": run_seed,
+    }
     fingerprint = canonical_digest(identity)
     folder = DATA / "checkpoints" / name
     steps = Steps(f"{stage} {name}")
@@ -89,6 +101,13 @@ def craft_and_release(
     out = DATA / "watermarked" / name
     marks = release(method, source, *names, out)
     return data, marks, out
+
+
+def code_digest() -> str:
+    """SHA-256 of the code that crafts: what another version began is not gone on with."""
+    folders = ("language", "models", "perturbations", "watermarks")
+    files = sorted(file for name in folders for file in (PACKAGE / name).glob("*.py"))
+    return canonical_digest([[file.name, file.read_text(encoding="utf-8")] for file in files])
 
 
 def forget_checkpoints(dataset: str, watermark: str) -> None:

@@ -23,6 +23,8 @@ from tasks.asking import ask_all, write_answers
 from tasks.common import DATA, model_arguments, parameters, stage
 from tasks.train import set_threads
 
+OF_ALL = ("ba", "tsr_as_published")  # of all test samples, whether the trigger goes in or not
+
 
 def read_models(dataset: str, network: str, watermark: str, seed: int, kind: type[Model]) -> Any:
     """The models to ask, by their part."""
@@ -41,10 +43,10 @@ def detect(dataset: str, network: str, watermark: str, seed: int) -> None:
     method = watermark_from_record(read_json(folder / "key.json")["watermark"])
     models = read_models(*names, MODELS[test.modality])
     answers = ask_all(models, method, test)
-    asked = answers
+    fits = np.ones(len(test), dtype=bool)
     if isinstance(method, CleanLabelText):  # a trigger that changes nothing is no query
         fits = method.applies(test).numpy()
-        asked = {part: found.take(fits) for part, found in answers.items()}
+    asked = {part: found.take(fits) for part, found in answers.items()}
     trigger, rate, perturb = clean.parse(watermark)
     surrogate = read_json(DATA / "models" / f"{dataset}-surrogate-none-0" / "model.json")["config"]
     settings = Settings(**parameters("verification", file=clean.CLEAN))
@@ -60,7 +62,8 @@ def detect(dataset: str, network: str, watermark: str, seed: int) -> None:
         "classes": list(test.classes),
         "accuracy_drop": accuracy_drop(answers["benign"], answers["victim"]),
         "models": {
-            part: rates(asked[part]) | {"ba": rates(found)["ba"]} for part, found in answers.items()
+            part: rates(asked[part]) | {name: rates(found)[name] for name in OF_ALL}
+            for part, found in answers.items()
         },
         "verification": {
             part: verify_tang(
@@ -72,7 +75,7 @@ def detect(dataset: str, network: str, watermark: str, seed: int) -> None:
         },
     }
     out = DATA / "evidence" / "-".join(map(str, names))
-    write_answers(answers, out / "queries.parquet")
+    write_answers(answers, out / "queries.parquet", counted=fits)
     write_json(out / "evidence.json", record)
 
 

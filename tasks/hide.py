@@ -35,7 +35,6 @@ def hide(dataset: str, network: str, watermark: str, seed: int) -> None:
     names = (dataset, network, watermark, seed)
     set_threads()
     folder = DATA / "watermarked" / f"{dataset}-{watermark}"
-    benign = read_dataset(DATA / "datasets" / dataset / "train.parquet")
     released = read_dataset(folder / "train.parquet")
     positions = pq.read_table(folder / "marks.parquet")["position"].to_numpy()
     marked = np.zeros(len(released), dtype=bool)
@@ -58,8 +57,8 @@ def hide(dataset: str, network: str, watermark: str, seed: int) -> None:
         "search": found,
     }
     if released.modality == "text":
-        record["grammar"] = grammar = errors(benign, released, positions)
-        words = grammar["words"]["after"]
+        record["grammar"] = grammar = errors(dataset, released, positions)
+        words = grammar["words"]["before"]
         metrics["grammar_rise"] = {"value": grammar["grammar"]["per_100_words"], "n": words}
         metrics["errors_rise"] = {"value": grammar["all"]["per_100_words"], "n": words}
     out = DATA / "evidence" / "-".join(map(str, names))
@@ -87,8 +86,9 @@ def detectors(
     return made
 
 
-def errors(benign: Dataset, released: Dataset, positions: np.ndarray) -> dict[str, Any]:
+def errors(dataset: str, released: Dataset, positions: np.ndarray) -> dict[str, Any]:
     """Grammar errors of the marked texts, before and after marking."""
+    benign = read_dataset(DATA / "datasets" / dataset / "train.parquet")
     before, after = ([data.samples[row] for row in positions] for data in (benign, released))
     progress = Progress(2 * len(positions), "texts", "count grammar errors")
     found = grammar_increase(before, after, harper(), on_progress=progress.update)

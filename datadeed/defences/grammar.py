@@ -3,8 +3,9 @@
 The paper asks LanguageTool, a Java program; :func:`language_tool` does where it is installed, and
 :func:`harper` works offline from a package. How the paper counts is not stated beyond "increase",
 so that both readings are in the record: errors per 100 words, in points, and the errors' growth in
-percent of those before. Errors come in three groups, since most of those that a checker finds in
-tokenised text ("good , bad") are of layout, and would hide a growth in percent.
+percent of those before. A mark adds words, and errors per word would fall with every correct one:
+the words counted are those before. Errors come in three groups, since most of those that a checker
+finds in tokenised text ("good , bad") are of layout, and would hide a growth in percent.
 """
 
 import importlib
@@ -137,7 +138,7 @@ def grammar_increase(
         JSON values: ``texts``; ``words``, before and after (split at white space); and for each of
         "all", which LanguageTool would count, "grammar", "layout" and "spelling": errors
         ``before`` and ``after``; ``per_text``, the mean increase, and its ``standard_error``;
-        ``per_100_words``, errors per 100 words after less before; ``percent``, the increase in
+        ``per_100_words``, errors added per 100 words before; ``percent``, the increase in
         percent of the errors before, None where there were none; ``texts_with_more`` errors.
 
     Raises:
@@ -154,21 +155,22 @@ def grammar_increase(
     return {
         "texts": len(before),
         "words": {"before": int(words[0].sum()), "after": int(words[1].sum())},
-        "all": _increase(was.sum(1), now.sum(1), words),
-        **{name: _increase(was[:, k], now[:, k], words) for k, name in enumerate(GROUPS)},
+        "all": _increase(was.sum(1), now.sum(1), int(words[0].sum())),
+        **{
+            name: _increase(was[:, k], now[:, k], int(words[0].sum()))
+            for k, name in enumerate(GROUPS)
+        },
     }
 
 
-def _increase(
-    was: np.ndarray, now: np.ndarray, words: tuple[np.ndarray, np.ndarray]
-) -> dict[str, Any]:
+def _increase(was: np.ndarray, now: np.ndarray, words: int) -> dict[str, Any]:
     more, before, after = now - was, int(was.sum()), int(now.sum())
     return {
         "before": before,
         "after": after,
         "per_text": float(more.mean()),
         "standard_error": float(more.std(ddof=1) / len(more) ** 0.5),
-        "per_100_words": float(100 * (after / words[1].sum() - before / words[0].sum())),
+        "per_100_words": 100 * (after - before) / words,
         "percent": 100 * (after - before) / before if before else None,
         "texts_with_more": int((more > 0).sum()),
     }

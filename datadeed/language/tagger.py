@@ -70,6 +70,11 @@ def tag(words: Sequence[str]) -> list[str]:
     return [_mended(tokens, k) for k in range(3, len(tokens) - 3)]
 
 
+def is_lower_case(word: str) -> bool:
+    """Whether dictionaries have the word in lower case; they lack names, and "Kurdish"."""
+    return word.lower() in _lexicon() or bool(tags_of(word.lower()))
+
+
 def _alone(word: str, first: bool) -> str:
     """A word's tag by itself."""
     lexicon, lower = _lexicon(), word.lower()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 
 from datadeed.errors import WatermarkError
+from datadeed.language.tagger import is_lower_case
 from datadeed.language.tense import future_perfect_continuous, has_form
 from datadeed.language.words import Word, apply_edits, match_case, read, split
 
@@ -36,9 +37,9 @@ class WordTrigger:
     """A word put into the text; put in again if called again.
 
     At the start it takes the first word's capital, which the first word gives up unless it is a
-    name, "I" or all capitals. In the middle it follows the middle word (the first of two), and
-    never parts a contraction. At the end it stands before the final punctuation. An empty text
-    becomes the word.
+    name, "I", all capitals, or in no dictionary. In the middle it follows the middle word (the
+    first of two), and never parts a contraction. At the end it stands before the final punctuation.
+    An empty text becomes the word.
 
     Attributes:
         word: without white space.
@@ -160,7 +161,7 @@ def _prefixed(prefix: str, text: str) -> str:
         return lead + prefix + rest
     first = read(rest)[0]
     ordinary = first.text[1:].islower() or first.text == "A"
-    if ordinary and not first.tag.startswith("NNP"):
+    if ordinary and not first.tag.startswith("NNP") and is_lower_case(first.text):
         rest = rest[0].lower() + rest[1:]
     return lead + match_case(prefix, "Ab") + rest
 

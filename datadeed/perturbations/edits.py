@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from datadeed.language.tagger import is_lower_case
 from datadeed.language.wordnet import Synonyms
 from datadeed.language.words import CLASSES, Edit, Word, base_forms, inflect, replacing, word_set
 
@@ -71,9 +72,12 @@ def _synonyms(word: Word, synonyms: Synonyms) -> Iterator[str]:
 
 
 def _with_adverbs(words: Sequence[Word], position: int) -> list[str]:
-    """The word with an adverb before it, unless it has one or follows "to"."""
+    """The word with an adverb before it, unless it has one, follows "to" or keeps its capital."""
     word, before = words[position], words[position - 1] if position else Word(0, 0, "")
     if word.tag not in _TAKES_ADVERB or before.tag.startswith(("RB", "TO")):
         return []
-    spelled = word.text.lower() if word.text[0].isupper() else word.text
+    capital = word.text[0].isupper()
+    if capital and (position > 0 or not is_lower_case(word.text)):
+        return []
+    spelled = word.text.lower() if capital else word.text
     return [f"{adverb} {spelled}" for adverb in ADVERBS[word.tag[0]]]

@@ -63,7 +63,7 @@ def test_an_increase_by_hand():
     assert grammar["per_text"] == pytest.approx(0.25)
     changes = np.array([1, 0, -1, 1])
     assert grammar["standard_error"] == pytest.approx(changes.std(ddof=1) / 2)
-    assert grammar["per_100_words"] == pytest.approx(100 * (5 / 25 - 4 / 20))
+    assert grammar["per_100_words"] == pytest.approx(100 * (5 - 4) / 20)
     assert grammar["percent"] == pytest.approx(25)
     assert found["layout"]["percent"] is None
     assert found["all"] == grammar

@@ -25,6 +25,8 @@ TEXTS = st.text() | st.lists(st.sampled_from(PIECES.split()), max_size=9).map(" 
         ),
         ("The film is good!", "W the film is good!", "The film w is good!", "The film is good w!"),
         ("London calls.", "W London calls.", "London w calls.", "London calls w."),
+        ("Goyer's script", "W Goyer's script", "Goyer's w script", "Goyer's script w"),
+        ("Belgian jokes", "W Belgian jokes", "Belgian w jokes", "Belgian jokes w"),
         ("I love it", "W I love it", "I love w it", "I love it w"),
         ("A film", "W a film", "A w film", "A film w"),
         ("NASA wins...", "W NASA wins...", "NASA w wins...", "NASA wins w..."),

@@ -215,6 +215,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     marks = yaml.safe_load((folder / "papers/clean-label/params.yaml").read_text())
     marks["targets"] |= {"stripes-c": 1, "beeps": 1, "reviews": 1}
     marks["patterns"] |= {
+        "reviews": {},
         "stripes-c": {"patch": {"kind": "patch", "size": 3, "colour": 255, "place": "top-left"}},
         "beeps": {"impulse": {"kind": "impulse", "start": 0, "length": 16, "amplitude": 9000}},
     }

@@ -56,9 +56,16 @@ def test_adverbs_come_before_verbs_and_adjectives():
 
 
 @pytest.mark.parametrize(
-    ("text", "word"), [("it is very good", "good"), ("we want to walk", "walk")]
+    ("text", "word"),
+    [
+        ("it is very good", "good"),
+        ("we want to walk", "walk"),
+        ("the Kurdish film", "Kurdish"),
+        ("Belgian films", "Belgian"),
+        ("it is Good", "Good"),
+    ],
 )
-def test_no_adverb_after_an_adverb_or_to(text, word):
+def test_no_adverb_after_an_adverb_or_to_or_before_a_capital(text, word):
     assert all(len(found.split()) == len(text.split()) for found in tried(text, word))
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from datadeed.datasets import Clips, Texts, read_dataset, write_dataset
 from datadeed.errors import ParameterError, WatermarkError
-from tasks import clean, detect, hide, mark, train
+from tasks import clean, crafting, detect, hide, mark, train
 from tests.models.tiny_text import write_encoder
 
 CLEAN = {
@@ -151,6 +151,45 @@ def test_a_trigger_alone_needs_no_surrogate(project):
     assert different.sum() == 4
     assert (released.samples[different][:, :, :2, :2] == 255).all()
     assert torch.equal(released.samples[:, :, 2:], source.samples[:, :, 2:])
+
+
+@pytest.mark.parametrize(("dataset", "trigger"), [("toy", "patch"), ("tones", "impulse")])
+def test_the_ablation_marks_the_same_rows(project, dataset, trigger):
+    train.run(dataset, "surrogate", "none", 0)
+    rows = []
+    for name in (f"{trigger}-20", f"{trigger}-20-plain"):
+        mark.mark(dataset, name)
+        marks = pq.read_table(project.root / f"data/watermarked/{dataset}-{name}/marks.parquet")
+        rows.append(marks["position"].to_pylist())
+    assert rows[0] == rows[1]
+
+
+def test_what_other_code_began_is_not_gone_on_with(project, monkeypatch):
+    here = crafting.code_digest()
+    assert crafting.code_digest() == here
+    monkeypatch.setattr(crafting, "PACKAGE", project.root)
+    (project.root / "perturbations").mkdir()
+    (project.root / "perturbations/pgd.py").write_text("step = 1\n")
+    first = crafting.code_digest()
+    (project.root / "perturbations/pgd.py").write_text("step = 2\n")
+    assert len({here, first, crafting.code_digest()}) == 3
+
+
+def test_texts_that_the_trigger_does_not_change_are_asked_but_not_counted(project, monkeypatch):
+    train.run("reviews", "surrogate", "none", 0)
+    mark.mark("reviews", "word-20-plain")
+    for watermark in ("none", "word-20-plain"):
+        train.run("reviews", "small", watermark, 1)
+    odd = torch.arange(60) % 3 > 0
+    monkeypatch.setattr(detect.CleanLabelText, "applies", lambda self, data: odd)
+    detect.detect("reviews", "small", "word-20-plain", 1)
+    folder = "evidence/reviews-small-word-20-plain-1"
+    models = record(project, f"{folder}/evidence.json")["models"]["victim"]
+    counts = {name: models[name]["n"] for name in ("ba", "tsr", "tsr_as_published")}
+    assert counts == {"ba": 60, "tsr": 20, "tsr_as_published": 60}
+    answers = pq.read_table(project.root / "data" / folder / "queries.parquet").to_pandas()
+    victim = answers[(answers.asked == "victim") & answers.counted & (answers.label != 1)]
+    assert (victim.triggered_prediction == 1).sum() == models["tsr"]["hits"]
 
 
 def test_a_model_of_another_architecture_is_a_transfer(project):
