@@ -28,9 +28,9 @@ COLUMNS = [
 # How the mean over seeds is shown: a factor and a number of decimals. Others show their range.
 SHOWN = {
     **dict.fromkeys(("ba", "wsr", "wsr_as_released"), (100, 2)),
-    **dict.fromkeys(("tsr", "tsr_as_published", "wdr"), (100, 2)),
+    **dict.fromkeys(("tsr", "tsr_as_published", "wdr", "misled"), (100, 2)),
     **dict.fromkeys(("confidence_share", "autoencoder_share"), (100, 2)),
-    **dict.fromkeys(("ad", "grammar_rise", "errors_rise"), (1, 2)),
+    **dict.fromkeys(("ad", "ad_error", "grammar_rise", "errors_rise"), (1, 2)),
     **dict.fromkeys(("asr_a", "asr_c", "asr_a_class_0", "asr_c_class_0"), (100, 2)),
     **dict.fromkeys(("d_p", "d_p_class_0"), (1, 4)),
     **dict.fromkeys(("delta_p", "delta_p_released"), (1, 3)),

@@ -33,8 +33,8 @@ _TESTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "p_mcnemar": (("mcnemar", "p_value"), ("mcnemar", "n")),
     "p_rise": (("rise", "p_value"), ("rise", "n")),
 }
-ACCURACY = ("ba", "ad")
-DETECTION = (*_RATES, *_TESTS)
+ACCURACY = ("ba", "ad", "ad_error")
+DETECTION = ("misled", *_RATES, *_TESTS)
 CASE = ["dataset", "model", "scenario", "watermark"]
 # AudioMNIST, as an independent replication quotes the authors (its own: 10.13, 9.68, 9.27, 8.63 %).
 _PUBLISHED = {"impulse-1": 0.8886, "impulse-5": 0.9874, "impulse-10": 1.0, "impulse-20": 1.0}
@@ -65,6 +65,8 @@ def cells(
         here = {**where, "table": 8, "scenario": "victim"}
         rows.append({**here, **_number("ba", record["models"]["victim"]["ba"])})
         rows.append({**here, "metric": "ad", "value": drop["value"], "n": drop["n"]})
+        error = drop["standard_error"]
+        rows.append({**here, "metric": "ad_error", "value": error, "n": drop["n"]})
         if model not in honest:
             honest.add(model)
             none = {**where, "table": 8, "scenario": "benign", "watermark": "none"}
@@ -73,6 +75,10 @@ def cells(
             here = {**where, "table": 10 if record["transfer"] else 9, "scenario": part}
             rows += _numbers(here, record["models"][part], _RATES)
             rows += _numbers(here, record["verification"][part], _TESTS)
+            made = record["crafting"]
+            if part == "victim" and "fooled" in made:
+                share = made["fooled"] / made["marks"]
+                rows.append({**here, "metric": "misled", "value": share, "n": made["marks"]})
     for record in stealth:
         here = {**_where(record, "hide", scale), "table": 11, "scenario": "victim"}
         rows += [

@@ -65,10 +65,17 @@ def _every(
     scenario: str = "victim",
     **values: Any,
 ) -> Claim:
-    """A claim about every cell picked; the worst decides."""
+    """A claim about every cell picked."""
     rows = _pick(wide, table, metric, scenario, **values)
     select = f'paper == "{PAPER}" and table == {table} and metric == "{metric}"'
     select += f' and scenario == "{scenario}"'
+    return _all_of(rows, name, statement, good, select)
+
+
+def _all_of(
+    rows: pd.DataFrame, name: str, statement: str, good: Callable[[Any], Any], select: str
+) -> Claim:
+    """A claim about these cells; the worst decides."""
     if rows.empty:
         return Claim(name_of(name), PAPER, SOURCE, statement, None, _NONE, select)
     holds = good(rows.value)
@@ -156,20 +163,26 @@ def _detected(wide: pd.DataFrame) -> list[Claim]:
         )
         for kind, percent in rates.items()
     ]
-    where: dict[str, Any] = {"table": 9, "metric": "wdr", "scenario": "benign"}
-    benign, plain = "WDR is 0 % on every benign model", (False, True)
-    return [*made, _every(wide, "wdr-benign", benign, lambda x: x == 0, plain=plain, **where)]
+    # Whatever the rate of the marks, an honest model is asked the same.
+    benign = wide[wide.table.isin((9, 10)) & (wide.metric == "wdr") & (wide.scenario == "benign")]
+    worst = benign.groupby(["dataset", "model", "trigger"]).value.idxmax()
+    statement = "WDR is 0 % on every benign model (here: under each trigger)"
+    select = f'paper == "{PAPER}" and table in (9, 10) and metric == "wdr" and scenario == "benign"'
+    made.append(_all_of(benign.loc[worst], "wdr-benign", statement, lambda x: x == 0, select))
+    return made
 
 
 def _ablation(wide: pd.DataFrame) -> list[Claim]:
-    """A trigger alone against the same with a perturbation."""
+    """A trigger alone against the same with a perturbation, each above the honest model."""
     key = ["dataset", "model", "trigger", "percent"]
-    alone = _pick(wide, 9, "tsr", plain=True).set_index(key).value
-    whole = _pick(wide, 9, "tsr").set_index(key).value
+    honest = _pick(wide, 9, "tsr", "benign").set_index(key).value
+    alone = _pick(wide, 9, "tsr", plain=True).set_index(key).value - honest
+    whole = _pick(wide, 9, "tsr").set_index(key).value - honest
     pairs = pd.DataFrame({"alone": alone, "whole": whole}).dropna()
+    pairs = pairs[pairs.whole >= 0.1]
     statement = (
-        "a trigger without a perturbation is mostly ineffective (here: in most cases its TSR is "
-        "below half of that with one)"
+        "a trigger without a perturbation is mostly ineffective (here: in most cases where the "
+        "mark raises TSR by 10 points or more, the trigger alone raises it by less than half)"
     )
     select = f'paper == "{PAPER}" and table == 9 and metric == "tsr" and scenario == "victim"'
     if pairs.empty:
@@ -177,8 +190,8 @@ def _ablation(wide: pd.DataFrame) -> list[Claim]:
     weak = pairs.alone < pairs.whole / 2
     case: Any = (pairs.alone - pairs.whole / 2).idxmax()
     observed = (
-        f"{weak.sum()} of {len(pairs)}; {100 * pairs.alone[case]:.1f} % against "
-        f"{100 * pairs.whole[case]:.1f} % ({describe(case)})"
+        f"{weak.sum()} of {len(pairs)}; {100 * pairs.alone[case]:+.1f} points against "
+        f"{100 * pairs.whole[case]:+.1f} ({describe(case)})"
     )
     holds = bool(weak.mean() > 0.5)
     return [Claim(name_of("ablation"), PAPER, SOURCE, statement, holds, observed, select)]
@@ -196,7 +209,8 @@ def _transfer(wide: pd.DataFrame) -> list[Claim]:
         ),
         (
             "text",
-            "text: TSR stays high on other architectures (here: above 90 %)",
+            "text: TSR stays high on other architectures (here: above 90 %; minilm-3 is half of "
+            "the same encoder)",
             lambda own, other: other > 0.9,
         ),
     ):
@@ -210,37 +224,44 @@ def _transfer(wide: pd.DataFrame) -> list[Claim]:
             made.append(Claim(name, PAPER, SOURCE, statement, None, _NONE, select))
             continue
         holds = good(pairs.own, pairs.other)
-        worst = pairs[~holds].iloc[0] if not holds.all() else pairs.iloc[0]
+        shown = pairs[~holds].iloc[0] if not holds.all() else pairs.iloc[0]
         observed = (
-            f"{holds.sum()} of {len(pairs)}; {100 * worst.own:.1f} % to {100 * worst.other:.1f} % "
-            f"({worst.dataset}, {worst.model}, {worst.watermark})"
+            f"{holds.sum()} of {len(pairs)}; {100 * shown.own:.1f} % to {100 * shown.other:.1f} % "
+            f"({shown.dataset}, {shown.model}, {shown.watermark})"
         )
         made.append(Claim(name, PAPER, SOURCE, statement, bool(holds.all()), observed, select))
     return made
 
 
 def _hidden(wide: pd.DataFrame) -> list[Claim]:
-    cases: list[tuple[str, str, str, Callable[[Any], Any]]] = [
+    searched = len(_pick(wide, 11, "autoencoder_p", trigger=MODALITIES["image"]))
+    level = 0.05 / max(searched, 1)
+    cases: list[tuple[str, str, str, tuple[str, ...], Callable[[Any], Any]]] = [
         (
             "grammar",
-            "grammar errors rise by less than 0.5 % (here: errors a hundred words, in points)",
-            "grammar_rise",
+            "style marks raise grammar errors by less than 0.5 % (here: errors of every kind, "
+            "added per 100 words)",
+            "errors_rise",
+            ("style",),
             lambda x: x < 0.5,
         ),
         (
             "confidence",
-            "fewer than 5 % of the least confident 1 % of samples are marks",
+            "images: fewer than 5 % of the least confident 1 % of samples are marks",
             "confidence_share",
+            MODALITIES["image"],
             lambda x: x < 0.05,
         ),
         (
             "autoencoder",
-            "the autoencoder does not find the marks (here: exact hypergeometric p > 0.05)",
+            "images: the autoencoder does not find the marks (here: exact hypergeometric p above "
+            "0.05 divided by the number of cells)",
             "autoencoder_p",
-            lambda x: x > 0.05,
+            MODALITIES["image"],
+            _above(level),
         ),
     ]
     return [
-        _every(wide, name, statement, good, table=11, metric=metric)
-        for name, statement, metric, good in cases
+        _every(wide, name, statement, good, table=11, metric=metric, trigger=trigger)
+        for name, statement, metric, trigger, good in cases
     ]

@@ -22,6 +22,8 @@ MODELS = {
 METRICS = {  # a metric's group of columns and its name there
     "ba": ("accuracy", "BA, %"),
     "ad": ("accuracy", "AD, points"),
+    "ad_error": ("accuracy", "its error"),
+    "misled": ("the marks", "misleading, %"),
     "tsr": ("trigger success, %", "TSR"),
     "tsr_as_published": ("trigger success, %", "as published"),
     "wdr": ("published test", "WDR, %"),
@@ -36,6 +38,7 @@ METRICS = {  # a metric's group of columns and its name there
     "grammar_rise": ("rise of errors", "grammar"),
     "errors_rise": ("rise of errors", "all"),
 }
+ASKED = ("dataset", "network", "seed", "trigger")  # what an honest model's answers depend on
 LEVEL = 0.05  # of the exact tests, as in the paper of the published one
 SAMPLES = {"image": "images", "text": "texts", "audio": "clips"}
 
@@ -106,19 +109,22 @@ def view(part: Clean, cells: pd.DataFrame) -> dict[str, Any]:
 def detection_rows(evidence: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Recall, precision and false alarms of each test, over the models of marks with perturbation.
 
-    An honest model counts once for every trigger that it was asked with.
+    An honest model counts once for every trigger, which it is asked the same about at each rate.
+    McNemar's test is not among them: it has no margin, and finds innocent models that any trigger
+    moves a little.
     """
     tests: dict[str, Callable[[dict[str, Any]], float]] = {
         "WDR of 100 %": lambda found: found["wdr"]["value"],
-        "McNemar, p ≤ 0.05": lambda found: found["mcnemar"]["p_value"] <= LEVEL,
         "rise above the margin, p ≤ 0.05": lambda found: found["rise"]["p_value"] <= LEVEL,
     }
     rows = []
     for modality, samples in SAMPLES.items():
-        mine = [r["verification"] for r in evidence if r["perturbed"] and r["modality"] == modality]
+        mine = [r for r in evidence if r["perturbed"] and r["modality"] == modality]
+        honest = {tuple(r[key] for key in ASKED): r["verification"]["benign"] for r in mine}
         for name, value in tests.items() if mine else ():
-            found = [[float(value(r[model])) for r in mine] for model in ("victim", "benign")]
-            rows.append({"samples": samples, "name": name, **detection(*found)})
+            victims = [float(value(r["verification"]["victim"])) for r in mine]
+            alarms = [float(value(found)) for found in honest.values()]
+            rows.append({"samples": samples, "name": name, **detection(victims, alarms)})
     return rows
 
 

@@ -42,7 +42,8 @@ def evidence(
         "watermark": f"{trigger}-{percent}{'-plain' if plain else ''}",
         "seed": seed,
         "transfer": transfer,
-        "accuracy_drop": {"value": 0.3, "n": 1000},
+        "accuracy_drop": {"value": 0.3, "n": 1000, "standard_error": 0.4},
+        "crafting": {"marks": 40} if plain else {"marks": 40, "fooled": 38},
         "models": {"victim": victim, "benign": honest},
         "verification": {
             "victim": {"wdr": {"value": 1.0, "pool": 900}, **tests},
@@ -70,7 +71,7 @@ def stealth() -> list[dict[str, Any]]:
             "metrics": {name: rate(value, 100) for name, value in metrics.items()},
         }
         for dataset, network, watermark, metrics in (
-            ("movie-reviews", "minilm", "word-5", text),
+            ("movie-reviews", "minilm", "style-5", text),
             ("fashion", "resnet18", "patch-10", image),
         )
     ]

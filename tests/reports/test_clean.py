@@ -101,6 +101,47 @@ def test_a_claim_falls_with_a_cell(name, change):
     assert "word-1" in claims[f"clean-{name}"].observed
 
 
+def test_an_honest_model_is_counted_once_a_trigger_on_other_architectures_too():
+    made = [evidence("word", 1), evidence("word", 5), evidence("word", 5, transfer=True)]
+    made[2]["verification"]["benign"]["wdr"]["value"] = 1.0
+    claims = {c.claim: c for c in clean.claims(clean.cells(made, [], "toy"))}
+    assert claims["clean-wdr-benign"].holds is False
+    assert claims["clean-wdr-benign"].observed.startswith("1 of 2 cells; 1 (movie-reviews, mini")
+
+
+def test_the_ablation_is_read_above_the_honest_model():
+    made = [evidence("impulse", 1), evidence("impulse", 1, plain=True)]
+    for record, value in zip(made, (0.3, 0.12), strict=True):
+        record["models"]["victim"]["tsr"]["value"] = value
+        record["models"]["benign"]["tsr"]["value"] = 0.1
+    assert ablation(made).holds is True
+    made[1]["models"]["victim"]["tsr"]["value"] = 0.21
+    assert ablation(made).holds is False
+    made[0]["models"]["victim"]["tsr"]["value"] = 0.19  # the mark does nothing either
+    assert ablation(made).holds is None
+
+
+def ablation(made):
+    found = {c.claim: c for c in clean.claims(clean.cells(made, [], "toy"))}
+    return found["clean-ablation"]
+
+
+def test_stealth_claims_are_about_the_papers_modality():
+    hidden = stealth()
+    hidden[1]["metrics"]["autoencoder_p"]["value"] = 0.06
+    other = {**hidden[1], "dataset": "spoken-digits", "watermark": "impulse-10"}
+    other["metrics"] = {**other["metrics"], "autoencoder_p": {"value": 1e-9, "n": 10}}
+    claims = {c.claim: c for c in clean.claims(clean.cells(records(), [*hidden, other], "toy"))}
+    assert claims["clean-autoencoder"].holds is True
+    second = {**hidden[1], "watermark": "blend-10"}
+    second["metrics"] = {**second["metrics"], "autoencoder_p": {"value": 0.03, "n": 10}}
+    claims = {c.claim: c for c in clean.claims(clean.cells(records(), [*hidden, second], "toy"))}
+    assert claims["clean-autoencoder"].holds is True  # one of two at 0.025
+    second["metrics"]["autoencoder_p"]["value"] = 0.02
+    claims = {c.claim: c for c in clean.claims(clean.cells(records(), [*hidden, second], "toy"))}
+    assert claims["clean-autoencoder"].holds is False
+
+
 def test_images_need_about_half_and_fall_on_other_architectures():
     made = [evidence("patch", 10), evidence("patch", 10, transfer=True)]
     made[1]["models"]["victim"]["tsr"]["value"] = 0.45

@@ -97,18 +97,19 @@ def names(rows: list[dict[str, Any]]) -> list[str]:
 
 def test_rows_are_the_papers_and_honest_models_stand_apart(tables: Any) -> None:
     accuracy, rates, moved, hidden = (tables[number] for number in (8, 9, 10, 11))
-    assert accuracy["columns"] == ["BA, %", "AD, points"]
-    assert rates["groups"] == {"trigger success, %": 2, "published test": 1, "exact p (ours)": 2}
-    assert rates["columns"][:3] == ["TSR", "as published", "WDR, %"]
+    assert accuracy["columns"] == ["BA, %", "AD, points", "its error"]
+    groups = {"the marks": 1, "trigger success, %": 2, "published test": 1, "exact p (ours)": 2}
+    assert rates["groups"] == groups
+    assert rates["columns"][1:4] == ["TSR", "as published", "WDR, %"]
     text = {(b["dataset"], b["network"]): b["parts"] for b in accuracy["blocks"]}
     assert names(text["movie-reviews", "minilm"][0]["rows"])[:2] == ["honest model", "style, 1 %"]
     blocks = {block["dataset"]: block["parts"] for block in rates["blocks"]}
     victims, honest = blocks["movie-reviews"]
     expected = ["style, 1 %", "style, 5 %", "word, 1 %", "word, 5 %", "word, 5 %, trigger alone"]
     assert names(victims["rows"]) == names(honest["rows"]) == expected
-    words = [row["cells"][0]["text"] for row in victims["rows"]]
+    words = [row["cells"][1]["text"] for row in victims["rows"]]
     assert words == ["92.00", "97.00", "95.00", "100.00 ± 0.00", "10.00"]
-    assert "seed 2" in victims["rows"][3]["cells"][0]["title"]
+    assert "seed 2" in victims["rows"][3]["cells"][1]["title"]
     assert "dvc repro papers/clean-label" in victims["rows"][0]["cells"][0]["title"]
     assert {block["network"] for block in moved["blocks"]} == {"minilm-3", "vgg16bn"}
     assert any("hide@" in at["stage"] for at in hidden["commands"])
@@ -140,29 +141,25 @@ def test_detection_counts_perturbed_watermarks_alone() -> None:
     for record in perturbed:
         for model, found in (("victim", 1.0), ("benign", 0.0)):
             tests = record["verification"][model]
-            tests["wdr"]["value"], tests["mcnemar"]["p_value"] = found, 1 - found
-            tests["rise"]["p_value"] = 1 - found
+            tests["wdr"]["value"], tests["rise"]["p_value"] = found, 1 - found
     image = next(r for r in perturbed if r["modality"] == "image")["verification"]
     image["victim"]["wdr"]["value"] = 0.99
     image["benign"]["wdr"]["value"] = 1.0
-    image["benign"]["mcnemar"]["p_value"] = 0.05
     rows = {
         (row["samples"], row["name"].split(",")[0]): row for row in detection_rows(shown.evidence)
     }
     counts = Counter(r["modality"] for r in perturbed)
-    wdr = rows["images", "WDR of 100 %"]
-    n = counts["image"]
-    assert [wdr[key]["hits"] for key in ("recall", "precision", "false_alarms")] == [
-        n - 1,
-        n - 1,
-        1,
-    ]
-    assert [wdr[key]["n"] for key in ("recall", "precision", "false_alarms")] == [n, n, n]
-    assert rows["images", "McNemar"]["false_alarms"]["hits"] == 1
+    wdr, n, asked = rows["images", "WDR of 100 %"], counts["image"], 2
+    found = {key: (wdr[key]["hits"], wdr[key]["n"]) for key in ("recall", "precision")}
+    assert found == {"recall": (n - 1, n), "precision": (n - 1, n)}
+    assert (wdr["false_alarms"]["hits"], wdr["false_alarms"]["n"]) == (1, asked)
     assert rows["images", "rise above the margin"]["false_alarms"]["hits"] == 0
-    assert rows["texts", "WDR of 100 %"]["recall"]["n"] == counts["text"]
+    texts = [r for r in perturbed if r["modality"] == "text"]
+    assert rows["texts", "WDR of 100 %"]["recall"]["n"] == len(texts)
+    honest = {(r["network"], r["seed"], r["trigger"]) for r in texts}
+    assert rows["texts", "WDR of 100 %"]["false_alarms"]["n"] == len(honest) < len(texts)
     said = render(page(shown, cells(shown)))
-    counted = f"{n - 1} of {n}</td><td>{n - 1} of {n}</td><td>1 of {n}</td>"
+    counted = f"{n - 1} of {n}</td><td>{n - 1} of {n}</td><td>1 of {asked}</td>"
     assert counted in said.replace(' class="number"', "")
 
 
