@@ -120,6 +120,11 @@ def _check_places(options: argparse.Namespace) -> None:
 
     for folder in (options.source, options.out):
         check_place(options.secret, folder)
+    if options.secret.exists() and options.out.exists():
+        raise SecretError(
+            f"{options.secret} and {options.out} exist: keep them if the secret is of this copy, "
+            "and name other places for another one"
+        )
     if options.secret.exists():
         raise SecretError(
             f"{options.secret} exists: name another, or delete it if its copy was never finished"

@@ -7,6 +7,7 @@ of any length, rate and number of channels.
 import argparse
 import contextlib
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -204,7 +205,8 @@ class Sounds(Samples):
     def back(self, row: int, sample: Any, marked: Any, watermark: "Watermark") -> Any:
         """(frames, channels) of the file's own kind, the change and the impulse in all channels.
 
-        Outside the impulse no value moves by more than the watermark's epsilon.
+        Outside the impulse no value moves by more than the watermark's epsilon. ``sample`` is
+        changed and returned: of a long file there should be no copies.
         """
         from datadeed.datasets.release.carrying import carry, strike
 
@@ -213,10 +215,12 @@ class Sounds(Samples):
         form, impulse = self._form(row), mark.impulse
         delta = (marked[0].int() - self._clips.samples[row].int()).numpy()
         delta[impulse.start : impulse.stop] = 0
+        heard = sample[: math.ceil(self._view.length * form.rate / RATE)]
         if mark.perturb and delta.any():
-            sample = carry(sample, form, delta, self._view, epsilon=mark.epsilon)
+            heard[:] = carry(heard, form, delta, self._view, epsilon=mark.epsilon)
         at = {"start": impulse.start, "length": impulse.length, "amplitude": impulse.amplitude}
-        return strike(sample, form, self._view, **at)
+        heard[:] = strike(heard, form, self._view, **at)
+        return sample
 
     def _form(self, row: int) -> "WavForm":
         from datadeed.datasets.release.clips import ClipItems

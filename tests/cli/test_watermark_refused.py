@@ -157,6 +157,7 @@ class TestPlaces:
         assert owner.mark("badnets").code == 0
         before = {path: path.read_bytes() for path in files_under(owner.root)}
         assert fails(owner.mark("badnets", out=owner.root / "other.npz"), "secret.json exists")
+        assert fails(owner.mark("badnets"), "copy-of-data.npz exist: keep them if the secret is of")
         other = owner.mark("badnets", secret=owner.root / "other.json")
         assert fails(other, "copy-of-data.npz exists")
         assert {path: path.read_bytes() for path in files_under(owner.root)} == before

@@ -90,6 +90,8 @@ def _unclear(
     if found:
         what = f"several columns that may be the {option} ({_shown(found)})"
         return DatasetError(f"{where} has {what}: name one as option {option!r}")
+    if not names:
+        return DatasetError(f"{where} is empty: remove it, or name another place")
     return DatasetError(
         f"{where} has no {option} column ({', '.join(usual)}) but: {_shown(names)}; name it as "
         f"option {option!r} (a table begins with a line of column names)"
@@ -163,7 +165,7 @@ def label_of(value: Any, where: Where) -> Value:
 
 
 def gather(
-    rows: Iterable[tuple[Where, Sequence[Any], Any]], drop_empty: bool
+    rows: Iterable[tuple[Where, Sequence[Any], Any]], source: object, drop_empty: bool
 ) -> tuple[list[Value], np.ndarray]:
     """The labels of the rows to read, and (M,) int64, the rows' numbers among all.
 
@@ -172,8 +174,8 @@ def gather(
     (a release carries them over).
 
     Raises:
-        DatasetError: a text is empty or blank, a text or label cannot be used, or ``drop_empty``
-            is neither true nor false.
+        DatasetError: there is no text, or one is empty or blank, or it or a label cannot be used,
+            or ``drop_empty`` is neither true nor false.
         Unlabelled: all labels are -1.
     """
     if not isinstance(drop_empty, bool):
@@ -188,9 +190,12 @@ def gather(
     if empty and not drop_empty:
         others = f" (and {len(empty) - 1} more)" if len(empty) > 1 else ""
         raise DatasetError(
-            f"{place(empty[0])} has an empty text{others}: fill it in, or give 'drop_empty: true' "
-            "to leave such rows out"
+            f"{place(empty[0])} has an empty text{others}: fill it in, or set option 'drop_empty' "
+            "to true to leave such rows out"
         )
+    if not labels:
+        what = f"{len(empty)} rows, all without a text" if empty else "no rows"
+        raise DatasetError(f"{source} has {what}: name another place, or another column as 'text'")
     if set(labels) == {-1}:
         raise Unlabelled(f"{place(where)[:200]} and all before have label -1: name another split")
     return labels, np.array(kept, dtype=np.int64)

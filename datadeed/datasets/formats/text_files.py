@@ -10,8 +10,10 @@ from datadeed.datasets.formats.blocks import SPLITS, choose_split
 from datadeed.errors import DatasetError
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-_MARKS = {
+_MARKS = {  # UTF-32's begins as UTF-16's does
     codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }

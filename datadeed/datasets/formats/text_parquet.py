@@ -103,7 +103,7 @@ def listing(
     if not files:
         raise DatasetError(f"{path} holds no Parquet files: name another folder")
     chosen = _columns(files[0], text, label)
-    values, rows = gather(_cells(files, chosen), drop_empty)
+    values, rows = gather(_cells(files, chosen), path, drop_empty)
     named = any(isinstance(value, str) for value in values)
     classes = () if named else huggingface.class_names(files[0], chosen.label)
     if not classes:

@@ -122,7 +122,7 @@ def listing(
         raise DatasetError(f"{path} holds no table ({', '.join(suffixes)}): name another place")
     tables = [open_table(TextFile(file, encoding), text, label) for file in files]
     raw = (cells for table in tables for cells in _cells(table))
-    values, rows = gather(raw, drop_empty)
+    values, rows = gather(raw, path, drop_empty)
     every = set(values)
     for file in set(everything) - set(files):
         every |= _other_labels(open_table, TextFile(file, encoding), tables[0].columns)

@@ -21,6 +21,7 @@ from datadeed.errors import DatasetError
 RATES = (1000, 384_000)  # Hz
 CHANNELS = 32
 _CHUNKS = 1000  # a WAV has a handful
+_PART = 2**16  # frames that are decoded or encoded at a time
 _UNKNOWN = 0xFFFFFFFF  # the size that a program writes when it cannot seek back
 _EXTENSIBLE = 0xFFFE
 _TAGS = {1: "PCM", 3: "float", 2: "ADPCM", 6: "A-law", 7: "mu-law", 0x11: "ADPCM", 0x55: "MP3"}
@@ -81,8 +82,10 @@ def _opened(name: str, source: bytes | Path) -> Iterator[tuple[BinaryIO, int]]:
         else:
             with source.open("rb") as file:
                 yield file, os.fstat(file.fileno()).st_size
-    except (OSError, struct.error) as error:
+    except OSError as error:
         raise _damaged(name, reason(error)) from error
+    except struct.error as error:
+        raise _damaged(name, "its format is cut short") from error
 
 
 def _damaged(name: str, what: str) -> DatasetError:
@@ -169,6 +172,8 @@ def read_frames(
 ) -> np.ndarray:
     """Frames as they are stored: (count, channels) of ``form.dtype``, fewer at the file's end.
 
+    Beside them, a part of the file is in memory.
+
     Args:
         name: for messages.
         source: the file's bytes or path.
@@ -181,12 +186,38 @@ def read_frames(
     """
     rest = max(0, form.frames - first)
     count = rest if count is None else min(count, rest)
+    frames = np.empty((count, form.channels), form.dtype)
     with _opened(name, source) as (file, _):
         file.seek(form.start + first * form.frame_bytes)
-        data = file.read(count * form.frame_bytes)
-    if len(data) < count * form.frame_bytes:
-        raise _damaged(name, "it became shorter")
-    return decode(data, form)
+        for part in _parts(frames):
+            data = file.read(len(part) * form.frame_bytes)
+            if len(data) < len(part) * form.frame_bytes:
+                raise _damaged(name, "it became shorter")
+            part[:] = decode(data, form)
+    return frames
+
+
+def write_frames(name: str, path: Path, frames: np.ndarray, form: WavForm) -> None:
+    """Put frames in the place of a file's own; its other bytes stay.
+
+    Args:
+        name: for messages.
+        path: the file.
+        frames: (frames, channels), as many as the file has.
+        form: what :func:`read_form` found.
+
+    Raises:
+        DatasetError: as :func:`encode`.
+    """
+    with path.open("rb+") as file:
+        file.seek(form.start)
+        for part in _parts(frames):
+            file.write(encode(name, part, form))
+
+
+def _parts(frames: np.ndarray) -> Iterator[np.ndarray]:
+    """Views of consecutive frames."""
+    return (frames[at : at + _PART] for at in range(0, len(frames), _PART))
 
 
 def decode(data: bytes, form: WavForm) -> np.ndarray:

@@ -86,7 +86,7 @@ class Rerecording:
         self._waiting: dict[int, Path] = {}
 
     def edit(self, row: int, name: str, source: bytes | Path) -> None:
-        """Edit one file; all its sound is in memory."""
+        """Edit one file; its sound is in memory twice, as it was and as the edit wants it."""
         form = wav.read_form(name, source)
         new = self._edits.ask(row, wav.read_frames(name, source, form))
         self._edits.advance()
@@ -97,9 +97,7 @@ class Rerecording:
             path.write_bytes(source)
         else:
             shutil.copyfile(source, path)
-        with path.open("rb+") as file:
-            file.seek(form.start)
-            file.write(wav.encode(name, new, form))
+        wav.write_frames(name, path, new, form)
 
     def waiting(self, row: int) -> Path | None:
         """The file with a row's new sound; None if it stays."""

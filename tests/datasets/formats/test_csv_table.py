@@ -159,8 +159,9 @@ def test_quotes_of_a_tsv(tmp_path, content, expected):
         ("text,label\na,0\nb, \n", "line 3 has no label"),
         ("text,label\na,0\n,1\n \t,1\n", r"line 3 has an empty text \(and 1 more\).*'drop_empty"),
         ("text,label\na,0\nb,0\n", "has 1 class"),
-        ("text,label\n", "has 0 class"),
-        ("", "no text column"),
+        ("text,label\n", "has no rows: name another place"),
+        ("", "is empty: remove it"),
+        ("\n\n", "is empty: remove it"),
         ("a,0\nb,1\n", "no text column .* but: 'a', '0'; name .* begins with a line of column"),
         ("text,sentence,label\na,b,0\n", r"several columns that may be the text \('text', 'sen"),
         ("text,label,label\na,b,0\n", "several columns that may be the label"),
@@ -174,6 +175,14 @@ def test_tables_that_cannot_be_read_say_where_and_why(tmp_path, content, words):
     with pytest.raises(DatasetError, match=rf"reviews\.csv.*{words}") as caught:
         read(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_table_of_blank_texts_has_nothing_to_read(tmp_path):
+    path = write_csv(tmp_path / "x.csv", [(" ", "0"), ("", "1")])
+    with pytest.raises(DatasetError, match=r"x\.csv line 2 .*\(and 1 more\).*'drop_empty' to true"):
+        read(path)
+    with pytest.raises(DatasetError, match=r"x\.csv has 2 rows, all without a text"):
+        read(path, drop_empty=True)
 
 
 def test_a_runaway_quote_is_found_in_one_pass(tmp_path):

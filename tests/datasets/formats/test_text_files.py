@@ -22,6 +22,14 @@ def test_marks_say_the_encoding(tmp_path, encoding, mark):
     assert formats.read(big).samples == [text for text, _ in ROWS]
 
 
+@pytest.mark.parametrize("encoding", ["utf-32-le", "utf-32-be"])
+def test_the_mark_of_utf32_is_not_taken_for_that_of_utf16(tmp_path, encoding):
+    path = write_csv(tmp_path / "x.csv", ROWS)
+    path.write_bytes(f"\ufeff{path.read_text('utf-8')}".encode(encoding))
+    assert TextFile(path, None).encoding == encoding
+    assert formats.read(path).samples == [text for text, _ in ROWS]
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "utf-16-le", "shift_jis"])
 def test_other_encodings_must_be_named(tmp_path, encoding):
     texts = {"shift_jis": ["日本", "plain"], "cp1252": ["Käse – €", "x"]}.get(encoding, ["é", "x"])

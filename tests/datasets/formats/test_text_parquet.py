@@ -71,6 +71,7 @@ def test_what_is_written_keeps_classes_in_order(tmp_path, monkeypatch):
         ({"text": [1, 2], "label": [0, 1]}, "'text' of int64, not of strings"),
         ({"words": ["a"], "label": [0]}, "no text column"),
         ({"text": ["a"], "kind": [0]}, "no label column"),
+        ({"text": pa.array([], "string"), "label": pa.array([], "int64")}, "has no rows"),
         ({"text": ["a", "b"], "label": [0, None]}, "row 1 has no label"),
         ({"text": ["a", "b"], "label": [0.0, 1.0]}, "row 0 has an unusable label"),
         ({"text": ["a", "b"], "label": [0, 0]}, "has 1 class"),

@@ -26,6 +26,14 @@ from tests.datasets.formats.wav_toys import (
 WHOLE = wav_bytes(noise(50, 2))
 
 
+@pytest.fixture(autouse=True, scope="module")
+def small_parts():
+    """Several parts in a file of a few frames."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wav, "_PART", 7)
+        yield
+
+
 @given(sounds())
 def test_what_was_written_is_read_and_encoded_again_to_the_same_bytes(sound):
     data, frames, kind, rate = sound
@@ -74,6 +82,35 @@ def test_a_path_is_read_as_bytes_are(tmp_path):
         wav.read_frames("x", tmp_path / "x.wav", form)
 
 
+@given(sounds())
+def test_sound_is_replaced_and_nothing_else(tmp_path_factory, sound):
+    data, frames, *_ = sound
+    path, form = tmp_path_factory.mktemp("wav") / "x.wav", wav.read_form("x", data)
+    path.write_bytes(data)
+    new = frames[::-1].copy()
+    wav.write_frames("x", path, new, form)
+    again, stop = path.read_bytes(), form.start + form.frames * form.frame_bytes
+    assert (again[: form.start], again[stop:]) == (data[: form.start], data[stop:])
+    assert np.array_equal(wav.read_frames("x", again, form), new)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_hour_is_in_memory_once(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(wav, "_PART", 2**10)
+    data = bytes(2**20)
+    head = layout(kind, 2, 8000)
+    (tmp_path / "x.wav").write_bytes(b"RIFF\0\0\0\0WAVE" + head + chunk(b"data", data))
+    form = wav.read_form("x", tmp_path / "x.wav")
+    tracemalloc.start()
+    frames = wav.read_frames("x", tmp_path / "x.wav", form)
+    read = tracemalloc.get_traced_memory()[1]
+    tracemalloc.reset_peak()
+    wav.write_frames("x", tmp_path / "x.wav", frames, form)
+    written = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert max(read, written) < frames.nbytes + 2**18
+
+
 def test_a_size_that_was_never_filled_in_means_the_rest_of_the_file():
     data = bytearray(WHOLE)
     data[40:44] = b"\xff" * 4
@@ -111,7 +148,7 @@ TAGS = {2: "ADPCM", 6: "A-law", 7: "mu-law", 0x55: "MP3", 0x1234: "format 0x1234
         (b"ID3\x04" + bytes(40), "is MP3, not WAV"),
         (b"RF64" + WHOLE[4:], "is RF64, not WAV"),
         (WHOLE[:12], "no sound in it"),
-        (WHOLE[:30], "requires a buffer"),
+        (WHOLE[:30], "its format is cut short"),
         (WHOLE[:36], "no sound in it"),
         (WHOLE[:44], "declares 200 bytes of sound and holds 0"),
         (WHOLE[:-1], "declares 200 bytes of sound and holds 199"),
@@ -125,7 +162,7 @@ TAGS = {2: "ADPCM", 6: "A-law", 7: "mu-law", 0x55: "MP3", 0x1234: "format 0x1234
         (changed(34, b"\x0c\0"), "PCM of 12 bits: convert"),
         (WHOLE[:12] + WHOLE[36:], "sound before its format"),
         (WHOLE[:12] + chunk(b"junk", b"") * 2000, "more than 1000 parts"),
-        (WHOLE[:12] + chunk(b"fmt ", struct.pack("<2H2I2H", 0xFFFE, 1, 8000, 0, 2, 16)), "unpack"),
+        (WHOLE[:12] + chunk(b"fmt ", struct.pack("<2H2I2H", 0xFFFE, 1, 8000, 0, 2, 16)), "is cut"),
         *((changed(20, struct.pack("<H", tag)), f"holds {name}") for tag, name in TAGS.items()),
     ],
 )

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,7 +11,15 @@ from datadeed.datasets import formats
 from datadeed.datasets.formats import parquet_audio, wav
 from datadeed.datasets.release import items
 from datadeed.errors import DatasetError
-from tests.datasets.formats.wav_toys import KINDS, clips, noise, sounds, wav_bytes
+from tests.datasets.formats.wav_toys import (
+    KINDS,
+    chunk,
+    clips,
+    layout,
+    noise,
+    sounds,
+    wav_bytes,
+)
 from tests.datasets.release.release_toys import age, run, snapshot
 
 FILES = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -82,6 +92,25 @@ def test_only_the_sound_of_edited_files_changes(tmp_path):
         assert np.array_equal(other.sample, one.sample[::-1] if edited else one.sample)
     for file in path.rglob("*"):
         assert (tmp_path / "out" / file.relative_to(path)).stat().st_mtime == file.stat().st_mtime
+
+
+def test_a_long_file_is_in_memory_twice_while_it_is_edited(tmp_path):
+    path, size = folder(tmp_path / "set"), 2**22
+    head = b"RIFF\0\0\0\0WAVE" + layout("<i2", 2, 8000)
+    data = bytearray(head + chunk(b"data", bytes(size)))
+    (path / "train/cat/cat_0.wav").write_bytes(data)
+
+    def edit(row, samples, label):
+        samples[5] = 9
+        return samples, label
+
+    tracemalloc.start()
+    run(path, tmp_path / "out", rows=(0,), edit=edit)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 2 * size < peak < 2.5 * size
+    data[64:68] = b"\x09\0\x09\0"
+    assert (tmp_path / "out/train/cat/cat_0.wav").read_bytes() == data
 
 
 @given(sounds(), st.integers(0, 60), st.booleans())
