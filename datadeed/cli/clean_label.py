@@ -1,6 +1,6 @@
 """The clean-label methods' options as the watermark's own values.
 
-Where the paper states nothing, a default is what worked; docs/methods/clean-label.md says which.
+Where the paper states nothing, a default is what worked; docs/methods/ says which.
 """
 
 import argparse

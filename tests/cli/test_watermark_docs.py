@@ -71,16 +71,8 @@ def test_a_page_names_each_option_and_its_default(method):
 
 
 def _page(method):
-    """A method's page; of the page of the clean-label methods its section."""
-    if not method.startswith("clean-label"):
-        return (DOCS / f"{method}.md").read_text()
-    title = method.removeprefix("clean-label-").capitalize()
-    (section,) = (
-        part
-        for part in (DOCS / "clean-label.md").read_text().split("\n## ")
-        if part.startswith(title)
-    )
-    return section
+    """A method's page."""
+    return (DOCS / f"{method}.md").read_text()
 
 
 def _blocks(page):
