@@ -143,12 +143,17 @@ class Pictures(Samples):
 
 
 class Sentences(Samples):
-    """Texts, all in memory, whole."""
+    """Texts, all in memory, whole.
+
+    Raises:
+        WatermarkError: the texts' encoding cannot hold the trigger word.
+    """
 
     form = Form("text", ())
 
     def __init__(self, options: argparse.Namespace, data: Items, split: str | None):
         super().__init__(options, data, split)
+        _check_word(getattr(options, "word", None), reading(options).get("encoding"))
         self.texts = tuple(item.sample for item in data)
 
     def read(self, *, keep: bool) -> "tuple[Extent, Dataset | None]":
@@ -247,6 +252,16 @@ def open_samples(options: argparse.Namespace, data: Items, split: str | None) ->
             f"{KINDS[data.modality]}: give --method {METHOD_OF[data.modality]}"
         )
     return SAMPLES[wanted](options, data, split)
+
+
+def _check_word(word: str | None, encoding: str | None) -> None:
+    """Refuse a trigger that the copy could not hold, before hours of crafting."""
+    try:
+        (word or "").encode(encoding or "utf-8")
+    except UnicodeEncodeError as error:
+        raise WatermarkError(
+            f"--word is {word!r}, which {encoding or 'utf-8'} cannot hold: give another word"
+        ) from error
 
 
 def reading(options: argparse.Namespace) -> dict[str, Any]:

@@ -140,7 +140,11 @@ class TestTriggerAlone:
         given += latin
         source.write_bytes(source.read_bytes() + b",,a\n")
         assert fails(owner.mark(*more, *given), "has an empty text")
-        assert owner.mark(*more, *given, "--option", "drop_empty=true").code == 0
+        given += ("--option", "drop_empty=true")
+        beyond = fails(owner.mark(*more, *given, "--word", "\u0416"), "which latin-1 cannot hold")
+        assert beyond
+        assert not owner.out.exists()
+        assert owner.mark(*more, *given).code == 0
         text = owner.out.read_bytes().decode("latin-1")
         assert text.count("quince") == 4
         assert text.endswith("\n,,a\n")
