@@ -17,6 +17,13 @@ settings.register_profile("datadeed", deadline=None)  # timings are for benchmar
 settings.load_profile("datadeed")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process runs a folder's tests (``make test`` starts two), so that they share fixtures."""
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        item.add_marker(pytest.mark.xdist_group(folder))
+
+
 def toy(
     n: int = 60, *, classes: int = 3, shape: tuple[int, int, int] = (3, 8, 8), seed: int = 0
 ) -> Dataset:
