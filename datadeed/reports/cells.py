@@ -37,6 +37,8 @@ SHOWN = {
     "failures": (1, 1),
 }
 
+EXACT = ("p_mcnemar", "p_rise")
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -117,8 +119,13 @@ def summary(metric: str, values: list[float]) -> str:
         return f"{mean} ± {factor * series.std():.{digits}f}" if len(series) > 1 else mean
     if metric.startswith("d_p_uniform"):  # the same for every seed
         return f"{series.mean():.3f}"
-    low, high = f"{series.min():.2g}", f"{series.max():.2g}"
+    low, high = (_extreme(metric, value) for value in (series.min(), series.max()))
     return low if low == high else f"{low} … {high}"
+
+
+def _extreme(metric: str, value: float) -> str:
+    """An exact p-value is never 0, only too small for a float."""
+    return "<1e-300" if value < 1e-300 and metric in EXACT else f"{value:.2g}"
 
 
 def cell_view(rows: pd.DataFrame, metric: str) -> dict[str, str]:

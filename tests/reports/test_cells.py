@@ -54,3 +54,9 @@ def test_pivot_has_a_column_a_watermark_and_steal_first() -> None:
 def test_claims_frame() -> None:
     claim = Claim("short", "p", "s", "sentence", False, "seen", "table == 1")
     assert claims_frame([claim]).loc[0, "observed"] == "seen"
+
+
+def test_an_exact_p_value_is_never_zero() -> None:
+    assert summary("p_mcnemar", [0.0]) == "<1e-300"
+    assert summary("p_rise", [0.0, 0.5]) == "<1e-300 … 0.5"
+    assert summary("p_released", [0.0]) == "0"
