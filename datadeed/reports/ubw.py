@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from datadeed.reports.cells import cell_view
+from datadeed.reports.cells import COLUMNS, cell_view
 from datadeed.reports.ubw_claims import CLEAN, PAPER, POISONED, VERIFIED, claims
 
 STAGE = "papers/ubw/dvc.yaml:verify"
@@ -94,7 +94,7 @@ def cells(evidence: list[dict[str, Any]], scale: str) -> pd.DataFrame:
             rows += [{**here, **number} for number in _tests(found)]
     for row in rows:
         row["published"] = _published(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _number(metric: str, rate: dict[str, Any]) -> dict[str, Any]:

@@ -217,3 +217,9 @@ def test_a_false_accusation_is_seen() -> None:
     assert found["ubw-ubw-p-independent"]
     found = verified("independent-trigger", delta_p=-0.2, p=0.9, rank_p=0.9)
     assert not found["ubw-ubw-c-independent"]  # far from 0 on the other side
+
+
+def test_a_scale_without_this_paper_has_headers_and_untested_claims() -> None:
+    found = ubw.cells([], "toy")
+    assert all(table.empty and len(table.columns) > 4 for table in ubw.tables(found).values())
+    assert {claim.holds for claim in ubw.claims(found)} == {None}
