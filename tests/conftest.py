@@ -17,6 +17,7 @@ settings.register_profile("datadeed", deadline=None)  # timings are for benchmar
 settings.load_profile("datadeed")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One process runs a folder's tests (``make test`` starts two), so that they share fixtures."""
     for item in items:
