@@ -48,7 +48,7 @@ reproduce: $(READY)
 	@$(BIN)/python -m flows.reproduce --scale $(SCALE) --workers $(WORKERS) $(TARGETS)
 
 test: $(READY)
-	@$(BIN)/python -m pytest -p no:benchmark -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -p no:benchmark -n 2
 
 lint: $(READY)
 	@$(BIN)/ruff check .
