@@ -48,7 +48,7 @@ reproduce: $(READY)
 	@$(BIN)/python -m flows.reproduce --scale $(SCALE) --workers $(WORKERS) $(TARGETS)
 
 test: $(READY)
-	@$(BIN)/python -m pytest -p no:benchmark -n 2
+	@$(BIN)/python -m pytest
 
 lint: $(READY)
 	@$(BIN)/ruff check .

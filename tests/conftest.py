@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import yaml
 from hypothesis import settings
-from xdist.scheduler import LoadScopeScheduling
 
 from datadeed.datasets import Dataset, write_dataset
 from datadeed.models import Classifier, build
@@ -17,18 +15,6 @@ from datadeed.verification.answers import Answers
 
 settings.register_profile("datadeed", deadline=None)  # timings are for benchmarks/
 settings.load_profile("datadeed")
-
-
-class ByFolder(LoadScopeScheduling):  # type: ignore[misc]
-    """One process runs a folder's tests (``make test`` starts two), so that they share fixtures."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return nodeid.split("::", maxsplit=1)[0].split("/")[1]
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:
-    """Who runs what (xdist's own groups do nothing under pytest 9.2)."""
-    return ByFolder(config, log)
 
 
 def toy(
