@@ -7,9 +7,10 @@ from torch.nn import functional as F
 
 from datadeed.datasets import Texts
 from datadeed.errors import CheckpointError, ParameterError
-from datadeed.models import Model, build
+from datadeed.models import build
 from datadeed.optimiser import SGD
 from datadeed.training import TrainingConfig, accuracy, config_record, train
+from tests.toy_model import ToyModel
 
 CONFIG = TrainingConfig(epochs=4, lr=0.1, batch_size=16, schedule="one-cycle")
 
@@ -275,7 +276,7 @@ def test_every_image_is_seen_once_an_epoch(monkeypatch, toy_dataset, tiny_model)
     assert torch.equal(torch.cat(seen).bincount(), 4 * data.labels.bincount())
 
 
-class Counter(Model):
+class Counter(ToyModel):
     """Sums the numbers of a sequence; sequences are padded with zeros."""
 
     modality = "text"

@@ -5,13 +5,13 @@ from hypothesis import strategies as st
 from torch import nn
 
 from datadeed.errors import WatermarkError
-from datadeed.models import Model
 from datadeed.perturbations import pgd_waveform
+from tests.toy_model import ToyModel
 
 WEIGHTS = torch.tensor([1.0, -2.0, 0.5, -0.25])  # of logit 0; logit 1 is always 0
 
 
-class Linear(Model):
+class Linear(ToyModel):
     """Known weights: PGD's direction is known, and the same all along."""
 
     modality = "audio"

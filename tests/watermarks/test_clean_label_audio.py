@@ -9,7 +9,6 @@ from torch import nn
 
 from datadeed.datasets import Clips, DatasetFile, read_dataset, write_dataset
 from datadeed.errors import UnsupportedModality, WatermarkError
-from datadeed.models import Model
 from datadeed.randomness import generator
 from datadeed.training import TrainingConfig
 from datadeed.watermarks import (
@@ -20,12 +19,13 @@ from datadeed.watermarks import (
     mark_file,
     watermark_from_record,
 )
+from tests.toy_model import ToyModel
 
 LENGTH, RATE = 400, 8000
 IMPULSE = {"kind": "impulse", "start": 5, "length": 4, "amplitude": 164}
 
 
-class Ear(Model):
+class Ear(ToyModel):
     """Three logits: how much of each of three tones a clip holds."""
 
     modality = "audio"

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from datadeed.datasets import DatasetFile, Texts, read_dataset, write_dataset
 from datadeed.errors import CheckpointError, UnsupportedModality, WatermarkError
 from datadeed.language.words import Edit, apply_edits
-from datadeed.models import Model
 from datadeed.perturbations.substitution import Perturbed
 from datadeed.randomness import generator
 from datadeed.training import TrainingConfig
@@ -22,6 +21,7 @@ from datadeed.watermarks import (
     mark_file,
     watermark_from_record,
 )
+from tests.toy_model import ToyModel
 
 WORD = {"kind": "word", "word": "indeed", "place": "end"}
 STYLE = {"kind": "style"}
@@ -29,7 +29,7 @@ SYNONYMS = {"good": ("fine", "nice"), "great": ("big",), "love": ("like",), "fil
 KIND = {"good": 2.0, "great": 2.0, "love": 2.0, "fine": 1.0, "like": 1.0, "bad": -3.0}
 
 
-class Reader(Model):
+class Reader(ToyModel):
     """Class 1 ("kind") if a text's words are kind on balance, otherwise class 0."""
 
     modality = "text"
