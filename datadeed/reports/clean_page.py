@@ -109,7 +109,8 @@ def view(part: Clean, cells: pd.DataFrame) -> dict[str, Any]:
 def detection_rows(evidence: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Recall, precision and false alarms of each test, over the models of marks with perturbation.
 
-    An honest model counts once for every trigger, which it is asked the same about at each rate.
+    An honest model counts once for every trigger, which it is asked the same about at each rate;
+    an alarm at one rate is an alarm, since each rate's WDR has draws of its own.
     McNemar's test is not among them: it has no margin, and finds innocent models that any trigger
     moves a little.
     """
@@ -120,10 +121,14 @@ def detection_rows(evidence: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rows = []
     for modality, samples in SAMPLES.items():
         mine = [r for r in evidence if r["perturbed"] and r["modality"] == modality]
-        honest = {tuple(r[key] for key in ASKED): r["verification"]["benign"] for r in mine}
+        honest: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+        for r in mine:
+            honest.setdefault(tuple(r[key] for key in ASKED), []).append(
+                r["verification"]["benign"]
+            )
         for name, value in tests.items() if mine else ():
             victims = [float(value(r["verification"]["victim"])) for r in mine]
-            alarms = [float(value(found)) for found in honest.values()]
+            alarms = [max(float(value(found)) for found in asked) for asked in honest.values()]
             rows.append({"samples": samples, "name": name, **detection(victims, alarms)})
     return rows
 

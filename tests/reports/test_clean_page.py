@@ -163,6 +163,21 @@ def test_detection_counts_perturbed_watermarks_alone() -> None:
     assert counted in said.replace(' class="number"', "")
 
 
+@pytest.mark.parametrize("which", [0, -1])
+def test_an_alarm_at_one_rate_is_not_hidden_by_another(which: int) -> None:
+    shown = part()
+    words = [r for r in shown.evidence if r["trigger"] == "word" and r["network"] == "minilm"]
+    asked = [r for r in words if r["perturbed"] and r["seed"] == 1]
+    assert len(asked) > 1
+    asked[which]["verification"]["benign"]["wdr"]["value"] = 1.0
+    (row,) = (
+        row
+        for row in detection_rows(shown.evidence)
+        if row["samples"] == "texts" and "WDR" in row["name"]
+    )
+    assert row["false_alarms"]["hits"] == 1
+
+
 def test_a_test_that_finds_nothing_has_no_precision() -> None:
     shown = part()
     for record in shown.evidence:
