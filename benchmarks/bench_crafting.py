@@ -10,8 +10,8 @@ from itertools import pairwise
 import pytest
 import torch
 
-from datadeed.models import build
-from datadeed.perturbations import Matching, match_gradients
+from datadeed.models.classifier import build
+from datadeed.perturbations.matching import Matching, match_gradients
 
 BATCH = 64
 BASE = {"marks": 128, "side": 32, "width": 16, "precision": "bf16"}

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from datadeed.datasets import Dataset, DatasetFile, DatasetWriter, Form
-from datadeed.datasets.parquet import rows_per_group
+from datadeed.datasets.form.dataset import Dataset, Form
+from datadeed.datasets.form.parquet import DatasetFile, DatasetWriter, rows_per_group
 from datadeed.randomness import generator
-from datadeed.watermarks import BadNets, Blended, mark_file
+from datadeed.watermarks.marking import mark_file
+from datadeed.watermarks.patch import BadNets, Blended
 
 SHAPE, CLASSES = (3, 32, 32), tuple("abcdefghij")
 PATTERN = {"kind": "line", "rows": 2, "value": 0}

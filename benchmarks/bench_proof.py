@@ -11,12 +11,13 @@ import torch
 from PIL import Image
 
 from datadeed.cli.watermark import edits
-from datadeed.datasets.release import items, release
-from datadeed.evidence.log import QueryLog
-from datadeed.keys import Design, Extent, Key
-from datadeed.suspects.base import Answer
+from datadeed.keys.key import Design, Extent, Key
+from datadeed.owner.asking import rows_needed, run_proof
+from datadeed.owner.evidence.log import QueryLog
+from datadeed.owner.release.items import items
+from datadeed.owner.release.release import release
+from datadeed.owner.suspects.base import Answer
 from datadeed.verification.proof import Proof
-from datadeed.verification.run import rows_needed, run_proof
 from datadeed.watermarks.keyed import target_label
 
 CLASSES = tuple(map(str, range(10)))

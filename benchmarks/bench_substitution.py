@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from datadeed.datasets.sources import local_folders
+from datadeed.datasets.sources.request import local_folders
 from datadeed.errors import DatadeedError
-from datadeed.language import StyleTrigger, load_wordnet, read
+from datadeed.language.wordnet import load_wordnet
+from datadeed.language.words import read
 from datadeed.models.text import SentenceEncoder
 from datadeed.perturbations.substitution import perturb_texts
+from datadeed.triggers.text import StyleTrigger
 
 SENTENCES = 100
 CACHE = Path(__file__).parents[1] / "data" / "downloads"

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from datadeed.datasets import Dataset
-from datadeed.models import build
-from datadeed.training import TrainingConfig, train
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.models.classifier import build
+from datadeed.models.training import TrainingConfig, train
 
 BATCH, CLASSES = 128, tuple("abcdefghij")
 PEERS = {16: 2.2, 64: 3.0}  # how many times faster we are, on a CPU with AMX

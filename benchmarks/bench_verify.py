@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from datadeed.models import build
+from datadeed.models.classifier import build
 from datadeed.verification.answers import Answers
 from datadeed.verification.dvbw import Settings, verify_dvbw
 

@@ -4,60 +4,53 @@ The names a notebook needs, each loaded when first used (a stage that only fetch
 wait for scipy). Everything else is in the submodules.
 """
 
-import importlib
+import pkgutil
 from typing import Any
 
 _HOME = {
-    "Answers": "datadeed.verification.answers",
-    "BadNets": "datadeed.watermarks",
-    "Blended": "datadeed.watermarks",
-    "Classifier": "datadeed.models",
-    "CleanLabelAudio": "datadeed.watermarks",
-    "CleanLabelImages": "datadeed.watermarks",
-    "CleanLabelText": "datadeed.watermarks",
-    "Clips": "datadeed.datasets",
-    "DatadeedError": "datadeed.errors",
-    "Dataset": "datadeed.datasets",
-    "Design": "datadeed.keys",
-    "DvbwSettings": "datadeed.verification.dvbw",
-    "Key": "datadeed.keys",
-    "Keyed": "datadeed.watermarks",
-    "LabelConsistent": "datadeed.watermarks",
-    "Proof": "datadeed.verification.proof",
-    "SleeperAgent": "datadeed.watermarks",
-    "Surrogate": "datadeed.watermarks",
-    "TextTools": "datadeed.watermarks",
-    "Texts": "datadeed.datasets",
-    "TrainingConfig": "datadeed.training",
-    "UBWC": "datadeed.watermarks",
-    "UBWP": "datadeed.watermarks",
-    "UbwSettings": "datadeed.verification.ubw",
-    "WaNet": "datadeed.watermarks",
-    "Watermark": "datadeed.watermarks",
-    "accuracy": "datadeed.training",
-    "ask": "datadeed.verification.answers",
-    "build_model": "datadeed.models",
-    "choose_device": "datadeed.devices",
-    "export": "datadeed.datasets.formats",
-    "generator": "datadeed.randomness",
-    "load": "datadeed.datasets.formats",
-    "load_model": "datadeed.models",
-    "mark_dataset": "datadeed.watermarks",
-    "open_suspect": "datadeed.suspects",
-    "plan": "datadeed.planning",
-    "read_dataset": "datadeed.datasets",
-    "save_model": "datadeed.models",
-    "train": "datadeed.training",
-    "verify_dvbw": "datadeed.verification.dvbw",
-    "verify_ubw": "datadeed.verification.ubw",
-    "write_dataset": "datadeed.datasets",
-}
-_CALLED = {
-    "DvbwSettings": "Settings",
-    "UbwSettings": "Settings",
-    "build_model": "build",
-    "export": "write",
-    "load": "read",
+    "Answers": "verification.answers:Answers",
+    "BadNets": "watermarks.patch:BadNets",
+    "Blended": "watermarks.patch:Blended",
+    "Classifier": "models.classifier:Classifier",
+    "CleanLabelAudio": "watermarks.clean_label_audio:CleanLabelAudio",
+    "CleanLabelImages": "watermarks.clean_label:CleanLabelImages",
+    "CleanLabelText": "watermarks.clean_label_text:CleanLabelText",
+    "Clips": "datasets.form.clips:Clips",
+    "DatadeedError": "errors:DatadeedError",
+    "Dataset": "datasets.form.dataset:Dataset",
+    "Design": "keys.key:Design",
+    "DvbwSettings": "verification.dvbw:Settings",
+    "Key": "keys.key:Key",
+    "Keyed": "watermarks.keyed:Keyed",
+    "LabelConsistent": "watermarks.label_consistent:LabelConsistent",
+    "Proof": "verification.proof:Proof",
+    "SleeperAgent": "watermarks.sleeper_agent:SleeperAgent",
+    "Surrogate": "watermarks.crafted:Surrogate",
+    "TextTools": "watermarks.clean_label_text:TextTools",
+    "Texts": "datasets.form.texts:Texts",
+    "TrainingConfig": "models.training:TrainingConfig",
+    "UBWC": "watermarks.ubw_c:UBWC",
+    "UBWP": "watermarks.ubw_p:UBWP",
+    "UbwSettings": "verification.ubw:Settings",
+    "WaNet": "watermarks.wanet:WaNet",
+    "Watermark": "watermarks.base:Watermark",
+    "accuracy": "models.training:accuracy",
+    "ask": "verification.answers:ask",
+    "build_model": "models.classifier:build",
+    "choose_device": "models.devices:choose_device",
+    "export": "datasets.formats.registry:write",
+    "generator": "randomness:generator",
+    "load": "datasets.formats.registry:read",
+    "load_model": "models.stored:load_model",
+    "mark_dataset": "watermarks.marking:mark_dataset",
+    "open_suspect": "owner.suspects.opening:open_suspect",
+    "plan": "owner.planning:plan",
+    "read_dataset": "datasets.form.parquet:read_dataset",
+    "save_model": "models.stored:save_model",
+    "train": "models.training:train",
+    "verify_dvbw": "verification.dvbw:verify_dvbw",
+    "verify_ubw": "verification.ubw:verify_ubw",
+    "write_dataset": "datasets.form.parquet:write_dataset",
 }
 
 __all__ = sorted(_HOME)  # noqa: PLE0605
@@ -66,7 +59,7 @@ __all__ = sorted(_HOME)  # noqa: PLE0605
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'datadeed' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME[name]), _CALLED.get(name, name))
+    return pkgutil.resolve_name(f"datadeed.{_HOME[name]}")
 
 
 def __dir__() -> list[str]:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from datadeed.errors import DatadeedError
-from datadeed.evidence.schema import parse_json, read_limited
 from datadeed.files import atomic_path, write_json
+from datadeed.owner.evidence.schema import parse_json, read_limited
 from flows.commands import Commands, prefect_server, say
 from flows.errors import PipelineError, StageFailed
 
@@ -66,7 +66,7 @@ class Protection:
             return "done before"
         if self.options.timestamp is None:
             return "left out: no --timestamp URL"
-        from datadeed.evidence.timestamp import request_timestamp
+        from datadeed.owner.evidence.timestamp import request_timestamp
 
         value = parse_json(read_limited(self.public), self.public)
         stamped = request_timestamp(str(value["commitment"]), self.options.timestamp)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from datadeed.errors import DatadeedError
-from datadeed.evidence.schema import read_evidence
+from datadeed.owner.evidence.schema import read_evidence
 from flows.commands import Commands, Ended, prefect_server, say
 from flows.errors import PipelineError
 from flows.suspects import COULD_NOT_TEST, Finding, e_value, show, suspects_by_name

@@ -21,7 +21,7 @@ from prefect.states import Completed, Failed
 from prefect.types.entrypoint import EntrypointType
 
 from datadeed.errors import DatadeedError
-from datadeed.evidence.schema import parse_json, read_limited
+from datadeed.owner.evidence.schema import parse_json, read_limited
 from flows.commands import Commands, Ended, say
 from flows.errors import PipelineError
 from flows.fleet import publish, run_each

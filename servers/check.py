@@ -104,11 +104,11 @@ def prepare(data: Path, folder: Path) -> Case:
     Raises:
         DatadeedError: the pipeline has not made one of them yet.
     """
-    from datadeed.datasets import read_dataset
+    from datadeed.datasets.form.parquet import read_dataset
     from datadeed.datasets.formats import npz
     from datadeed.files import read_json
-    from datadeed.keys import Key
-    from datadeed.sealing import write_secret
+    from datadeed.keys.key import Key
+    from datadeed.keys.sealing import write_secret
     from servers.export import export
 
     missing = [name for name in MODELS.values() if not (data / "models" / name).is_dir()]

@@ -8,7 +8,7 @@ import torch
 
 from datadeed.errors import DatadeedError
 from datadeed.files import atomic_path
-from datadeed.models import load_model
+from datadeed.models.stored import load_model
 
 TOLERANCE = 1e-3  # of a logit; float32 sums in another order differ by about 1e-5
 
@@ -17,7 +17,7 @@ def export(folder: Path, path: Path) -> None:
     """Write ``image``, (n, C, H, W) float32 from 0 to 1, to ``logits``, (n, K) float32.
 
     Args:
-        folder: a model that :func:`datadeed.models.save_model` wrote.
+        folder: a model that :func:`datadeed.models.stored.save_model` wrote.
         path: the ONNX file to make.
 
     Raises:

@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datadeed.datasets import Dataset
+from datadeed.datasets.form.dataset import Dataset
 from datadeed.files import atomic_path
-from datadeed.models import Model
+from datadeed.models.model import Model
 from datadeed.verification.answers import Answers, ask
-from datadeed.watermarks import Watermark
+from datadeed.watermarks.base import Watermark
 from tasks.common import Progress
 
 

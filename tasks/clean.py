@@ -8,10 +8,10 @@ perturbed in the scale.
 import re
 from typing import Any
 
-from datadeed.datasets import DatasetFile
+from datadeed.datasets.form.parquet import DatasetFile
 from datadeed.errors import ParameterError
-from datadeed.watermarks import build_watermark
 from datadeed.watermarks.clean_label import CleanLabel
+from datadeed.watermarks.registry import build_watermark
 from tasks.common import parameters
 
 CLEAN = "papers/clean-label/params.yaml"

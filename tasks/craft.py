@@ -10,12 +10,14 @@ from typing import Any
 
 import torch
 
-from datadeed.datasets import Dataset, DatasetFile, read_dataset
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.parquet import DatasetFile, read_dataset
 from datadeed.errors import ParameterError
 from datadeed.files import write_json
-from datadeed.models import Classifier, save_model
-from datadeed.training import TrainingConfig, config_record
-from datadeed.watermarks import Watermark
+from datadeed.models.classifier import Classifier
+from datadeed.models.stored import save_model
+from datadeed.models.training import TrainingConfig, config_record
+from datadeed.watermarks.base import Watermark
 from datadeed.watermarks.crafted import Crafted, Surrogate
 from tasks.common import DATA, parameters, stage
 from tasks.crafting import craft_and_release, forget_checkpoints, load_surrogate

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import datadeed
-from datadeed.datasets import Dataset, DatasetFile, read_dataset
-from datadeed.devices import choose_device
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.parquet import DatasetFile, read_dataset
 from datadeed.files import canonical_digest
-from datadeed.models import Model, load_model
+from datadeed.models.devices import choose_device
+from datadeed.models.model import Model
+from datadeed.models.stored import load_model
 from datadeed.randomness import generator
 from datadeed.watermarks.crafted import Surrogate
 from datadeed.watermarks.marking import Marks

@@ -10,14 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from datadeed.datasets import DatasetFile, read_dataset
-from datadeed.devices import choose_device
+from datadeed.datasets.form.parquet import DatasetFile, read_dataset
 from datadeed.files import read_json, write_json
-from datadeed.models import MODELS, Model, load_model
+from datadeed.models.devices import choose_device
+from datadeed.models.model import Model
+from datadeed.models.registry import model_class
+from datadeed.models.stored import load_model
 from datadeed.randomness import derive_seed
 from datadeed.verification.tang import Settings, accuracy_drop, rates, verify_tang
-from datadeed.watermarks import watermark_from_record
 from datadeed.watermarks.clean_label_text import CleanLabelText
+from datadeed.watermarks.registry import watermark_from_record
 from tasks import clean
 from tasks.asking import ask_all, write_answers
 from tasks.common import DATA, model_arguments, parameters, stage
@@ -41,7 +43,7 @@ def detect(dataset: str, network: str, watermark: str, seed: int) -> None:
     test = read_dataset(DATA / "datasets" / dataset / "test.parquet")
     folder = DATA / "watermarked" / f"{dataset}-{watermark}"
     method = watermark_from_record(read_json(folder / "key.json")["watermark"])
-    models = read_models(*names, MODELS[test.modality])
+    models = read_models(*names, model_class(test.modality))
     answers = ask_all(models, method, test)
     fits = np.ones(len(test), dtype=bool)
     if isinstance(method, CleanLabelText):  # a trigger that changes nothing is no query

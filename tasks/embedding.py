@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datadeed.datasets import Dataset
+from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import ParameterError
 from datadeed.files import atomic_path, read_json, write_text
-from datadeed.keys import Key
-from datadeed.metrics import Rate
-from datadeed.models import Classifier
-from datadeed.watermarks import Keyed
-from datadeed.watermarks.keyed import KeyPart, target_label
+from datadeed.keys.key import Key
+from datadeed.models.classifier import Classifier
+from datadeed.verification.metrics import Rate
+from datadeed.watermarks.keyed import Keyed, KeyPart, target_label
 from tasks.common import DATA, Progress, parameters, stage
 from tasks.innocents import TrainedModel, keyed_models, pool
 from tasks.keys import PROOF

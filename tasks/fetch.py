@@ -13,9 +13,10 @@ from typing import Any
 
 import torch
 
-from datadeed.datasets import Dataset, DatasetFile, DatasetWriter, stratified_subset
+from datadeed.datasets.form.dataset import Dataset, stratified_subset
+from datadeed.datasets.form.parquet import DatasetFile, DatasetWriter
 from datadeed.datasets.formats.blocks import Blocks, first_block
-from datadeed.datasets.sources import open_splits
+from datadeed.datasets.sources.registry import open_splits
 from datadeed.errors import ParameterError
 from datadeed.randomness import generator
 from tasks.common import DATA, Progress, parameters, stage

@@ -21,19 +21,20 @@ import numpy as np
 import pandas as pd
 import torch
 
-from datadeed.datasets import Dataset, read_dataset
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.parquet import read_dataset
 from datadeed.files import write_text
-from datadeed.forgery import ground_keys, optimise_trigger, other_key
-from datadeed.keys import Key
-from datadeed.metrics import Rate
-from datadeed.models import Classifier
+from datadeed.keys.key import Key
+from datadeed.models.classifier import Classifier
+from datadeed.owner.asking import image_of
 from datadeed.randomness import derive_seed, generator
-from datadeed.triggers import Trigger, stamp
+from datadeed.triggers.image import Trigger, stamp
 from datadeed.verification import published
 from datadeed.verification.answers import Answers
 from datadeed.verification.exact import binomial_test, mcnemar_test
+from datadeed.verification.forgery import ground_keys, optimise_trigger, other_key
+from datadeed.verification.metrics import Rate
 from datadeed.verification.proof import Proof
-from datadeed.verification.run import image_of
 from datadeed.verification.trials import FullKeyLayer, PoolAnswers, full_key_layer, run_together
 from tasks.common import DATA, Progress, parameters, stage
 from tasks.innocents import TrainedModel, base_key, grid_models, pool

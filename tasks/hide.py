@@ -11,20 +11,16 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from datadeed.datasets import Dataset, read_dataset
-from datadeed.defences import (
-    AutoencoderConfig,
-    Confidence,
-    Detector,
-    fit_autoencoder,
-    grammar_increase,
-    harper,
-    search,
-)
-from datadeed.devices import choose_device
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.parquet import read_dataset
 from datadeed.files import write_json
-from datadeed.models import MODELS, load_model
+from datadeed.models.devices import choose_device
+from datadeed.models.registry import model_class
+from datadeed.models.stored import load_model
 from datadeed.randomness import generator
+from datadeed.thieves.autoencoder import AutoencoderConfig, fit_autoencoder
+from datadeed.thieves.grammar import grammar_increase, harper
+from datadeed.thieves.outliers import Confidence, Detector, search
 from tasks import clean
 from tasks.common import DATA, Progress, model_arguments, parameters, stage
 from tasks.train import set_threads
@@ -71,7 +67,7 @@ def detectors(
     """What a thief can rate such samples with."""
     device = choose_device(os.environ.get("DATADEED_DEVICE", "auto"))
     folder = DATA / "models" / f"{dataset}-{network}-{watermark}-{seed}"
-    made: list[Detector] = [Confidence(load_model(folder, device, MODELS[released.modality]))]
+    made: list[Detector] = [Confidence(load_model(folder, device, model_class(released.modality)))]
     if released.modality == "text":
         return made
     config = AutoencoderConfig(**parameters("stealth", "autoencoder", file=clean.CLEAN))

@@ -24,14 +24,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datadeed.datasets import Dataset, read_dataset
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.parquet import read_dataset
 from datadeed.errors import ParameterError
 from datadeed.files import atomic_path, write_text
-from datadeed.forgery import other_key
-from datadeed.keys import Key
-from datadeed.metrics import Rate
-from datadeed.models import Classifier, load_model
+from datadeed.keys.key import Key
+from datadeed.models.classifier import Classifier
+from datadeed.models.stored import load_model
+from datadeed.verification.forgery import other_key
 from datadeed.verification.layers import Question
+from datadeed.verification.metrics import Rate
 from datadeed.verification.population import NullRate, tolerance_null_rate
 from datadeed.verification.proof import Proof
 from datadeed.verification.trials import PoolAnswers, full_key_layer, run_together

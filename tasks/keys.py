@@ -7,9 +7,9 @@ artifact of the pipeline.
 import hashlib
 from typing import Any
 
-from datadeed.datasets import DatasetFile
-from datadeed.datasets.merkle import leaf, merkle_root
-from datadeed.keys import Design, Extent, Key
+from datadeed.datasets.form.parquet import DatasetFile
+from datadeed.keys.key import Design, Extent, Key
+from datadeed.keys.merkle import leaf, merkle_root
 from tasks.common import DATA, parameters
 
 PROOF = "papers/proof/params.yaml"

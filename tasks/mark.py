@@ -7,10 +7,10 @@ goes on after the last finished part when started again.
 import argparse
 from typing import Any
 
-from datadeed.datasets import DatasetFile
+from datadeed.datasets.form.parquet import DatasetFile
 from datadeed.files import write_json
-from datadeed.models import MODELS
-from datadeed.training import TrainingConfig
+from datadeed.models.registry import model_class
+from datadeed.models.training import TrainingConfig
 from datadeed.watermarks.clean_label_text import CleanLabelText, TextTools
 from datadeed.watermarks.crafted import Surrogate
 from tasks import clean
@@ -25,7 +25,7 @@ def mark(dataset: str, watermark: str) -> None:
     method = clean.build(dataset, watermark, source)
     surrogate, identity, tools = None, dict[str, Any](threads=set_threads()), dict[str, Any]()
     if method.needs_surrogate:
-        model, identity["surrogate"] = load_surrogate(dataset, MODELS[source.modality])
+        model, identity["surrogate"] = load_surrogate(dataset, model_class(source.modality))
         training = TrainingConfig.from_dict(parameters("models", dataset, "surrogate", "training"))
         surrogate = Surrogate(model, training)
         if isinstance(method, CleanLabelText):

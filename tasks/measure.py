@@ -23,14 +23,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from datadeed.datasets import Dataset, DatasetFile, read_dataset
-from datadeed.devices import choose_device
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.parquet import DatasetFile, read_dataset
 from datadeed.files import read_json, write_json
-from datadeed.models import Classifier, load_model
+from datadeed.models.classifier import Classifier
+from datadeed.models.devices import choose_device
+from datadeed.models.stored import load_model
 from datadeed.randomness import derive_seed
 from datadeed.verification.answers import Answers, query
 from datadeed.verification.ubw import Settings, rates, verify_ubw
-from datadeed.watermarks import UBWC, UBWP, watermark_from_record
+from datadeed.watermarks.registry import watermark_from_record
+from datadeed.watermarks.ubw_c import UBWC
+from datadeed.watermarks.ubw_p import UBWP
 from tasks.asking import ask_all, write_answers
 from tasks.common import DATA, Progress, model_arguments, parameters, stage
 from tasks.train import set_threads

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from datadeed.datasets import DatasetFile
+from datadeed.datasets.form.parquet import DatasetFile
 from datadeed.files import atomic_path, write_json
 from datadeed.randomness import generator
-from datadeed.watermarks import Watermark, build_watermark, mark_file
-from datadeed.watermarks.marking import Marks
+from datadeed.watermarks.base import Watermark
+from datadeed.watermarks.marking import Marks, mark_file
+from datadeed.watermarks.registry import build_watermark
 from tasks import ubw
 from tasks.common import DATA, Progress, parameters, stage
 from tasks.keys import public_test_key

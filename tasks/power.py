@@ -19,11 +19,11 @@ import pandas as pd
 
 from datadeed.errors import ParameterError
 from datadeed.files import write_text
-from datadeed.keys import Key
-from datadeed.metrics import Rate
-from datadeed.models import Classifier
+from datadeed.keys.key import Key
+from datadeed.models.classifier import Classifier
 from datadeed.randomness import derive_seed
 from datadeed.verification import published
+from datadeed.verification.metrics import Rate
 from datadeed.verification.proof import Proof
 from datadeed.verification.trials import PoolAnswers, Shuffled, run_together
 from datadeed.verification.verdict import CLAIM

@@ -16,18 +16,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from datadeed.datasets import Dataset, read_dataset
-from datadeed.evidence.build import build_evidence, log_anchor, write_folder
-from datadeed.evidence.log import QueryLog
-from datadeed.evidence.schema import read_evidence
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.parquet import read_dataset
 from datadeed.files import read_json, write_json
-from datadeed.keys import Key
+from datadeed.keys.key import Key
+from datadeed.owner.asking import rows_needed, run_proof
+from datadeed.owner.evidence.build import build_evidence, log_anchor, write_folder
+from datadeed.owner.evidence.log import QueryLog
+from datadeed.owner.evidence.schema import read_evidence
+from datadeed.owner.suspects.base import Suspect
+from datadeed.owner.suspects.opening import open_suspect
 from datadeed.randomness import derive_seed
-from datadeed.suspects import Suspect, open_suspect
 from datadeed.verification import published
 from datadeed.verification.answers import ask
 from datadeed.verification.proof import Proof
-from datadeed.verification.run import rows_needed, run_proof
 from datadeed.watermarks.keyed import KeyPart
 from tasks.common import DATA, Progress, model_arguments, parameters, stage
 from tasks.train import set_threads
@@ -102,7 +104,7 @@ def verdicts(folder: Path) -> Table:
     for name in ("t-test p", "queries", "key E", "hit E", "hits", "queries"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    from datadeed.reports.proof_text import e_value, p_value
+    from datadeed.owner.evidence.report_text import e_value, p_value
 
     for who in SUSPECTS:
         evidence = read_evidence(folder / who / "evidence.json")

@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from datadeed.datasets import DatasetFile
+from datadeed.datasets.form.parquet import DatasetFile
 from datadeed.errors import DatadeedError
 from datadeed.files import read_json, write_text
 from datadeed.reports.figures import Picture, one_of_each_class, picture, training_curves
 from datadeed.reports.page import Page, SuspectRow, figure_text, human, render, suspect_rows
-from datadeed.watermarks import watermark_from_record
+from datadeed.watermarks.registry import watermark_from_record
 from tasks.common import DATA, parameters, stage
 from tasks.report_clean import read_clean
 from tasks.report_inputs import read_histories, read_table, settings

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from datadeed.datasets import DatasetFile
+from datadeed.datasets.form.parquet import DatasetFile
 from datadeed.files import read_json
 from datadeed.reports.clean_figures import (
     MarkedClip,
@@ -15,10 +15,10 @@ from datadeed.reports.clean_figures import (
     success_curves,
 )
 from datadeed.reports.clean_page import SAMPLES, Clean, CleanSetting
-from datadeed.watermarks import watermark_from_record
 from datadeed.watermarks.clean_label import CleanLabelImages
 from datadeed.watermarks.clean_label_audio import CleanLabelAudio
 from datadeed.watermarks.clean_label_text import CleanLabelText
+from datadeed.watermarks.registry import watermark_from_record
 from tasks.common import DATA
 from tasks.report_inputs import how_trained, marked_positions, read_history, splits, spread
 from tasks.tabulate import read_clean as read_cells

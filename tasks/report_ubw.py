@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from datadeed.datasets import DatasetFile
+from datadeed.datasets.form.parquet import DatasetFile
 from datadeed.files import read_json
 from datadeed.reports.figures import one_of_each_class
 from datadeed.reports.page import human
 from datadeed.reports.ubw_figures import Example, crafting_curves, example, label_histograms
 from datadeed.reports.ubw_page import UBW
-from datadeed.watermarks import watermark_from_record
+from datadeed.watermarks.registry import watermark_from_record
 from tasks.common import DATA
 from tasks.report_inputs import marked_positions, read_histories, settings, splits, spread
 from tasks.tabulate import read_evidence

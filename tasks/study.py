@@ -15,16 +15,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from datadeed.datasets import Dataset, DatasetFile, read_dataset
-from datadeed.devices import choose_device
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.parquet import DatasetFile, read_dataset
 from datadeed.files import canonical_digest, read_json, write_json, write_text
-from datadeed.models import Classifier, build
+from datadeed.models.classifier import Classifier, build
+from datadeed.models.devices import choose_device
+from datadeed.models.training import TrainingConfig, train
 from datadeed.randomness import generator
-from datadeed.training import TrainingConfig, train
 from datadeed.verification.answers import ask
 from datadeed.verification.ubw import rates
-from datadeed.watermarks import mark_dataset
 from datadeed.watermarks.crafted import Surrogate
+from datadeed.watermarks.marking import mark_dataset
 from datadeed.watermarks.ubw_c import UBWC
 from tasks import ubw
 from tasks.common import DATA, Progress, parameters, stage
@@ -169,7 +170,7 @@ def main() -> None:
     values = parser.parse_args()
     dataset = parameters("ubw", "datasets")[0]
     if values.table:
-        from datadeed.reports.ubw_figures import study_dots  # variants need no matplotlib
+        from datadeed.reports.ubw_figures import study_dots
 
         path, found = Path(parameters("results")), table(dataset)
         write_text(path / "ubw-c-study.csv", found.to_csv(index=False, float_format="%.6g"))

@@ -13,12 +13,14 @@ from typing import Any
 
 import torch
 
-from datadeed.datasets import read_dataset
-from datadeed.devices import choose_device
+from datadeed.datasets.form.parquet import read_dataset
 from datadeed.files import canonical_digest, write_text
-from datadeed.models import MODELS, Model, save_model
+from datadeed.models.devices import choose_device
+from datadeed.models.model import Model
+from datadeed.models.registry import model_class
+from datadeed.models.stored import save_model
+from datadeed.models.training import TrainingConfig, config_record, train
 from datadeed.randomness import generator
-from datadeed.training import TrainingConfig, config_record, train
 from tasks.common import DATA, Progress, model_arguments, parameters, stage
 
 
@@ -32,7 +34,7 @@ def run(dataset: str, network: str, watermark: str, seed: int) -> None:
     settings = dict(parameters("models", dataset, network))
     config = TrainingConfig.from_dict(settings.pop("training"))
     run_seed = (parameters("seed"), "train", dataset, network, watermark, seed)
-    model = MODELS[data.modality].new(
+    model = model_class(data.modality).new(
         form=data.form,
         classes=len(data.classes),
         generator=generator(*run_seed, "weights"),

@@ -4,10 +4,11 @@ from typing import Any
 
 import torch
 
-from datadeed.datasets import DatasetFile
+from datadeed.datasets.form.parquet import DatasetFile
 from datadeed.randomness import derive_seed, generator
-from datadeed.triggers import SQUARE
-from datadeed.watermarks import Watermark, build_watermark
+from datadeed.triggers.image import SQUARE
+from datadeed.watermarks.base import Watermark
+from datadeed.watermarks.registry import build_watermark
 from tasks.common import parameters
 
 UBW = "papers/ubw/params.yaml"

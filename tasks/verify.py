@@ -13,14 +13,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datadeed.datasets import Dataset, DatasetFile, read_dataset
-from datadeed.devices import choose_device
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.parquet import DatasetFile, read_dataset
 from datadeed.files import atomic_path, read_json, write_json
-from datadeed.models import Classifier, load_model
+from datadeed.models.classifier import Classifier
+from datadeed.models.devices import choose_device
+from datadeed.models.stored import load_model
 from datadeed.randomness import derive_seed
 from datadeed.verification.answers import Answers, ask
 from datadeed.verification.dvbw import Settings, verify_dvbw
-from datadeed.watermarks import Watermark, watermark_from_record
+from datadeed.watermarks.base import Watermark
+from datadeed.watermarks.registry import watermark_from_record
 from tasks.common import DATA, Progress, model_arguments, parameters, stage
 from tasks.poison import build
 from tasks.train import set_threads

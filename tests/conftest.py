@@ -9,8 +9,9 @@ import torch
 import yaml
 from hypothesis import settings
 
-from datadeed.datasets import Dataset, write_dataset
-from datadeed.models import Classifier, build
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.parquet import write_dataset
+from datadeed.models.classifier import Classifier, build
 from datadeed.verification.answers import Answers
 
 settings.register_profile("datadeed", deadline=None)  # timings are for benchmarks/

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from datadeed.datasets.sources import SOURCES
+from datadeed.datasets.sources.registry import SOURCES
 from datadeed.models import audio, classifier, text
-from datadeed.training import TrainingConfig
+from datadeed.models.training import TrainingConfig
 from tasks.clean import parse
 
 ROOT = Path(__file__).parents[1]

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from datadeed.models import Model
+from datadeed.models.model import Model
 
 
 class ToyModel(Model):

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from datadeed.cli.common import check_extent, measure, open_data, open_pool, progress, to_tensor
-from datadeed.datasets.merkle import leaf
 from datadeed.errors import DatadeedError, EvidenceError
-from datadeed.evidence.attestation import ATTESTATION, verify
-from datadeed.evidence.log import PARQUET, read_parquet
-from datadeed.evidence.records import utc_text
-from datadeed.evidence.schema import parse_json, read_evidence, read_limited
-from datadeed.keys import Key
+from datadeed.keys.key import Key
+from datadeed.keys.merkle import leaf
+from datadeed.owner.evidence.attestation import ATTESTATION, verify
+from datadeed.owner.evidence.log import PARQUET, read_parquet
+from datadeed.owner.evidence.records import utc_text
+from datadeed.owner.evidence.schema import parse_json, read_evidence, read_limited
 
 PASSED, FAILED, NOT_CHECKED = "passed", "FAILED", "not checked"
 LOSSY = 20.0  # of 255: JPEG at quality 50 stays well below, another image lies well above
@@ -114,7 +114,7 @@ def _commitment(key: Key, options: argparse.Namespace) -> str:
 
 def _timestamp(key: Key, options: argparse.Namespace) -> str:
     """The commitment was there at the stamped time."""
-    from datadeed.evidence.timestamp import LARGEST_TOKEN, check_timestamp
+    from datadeed.owner.evidence.timestamp import LARGEST_TOKEN, check_timestamp
 
     if options.roots is None:
         raise DatadeedError("--timestamp needs --roots: the authority's certificates")
@@ -146,10 +146,10 @@ def _signature(options: argparse.Namespace) -> str:
 
 def _answers(key: Key, options: argparse.Namespace) -> str:
     """Every question was the one that the key asks next; both layers follow from the answers."""
-    from datadeed.evidence.build import anchor_of, count_queries
-    from datadeed.suspects.base import question_digest
+    from datadeed.owner.asking import counting_records, image_of, rows_needed
+    from datadeed.owner.evidence.build import anchor_of, count_queries
+    from datadeed.owner.suspects.base import question_digest
     from datadeed.verification.proof import Proof
-    from datadeed.verification.run import counting_records, image_of, rows_needed
 
     evidence = read_evidence(options.check / "evidence.json")
     chain = evidence["chain"]

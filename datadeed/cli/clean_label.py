@@ -13,7 +13,7 @@ from datadeed.cli.rare_words import RARE_WORDS
 from datadeed.errors import WatermarkError
 
 if TYPE_CHECKING:
-    from datadeed.datasets import Form
+    from datadeed.datasets.form.dataset import Form
 
 COLOUR, OPACITY, AMPLITUDE = 255, 51, 164
 MOVES = 2.5  # with all steps in one direction, PGD would go so many times its bound (Madry)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from datadeed.cli.common import add_data, measure, open_data, open_pool, passphrase, show
 from datadeed.errors import KeyRecordError
-from datadeed.keys import Beacon, Design, Key
+from datadeed.keys.key import Beacon, Design, Key
 
 
 def add_design(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +47,7 @@ def make_key(options: argparse.Namespace, forbidden: Path | None = None) -> Key:
         DatasetError: the data cannot be read.
     """
     from datadeed.files import atomic_path, write_json
-    from datadeed.sealing import check_place, write_secret
+    from datadeed.keys.sealing import check_place, write_secret
 
     public = options.commitment or options.key.with_name("commitment.json")
     if options.key.exists():
@@ -92,7 +92,7 @@ def make_key(options: argparse.Namespace, forbidden: Path | None = None) -> Key:
 def _stamp(key: Key, authority: str | None) -> bytes:
     if authority is None:
         return b""
-    from datadeed.evidence.timestamp import request_timestamp
+    from datadeed.owner.evidence.timestamp import request_timestamp
 
     return request_timestamp(key.commitment, authority)
 

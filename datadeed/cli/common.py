@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from datadeed.errors import KeyRecordError, UnsupportedModality
-from datadeed.keys import Extent, Key
+from datadeed.keys.key import Extent, Key
 
 if TYPE_CHECKING:
     import torch
 
-    from datadeed.datasets.release.items import Item, Items
+    from datadeed.owner.release.items import Item, Items
 
 PASSPHRASE = "DATADEED_PASSPHRASE"
 # By modality: its name, and the method that marks it.
@@ -40,7 +40,7 @@ def read_key(path: Path) -> Key:
         SecretError: the file cannot be read as it is.
         KeyRecordError: it holds no key, or an altered one.
     """
-    from datadeed.sealing import read_secret
+    from datadeed.keys.sealing import read_secret
 
     return Key.from_record(read_secret(path, passphrase()))
 
@@ -86,7 +86,7 @@ def open_data(
         UnsupportedModality: it holds samples of another kind.
     """
     from datadeed.datasets.formats.blocks import SeveralSplits
-    from datadeed.datasets.release import items
+    from datadeed.owner.release.items import items
 
     try:
         data = items(path, split=split, **reading)
@@ -131,7 +131,7 @@ def measure(
     Returns:
         Rows and Merkle root; row to (1, C, H, W) uint8.
     """
-    from datadeed.datasets.merkle import merkle_root
+    from datadeed.keys.merkle import merkle_root
 
     wanted, images, leaf = set(keep), {}, _leaf_of(data)
 
@@ -148,8 +148,8 @@ def measure(
 
 def _leaf_of(data: "Items") -> "Callable[[Item], bytes]":
     """What gives an item's leaf in the Merkle tree."""
-    from datadeed.datasets import merkle
-    from datadeed.datasets.release.clips import ClipItems
+    from datadeed.keys import merkle
+    from datadeed.owner.release.clips import ClipItems
 
     if data.modality == "text":
         return lambda item: merkle.text_leaf(item.sample, item.label)
@@ -210,7 +210,7 @@ def say(line: str) -> None:
 
 def show(options: argparse.Namespace, value: dict[str, Any], text: str) -> None:
     """The result: JSON if asked for, else text."""
-    from datadeed.cli import show_json
+    from datadeed.cli.main import show_json
 
     if options.json:
         show_json(value)

@@ -22,10 +22,10 @@ from datadeed.errors import WatermarkError
 if TYPE_CHECKING:
     import torch
 
-    from datadeed.datasets import Dataset
-    from datadeed.models import Model
-    from datadeed.training import TrainingConfig
-    from datadeed.watermarks import TextTools
+    from datadeed.datasets.form.dataset import Dataset
+    from datadeed.models.model import Model
+    from datadeed.models.training import TrainingConfig
+    from datadeed.watermarks.clean_label_text import TextTools
     from datadeed.watermarks.crafted import Crafted, Surrogate
 
 START = "start.json"
@@ -48,7 +48,7 @@ class Work:
             SecretError: it lies where it could be published, or its seed cannot be read.
             WatermarkError: it holds something else, or was begun with another seed.
         """
-        from datadeed.sealing import check_place, read_secret
+        from datadeed.keys.sealing import check_place, read_secret
 
         folder = options.work or options.secret.with_name(f"{options.secret.name}.work")
         start = folder / START
@@ -68,7 +68,7 @@ class Work:
 
     def begin(self) -> None:
         """Make the folder and keep the seed in it."""
-        from datadeed.sealing import write_secret
+        from datadeed.keys.sealing import write_secret
 
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)  # the perturbation says which rows are marked
@@ -110,9 +110,10 @@ def surrogate(options: argparse.Namespace, data: "Dataset", root: str, work: Wor
         ModelError: the named model cannot be read.
         ParameterError: a number makes no sense.
     """
-    from datadeed.devices import choose_device
-    from datadeed.models import MODELS, load_model
-    from datadeed.training import TrainingConfig
+    from datadeed.models.devices import choose_device
+    from datadeed.models.registry import model_class
+    from datadeed.models.stored import load_model
+    from datadeed.models.training import TrainingConfig
     from datadeed.watermarks.crafted import Surrogate
 
     _, values, settings = NETWORKS[data.modality]
@@ -125,7 +126,7 @@ def surrogate(options: argparse.Namespace, data: "Dataset", root: str, work: Wor
             raise WatermarkError(
                 f"--surrogate-{name} is of a model to train: leave one of both out"
             )
-        kind = MODELS[data.modality]
+        kind = model_class(data.modality)
         return Surrogate(load_model(options.surrogate, device, kind), training)
     size = default if given is None else given
     if size < 1:
@@ -141,8 +142,8 @@ def text_tools() -> "TextTools":
         ModelError: the extra ``text`` is not installed.
         FetchError: WordNet cannot be had.
     """
-    from datadeed.devices import choose_device
-    from datadeed.watermarks import TextTools
+    from datadeed.models.devices import choose_device
+    from datadeed.watermarks.clean_label_text import TextTools
 
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "datadeed"
     return TextTools.load(cache, choose_device(os.environ.get("DATADEED_DEVICE", "auto")))
@@ -158,11 +159,11 @@ def _trained(
     device: "torch.device",
 ) -> "Model":
     """A training that was killed goes on."""
-    from datadeed.models import MODELS
+    from datadeed.models.registry import model_class
+    from datadeed.models.training import config_record, train
     from datadeed.randomness import generator
-    from datadeed.training import config_record, train
 
-    model = MODELS[data.modality].new(
+    model = model_class(data.modality).new(
         NETWORKS[data.modality][0],
         form=data.form,
         classes=len(data.classes),
@@ -207,8 +208,8 @@ def craft(
         WatermarkError: the surrogate or the data do not suit the method.
         CheckpointError: the state is damaged, or of another crafting.
     """
+    from datadeed.models.training import config_record
     from datadeed.randomness import generator
-    from datadeed.training import config_record
 
     work.begin()
     against = () if used is None else (config_record(used.training), _digest(used.model))

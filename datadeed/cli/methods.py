@@ -16,8 +16,8 @@ from datadeed.errors import WatermarkError
 if TYPE_CHECKING:
     import torch
 
-    from datadeed.datasets import Form
-    from datadeed.watermarks import Watermark
+    from datadeed.datasets.form.dataset import Form
+    from datadeed.watermarks.base import Watermark
 
 PATTERNS = ("published", "random")
 
@@ -152,7 +152,7 @@ def build(
         WatermarkError: a value makes no sense for such data.
     """
     from datadeed.randomness import derive_seed
-    from datadeed.watermarks import build_watermark
+    from datadeed.watermarks.registry import build_watermark
 
     method, image_size = options.method, form.shape[1:]
     values: dict[str, Any] = {"rate": options.rate}
@@ -240,7 +240,7 @@ def _random_cells(side: int, seed: int) -> list[list[int]]:
 def _matched(options: argparse.Namespace, rows: int, seed: int) -> dict[str, Any]:
     """What Sleeper Agent and UBW-C share, and what each has alone."""
     from datadeed.randomness import derive_seed
-    from datadeed.triggers import SQUARE
+    from datadeed.triggers.image import SQUARE
 
     if options.method == "sleeper-agent":
         cells = _random_cells(options.size, seed)  # a cell a pixel
@@ -269,7 +269,7 @@ def _try_trigger(watermark: "Watermark", shape: tuple[int, ...], classes: tuple[
     """A trigger that does not fit is an error now, not after an hour of crafting."""
     import torch
 
-    from datadeed.datasets import Dataset
+    from datadeed.datasets.form.dataset import Dataset
 
     zero = torch.zeros(1, dtype=torch.int64)
     watermark.trigger(Dataset(torch.zeros(1, *shape, dtype=torch.uint8), zero, zero, classes))

@@ -3,7 +3,7 @@
 import argparse
 
 from datadeed.cli.common import show
-from datadeed.keys import Design
+from datadeed.keys.key import Design
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     """The command."""
     import numpy as np
 
-    from datadeed.planning import plan
+    from datadeed.owner.planning import plan
 
     made = plan(
         options.classes,

@@ -20,10 +20,10 @@ from datadeed.errors import DatasetError, SecretError, WatermarkError
 if TYPE_CHECKING:
     import torch
 
-    from datadeed.datasets.release.edits import Release
-    from datadeed.datasets.release.items import Items
-    from datadeed.keys import Extent
-    from datadeed.watermarks import Watermark
+    from datadeed.keys.key import Extent
+    from datadeed.owner.release.edits import Release
+    from datadeed.owner.release.items import Items
+    from datadeed.watermarks.base import Watermark
 
 FORM = "datadeed/watermark/1"
 MOST_MARKS = 500_000  # a secret file may have 16 MiB
@@ -109,14 +109,14 @@ def _show(
 
 def _facts(made: _Marked) -> dict[str, Any]:
     """What a clean-label crafting did; of other methods nothing is known."""
-    from datadeed.watermarks import CleanLabel
+    from datadeed.watermarks.clean_label import CleanLabel
 
     return made.watermark.facts() if isinstance(made.watermark, CleanLabel) else {}
 
 
 def _check_places(options: argparse.Namespace) -> None:
     """What would only fail in the end fails now."""
-    from datadeed.sealing import check_place
+    from datadeed.keys.sealing import check_place
 
     for folder in (options.source, options.out):
         check_place(options.secret, folder)
@@ -139,7 +139,7 @@ def _mark(
     """Build the watermark, craft it if it must be, and choose the rows."""
     import torch
 
-    from datadeed.datasets.dataset import check_labels
+    from datadeed.datasets.form.dataset import check_labels
     from datadeed.randomness import generator
     from datadeed.watermarks.crafted import Crafted
 
@@ -192,9 +192,9 @@ def _release(
 
     The secret comes first: a copy without one could never be claimed. Without a copy it goes.
     """
-    from datadeed.datasets.release import release
+    from datadeed.keys.sealing import write_secret
+    from datadeed.owner.release.release import release
     from datadeed.randomness import derive_seed
-    from datadeed.sealing import write_secret
 
     edit, labels = made.samples.edit(made.watermark, made.positions)
     write_secret(options.secret, secret, passphrase(), forbidden=options.out)

@@ -19,12 +19,12 @@ def run(options: argparse.Namespace) -> int:
     """The command."""
     from rich.console import Console
 
-    from datadeed.cli import show_json
-    from datadeed.evidence.attestation import ATTESTATION
-    from datadeed.evidence.log import PARQUET, read_parquet
-    from datadeed.evidence.schema import read_evidence
+    from datadeed.cli.main import show_json
     from datadeed.files import atomic_path
-    from datadeed.reports.proof import render_proof, summary
+    from datadeed.owner.evidence.attestation import ATTESTATION
+    from datadeed.owner.evidence.log import PARQUET, read_parquet
+    from datadeed.owner.evidence.report import render_proof, summary
+    from datadeed.owner.evidence.schema import read_evidence
 
     evidence = read_evidence(options.folder / "evidence.json")
     records = read_parquet(options.folder / PARQUET, evidence["chain"]["anchor"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from datadeed.cli.common import add_pool, read_key, say, show
 from datadeed.errors import DatadeedError, KeyRecordError
-from datadeed.keys import Key
+from datadeed.keys.key import Key
 
 FORM = "datadeed/opening/1"
 
@@ -77,7 +77,7 @@ def read_opening(path: Path) -> Key:
     Raises:
         KeyRecordError: it is no opening, or was altered.
     """
-    from datadeed.evidence.schema import parse_json, read_limited
+    from datadeed.owner.evidence.schema import parse_json, read_limited
 
     value = parse_json(read_limited(path), path)
     if not isinstance(value, dict) or value.get("form") != FORM:

@@ -15,17 +15,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from datadeed.cli.common import KINDS, METHOD_OF, measure, say, to_tensor
-from datadeed.datasets import Clips, Dataset, Form, Texts
-from datadeed.datasets.release.rows import Items
+from datadeed.datasets.form.clips import Clips
+from datadeed.datasets.form.dataset import Dataset, Form
+from datadeed.datasets.form.texts import Texts
 from datadeed.errors import DatasetError, UnsupportedModality, WatermarkError
+from datadeed.owner.release.rows import Items
 
 if TYPE_CHECKING:
     import torch
 
     from datadeed.datasets.formats.wav import WavForm
-    from datadeed.datasets.release.edits import Edit
-    from datadeed.keys import Extent
-    from datadeed.watermarks import Watermark
+    from datadeed.keys.key import Extent
+    from datadeed.owner.release.edits import Edit
+    from datadeed.watermarks.base import Watermark
 
 RATE = 8000  # Hz, of the sound that a watermark sees
 
@@ -185,8 +187,9 @@ class Sounds(Samples):
 
     def read(self, *, keep: bool) -> "tuple[Extent, Dataset | None]":
         """As :meth:`Samples.read`; says how many files go on after what a watermark sees."""
-        from datadeed.datasets.formats import chunks, collect
+        from datadeed.datasets.formats.blocks import collect
         from datadeed.datasets.formats.clips import ClipBlocks
+        from datadeed.datasets.formats.registry import chunks
 
         options, data = self._options, self._data
         extent = measure(data, "data")[0]
@@ -213,7 +216,7 @@ class Sounds(Samples):
         Outside the impulse no value moves by more than the watermark's epsilon. ``sample`` is
         changed and returned: of a long file there should be no copies.
         """
-        from datadeed.datasets.release.carrying import carry, strike
+        from datadeed.owner.release.carrying import carry, strike
 
         mark: Any = watermark
         assert self._clips is not None
@@ -228,7 +231,7 @@ class Sounds(Samples):
         return sample
 
     def _form(self, row: int) -> "WavForm":
-        from datadeed.datasets.release.clips import ClipItems
+        from datadeed.owner.release.clips import ClipItems
 
         assert isinstance(self._data, ClipItems)
         return self._data.forms[row]
@@ -243,9 +246,9 @@ def open_samples(options: argparse.Namespace, data: Items, split: str | None) ->
     Raises:
         UnsupportedModality: the method marks samples of another kind.
     """
-    from datadeed.watermarks import WATERMARKS
+    from datadeed.watermarks.registry import watermark_class
 
-    wanted = WATERMARKS[options.method].modality
+    wanted = watermark_class(options.method).modality
     if wanted != data.modality:
         raise UnsupportedModality(
             f"{options.method} marks {KINDS[wanted]}, but {options.source} holds "

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     import torch
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from datadeed.evidence.log import QueryLog
-    from datadeed.keys import Key
-    from datadeed.suspects import Answer, Suspect
+    from datadeed.keys.key import Key
+    from datadeed.owner.evidence.log import QueryLog
+    from datadeed.owner.suspects.base import Answer, Suspect
     from datadeed.verification.proof import Proof
 
 CODES = {"CLAIM": 0, "INCONCLUSIVE": 3, "NOT SUPPORTED": 4}
@@ -49,17 +49,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The command."""
-    from datadeed.cli import fail
+    from datadeed.cli.main import fail
 
     signer = _signer(options)
     key = read_key(options.key)
     proof, probes, images = prepare(key, options)
-    from datadeed.evidence.attestation import sign
-    from datadeed.evidence.build import build_evidence, log_anchor, write_folder
-    from datadeed.evidence.log import QueryLog
-    from datadeed.evidence.schema import check_evidence
-    from datadeed.suspects import BudgetSpent, SuspectError, open_suspect
-    from datadeed.verification.run import OutOfReach
+    from datadeed.owner.asking import OutOfReach
+    from datadeed.owner.evidence.attestation import sign
+    from datadeed.owner.evidence.build import build_evidence, log_anchor, write_folder
+    from datadeed.owner.evidence.log import QueryLog
+    from datadeed.owner.evidence.schema import check_evidence
+    from datadeed.owner.suspects.base import BudgetSpent, SuspectError
+    from datadeed.owner.suspects.opening import open_suspect
 
     stamp = _timestamp(options, key.commitment)
     try:
@@ -108,8 +109,8 @@ def prepare(
     """
     import torch
 
+    from datadeed.owner.asking import rows_needed
     from datadeed.verification.proof import Proof
-    from datadeed.verification.run import rows_needed
 
     pool = open_pool(options)
     proof = Proof(key, pool.labels, suspects=options.suspects)
@@ -126,7 +127,8 @@ def ask_probes(
     suspect: "Suspect", log: "QueryLog", images: "torch.Tensor", labels: "torch.Tensor"
 ) -> list[str]:
     """Ask the clean questions, unless an earlier run did; returns what the owner should know."""
-    from datadeed.suspects import probe, question_digest
+    from datadeed.owner.suspects.base import question_digest
+    from datadeed.owner.suspects.probe import probe
 
     questions = [question_digest(image) for image in (*images, images[0])]
     earlier = [record for record in log.records if record.purpose == "probe"][-len(questions) :]
@@ -158,7 +160,7 @@ class _Answered:
 def _ask(
     proof: "Proof", suspect: "Suspect", images: "dict[int, torch.Tensor]", log: "QueryLog"
 ) -> None:
-    from datadeed.verification.run import run_proof
+    from datadeed.owner.asking import run_proof
 
     with progress("queries", proof.key.design.budget) as advance:
         run_proof(proof, suspect, images, log, lambda now: advance(len(now.curve)))
@@ -166,7 +168,7 @@ def _ask(
 
 def replayed(proof: "Proof", log: "QueryLog") -> "Proof":
     """A fresh proof with the log's answers: what anybody who checks the evidence will compute."""
-    from datadeed.verification.run import counting_records, replay
+    from datadeed.owner.asking import counting_records, replay
 
     replay(fresh := proof.fresh(), counting_records(log.records))
     return fresh
@@ -179,9 +181,9 @@ def _timestamp(options: argparse.Namespace, commitment: str) -> dict[str, Any] |
         raise DatadeedError("--timestamp needs --roots: the authority's certificates")
     import hashlib
 
-    from datadeed.evidence.records import utc_text
-    from datadeed.evidence.schema import read_limited
-    from datadeed.evidence.timestamp import LARGEST_TOKEN, check_timestamp
+    from datadeed.owner.evidence.records import utc_text
+    from datadeed.owner.evidence.schema import read_limited
+    from datadeed.owner.evidence.timestamp import LARGEST_TOKEN, check_timestamp
 
     token = read_limited(options.timestamp, LARGEST_TOKEN)
     time = check_timestamp(token, commitment, read_limited(options.roots, 2**20))
@@ -196,8 +198,8 @@ def _signer(options: argparse.Namespace) -> "Ed25519PrivateKey | None":
         SecretError, EvidenceError: it cannot be read, lies in the folder that is given away, or
             the folder is signed and would not be signed again.
     """
-    from datadeed.evidence.attestation import ATTESTATION, new_signing_key, read_signing_key
-    from datadeed.sealing import check_place
+    from datadeed.keys.sealing import check_place
+    from datadeed.owner.evidence.attestation import ATTESTATION, new_signing_key, read_signing_key
 
     if options.sign is None:
         if (options.out / ATTESTATION).exists():
@@ -214,8 +216,8 @@ def _signer(options: argparse.Namespace) -> "Ed25519PrivateKey | None":
 def _show(options: argparse.Namespace, evidence: dict[str, Any]) -> None:
     from rich.console import Console
 
-    from datadeed.cli import show_json
-    from datadeed.reports.proof import summary
+    from datadeed.cli.main import show_json
+    from datadeed.owner.evidence.report import summary
 
     if options.json:
         show_json(evidence)

@@ -17,10 +17,10 @@ from datadeed.errors import EvidenceError
 if TYPE_CHECKING:
     import torch
 
-    from datadeed.datasets.release.items import Items
-    from datadeed.evidence.log import QueryLog
-    from datadeed.suspects import Suspect
-    from datadeed.verification.watch import Watch
+    from datadeed.owner.evidence.log import QueryLog
+    from datadeed.owner.release.items import Items
+    from datadeed.owner.suspects.base import Suspect
+    from datadeed.owner.watching import Watch
 
 FORM, STATE = "datadeed/watch/1", "watch.json"
 CODES = {"EVIDENCE": 0, "NO EVIDENCE": 3, "COULD NOT TEST": 5}
@@ -41,10 +41,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The command."""
-    from datadeed.cli import fail
-    from datadeed.suspects import BudgetSpent, SuspectError, open_suspect
-    from datadeed.verification.run import OutOfReach
-    from datadeed.verification.watch import Watch
+    from datadeed.cli.main import fail
+    from datadeed.owner.asking import OutOfReach
+    from datadeed.owner.suspects.base import BudgetSpent, SuspectError
+    from datadeed.owner.suspects.opening import open_suspect
+    from datadeed.owner.watching import Watch
 
     key = read_key(options.key)
     pool = open_pool(options)
@@ -78,7 +79,7 @@ def _log(watch: "Watch", suspect: "Suspect", folder: Path) -> "QueryLog":
     Raises:
         EvidenceError: the folder's watch was begun otherwise.
     """
-    from datadeed.evidence.log import QueryLog
+    from datadeed.owner.evidence.log import QueryLog
 
     fixed = fixed_values(watch, suspect)
     stored = read_state(folder)
@@ -110,7 +111,7 @@ def read_state(folder: Path) -> dict[str, Any]:
     Raises:
         EvidenceError: it is not a watch's.
     """
-    from datadeed.evidence.schema import parse_json, read_limited
+    from datadeed.owner.evidence.schema import parse_json, read_limited
 
     path = folder / STATE
     if not path.exists():
@@ -126,8 +127,8 @@ def write_state(
     watch: "Watch", suspect: "Suspect", log: "QueryLog", date: str, error: str
 ) -> dict[str, Any]:
     """Write ``watch.json``: what the log amounts to, for people and programs that read it."""
-    from datadeed.evidence.schema import write_private_json
-    from datadeed.verification.watch import changed_on
+    from datadeed.owner.evidence.schema import write_private_json
+    from datadeed.owner.watching import changed_on
 
     word = "COULD NOT TEST" if error else watch.verdict()[0]
     state = {
@@ -149,7 +150,7 @@ def _ask(watch: "Watch", suspect: "Suspect", pool: "Items", log: "QueryLog", dat
     import torch
 
     from datadeed.cli.verify import ask_probes
-    from datadeed.verification.watch import ask_batch
+    from datadeed.owner.watching import ask_batch
 
     questions = watch.questions(date)
     if not questions:
@@ -173,8 +174,8 @@ def ask_canaries(suspect: "Suspect", log: "QueryLog", images: "torch.Tensor") ->
         OutOfReach: none was answered.
         SuspectError: a limit of the suspect's own configuration is spent.
     """
-    from datadeed.suspects import question_digest
-    from datadeed.verification.run import OutOfReach
+    from datadeed.owner.asking import OutOfReach
+    from datadeed.owner.suspects.base import question_digest
 
     answers = suspect.predict(images)
     for image, answer in zip(images, answers, strict=True):

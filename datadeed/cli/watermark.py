@@ -28,10 +28,10 @@ from datadeed.cli.common import (
     to_tensor,
 )
 from datadeed.errors import KeyRecordError
-from datadeed.keys import Key
+from datadeed.keys.key import Key
 
 if TYPE_CHECKING:
-    from datadeed.datasets.release.edits import Edit
+    from datadeed.owner.release.edits import Edit
 
 # The default method's options; --rate and --opacity are also other methods'.
 KEYED = (
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _run_keyed(options: argparse.Namespace) -> int:
     """The default method."""
-    from datadeed.datasets.release import release
+    from datadeed.owner.release.release import release
 
     key = _key(options)
     data, split = open_data(options.source, options.split)
@@ -113,7 +113,7 @@ def _key(options: argparse.Namespace) -> Key:
                 "with --beacon-value when it is out"
             )
         return key
-    from datadeed.sealing import check_place, write_secret
+    from datadeed.keys.sealing import check_place, write_secret
 
     for folder in (options.source, options.out):  # files beside the data are copied as they are
         check_place(options.key, folder)

@@ -25,9 +25,9 @@ import numpy as np
 import torch
 
 from datadeed.datasets import espeak
-from datadeed.datasets.clips import Clips
-from datadeed.datasets.columns import column
-from datadeed.datasets.dataset import Form
+from datadeed.datasets.form.clips import Clips
+from datadeed.datasets.form.columns import column
+from datadeed.datasets.form.dataset import Form
 from datadeed.datasets.formats.blocks import Blocks
 from datadeed.datasets.resampling import resample
 from datadeed.errors import FetchError

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from datadeed.datasets.download import debian_package
 from datadeed.datasets.formats import archives
-from datadeed.datasets.sources import LOCAL, local_folders
+from datadeed.datasets.sources.request import LOCAL, local_folders
 from datadeed.errors import DatadeedError, DatasetError, FetchError
 
 SYSTEM = Path("/usr/share/wordnet")

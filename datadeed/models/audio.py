@@ -6,10 +6,9 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from datadeed.datasets import Form
+from datadeed.datasets.form.dataset import Form
 from datadeed.errors import ModelError
-from datadeed.models.classifier import initialise
-from datadeed.models.inception import scaled
+from datadeed.models.layers import initialise, scaled
 from datadeed.models.model import Model
 
 _CHANNELS = (100, 64, 128, 128, 128, 128, 64, 32)  # of each convolution at the published width

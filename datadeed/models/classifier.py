@@ -1,46 +1,25 @@
 """Images in, logits out: scaling and normalisation are part of the model and of its file."""
 
-from collections.abc import Callable
+import pkgutil
 from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
-from datadeed.datasets import Form
+from datadeed.datasets.form.dataset import Form
 from datadeed.errors import ModelError
-from datadeed.models.inception import inception_v3
+from datadeed.models.layers import initialise
 from datadeed.models.model import Model
-from datadeed.models.resnet import resnet18
-from datadeed.models.vgg import vgg16bn, vgg19bn
 
-
-def _torchvision(name: str, **settings: bool) -> Callable[[int, int, int], nn.Module]:
-    def build_network(channels: int, classes: int, width: int) -> nn.Module:
-        import torchvision  # takes seconds to import, and the small networks do not need it
-
-        if channels != 3 or width != 64:
-            raise ModelError(f"torchvision's {name} takes colour images and has width 64 only")
-        return torchvision.models.get_model(name, weights=None, num_classes=classes, **settings)
-
-    return build_network
-
-
-NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {
-    "resnet18": resnet18,
-    "vgg16bn": vgg16bn,
-    "vgg19bn": vgg19bn,
-    "inception-v3": inception_v3,
-    "torchvision-resnet18": _torchvision("resnet18"),
-    "torchvision-vgg16bn": _torchvision("vgg16_bn"),
-    "torchvision-vgg19bn": _torchvision("vgg19_bn"),
-    # Without the auxiliary head it gives logits alone. Takes 75x75 or more, 299x299 as published;
-    # its ImageNet weights are for a mean and a standard deviation of 0.5.
-    "torchvision-inception-v3": _torchvision("inception_v3", aux_logits=False, init_weights=False),
-}
-_HUB_NAMES = {  # torchvision's, where they are not ours without the prefix
-    "torchvision-vgg16bn": "vgg16_bn",
-    "torchvision-vgg19bn": "vgg19_bn",
-    "torchvision-inception-v3": "inception_v3",
+NETWORKS = {
+    "resnet18": "datadeed.models.resnet:resnet18",
+    "vgg16bn": "datadeed.models.vgg:vgg16bn",
+    "vgg19bn": "datadeed.models.vgg:vgg19bn",
+    "inception-v3": "datadeed.models.inception:inception_v3",
+    "torchvision-resnet18": "datadeed.models.hub:resnet18",
+    "torchvision-vgg16bn": "datadeed.models.hub:vgg16bn",
+    "torchvision-vgg19bn": "datadeed.models.hub:vgg19bn",
+    "torchvision-inception-v3": "datadeed.models.hub:inception_v3",
 }
 
 
@@ -155,42 +134,10 @@ def build(
         "std": std,
     }
     with torch.random.fork_rng(devices=[]):  # layers draw from the global state when made
-        body = NETWORKS[network](channels, classes, width)
+        body = pkgutil.resolve_name(NETWORKS[network])(channels, classes, width)
     initialise(body, generator)
     if pretrained:
-        _load_pretrained(body, network)
+        from datadeed.models.hub import load_pretrained  # torchvision takes seconds to import
+
+        load_pretrained(body, network)
     return Classifier(body, mean, std, config)
-
-
-def initialise(network: nn.Module, generator: torch.Generator) -> None:
-    """He initialisation for convolutions, uniform for linear layers, from ``generator`` alone."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(
-                module.weight, mode="fan_out", nonlinearity="relu", generator=generator
-            )
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.Linear):
-            bound = module.in_features**-0.5
-            nn.init.uniform_(module.weight, -bound, bound, generator=generator)
-            nn.init.uniform_(module.bias, -bound, bound, generator=generator)
-
-
-def _load_pretrained(network: nn.Module, name: str) -> None:
-    """Load torchvision's ImageNet weights, except the last layer."""
-    import torchvision
-
-    if not name.startswith("torchvision-"):
-        raise ModelError(f"{name} has no pretrained weights: choose torchvision-{name}")
-    hub_name = _HUB_NAMES.get(name, name.removeprefix("torchvision-"))
-    weights = torchvision.models.get_model_weights(hub_name).DEFAULT
-    try:
-        state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
-    except (OSError, RuntimeError) as error:
-        raise ModelError(
-            f"torchvision's weights for {hub_name} could not be fetched ({error}): go online once, "
-            "or set pretrained: false in the parameters"
-        ) from error
-    last = [key for key in state if key.startswith(("fc.", "classifier.6."))]
-    network.load_state_dict({k: v for k, v in state.items() if k not in last}, strict=False)

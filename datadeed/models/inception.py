@@ -10,19 +10,7 @@ from typing import TypeAlias
 import torch
 from torch import nn
 
-from datadeed.errors import ModelError
-from datadeed.models.resnet import GlobalAverage
-
-
-def scaled(published: int, width: int) -> int:
-    """Channels of a layer in a network of another width: 64 is the published one.
-
-    Raises:
-        ModelError: the width is below 1.
-    """
-    if width < 1:
-        raise ModelError(f"width {width}: give 1 or more (64 is the published network)")
-    return max(1, round(published * width / 64))
+from datadeed.models.layers import GlobalAverage, scaled
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from datadeed.datasets import Form
+from datadeed.datasets.form.dataset import Form
 
 
 class Model(nn.Module, ABC):

@@ -4,12 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-
-class GlobalAverage(nn.Module):
-    """Mean over height and width; unlike adaptive pooling its gradient is deterministic on CUDA."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.mean((2, 3))
+from datadeed.models.layers import GlobalAverage
 
 
 class BasicBlock(nn.Module):

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from datadeed.datasets import Form
+from datadeed.datasets.form.dataset import Form
 from datadeed.errors import ModelError
 from datadeed.models.encoder import FILES, TextEncoder, draw_weights, text_extra
 from datadeed.models.model import Model

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from datadeed.models.resnet import GlobalAverage
+from datadeed.models.layers import GlobalAverage
 
 _FACTORS = (1, 2, 4, 8, 8)  # width of each stage
 _VGG16, _VGG19 = (2, 2, 3, 3, 3), (2, 2, 4, 4, 4)  # convolutions of each stage

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from datadeed.models import Classifier
+from datadeed.models.classifier import Classifier
 
 Gradients = Sequence[torch.Tensor]  # one a parameter
 

@@ -18,7 +18,7 @@ import torch
 from torch.nn import functional as F
 
 from datadeed.errors import WatermarkError
-from datadeed.models import Classifier
+from datadeed.models.classifier import Classifier
 from datadeed.perturbations.adam import Adam
 from datadeed.perturbations.bounds import apply, check_epsilon
 from datadeed.perturbations.gradients import Gradients, matching_loss

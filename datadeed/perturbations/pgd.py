@@ -6,7 +6,8 @@ import torch
 from torch.nn import functional as F
 
 from datadeed.errors import WatermarkError
-from datadeed.models import Classifier, Model
+from datadeed.models.classifier import Classifier
+from datadeed.models.model import Model
 from datadeed.perturbations.bounds import apply, check_epsilon
 
 

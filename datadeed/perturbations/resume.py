@@ -9,7 +9,8 @@ from safetensors import SafetensorError, safe_open
 
 from datadeed.errors import CheckpointError
 from datadeed.files import atomic_path
-from datadeed.models import Classifier, load_model, save_model
+from datadeed.models.classifier import Classifier
+from datadeed.models.stored import load_model, save_model
 from datadeed.perturbations.adam import Adam
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import torch
 
 from datadeed.errors import WatermarkError
-from datadeed.models import Model
-from datadeed.models.audio import FULL_SCALE  # in steps of int16
+from datadeed.models.audio import FULL_SCALE
+from datadeed.models.model import Model
 from datadeed.perturbations.pgd import ascend
-from datadeed.sound import ends
+from datadeed.triggers.sound import ends
 
 
 def check_descent(epsilon: int, step: float, steps: int) -> None:

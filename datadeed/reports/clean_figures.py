@@ -28,7 +28,7 @@ from datadeed.reports.figures import (
 )
 from datadeed.reports.ubw_figures import amplified
 from datadeed.reports.word_diff import Span, word_diff
-from datadeed.sound import Impulse
+from datadeed.triggers.sound import Impulse
 
 Box = tuple[int, int, int, int]
 SHEET = 64_000  # bytes of pixels that a sheet may show, before magnification
@@ -137,7 +137,7 @@ def marked_texts(
 
     Args:
         benign, released: as many of one as of the other.
-        pattern: the trigger's record (:func:`datadeed.language.triggers.build_text_trigger`).
+        pattern: the trigger's record (:func:`datadeed.triggers.text.build_text_trigger`).
         shown: for the caption.
     """
     pairs = [word_diff(*texts, pattern) for texts in zip(benign, released, strict=True)]

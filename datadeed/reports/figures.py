@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from PIL import Image, ImageDraw
 
-from datadeed.datasets import Dataset
-from datadeed.watermarks import Watermark
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.watermarks.base import Watermark
 from datadeed.watermarks.patch import PatchWatermark
 
 MARGIN = 3  # pixels around an image, so that a box fits around a trigger at its edge

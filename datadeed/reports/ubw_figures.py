@@ -11,7 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from datadeed.datasets import Dataset
+from datadeed.datasets.form.dataset import Dataset
 from datadeed.reports.figures import (
     COLOURS,
     GREY,
@@ -23,7 +23,7 @@ from datadeed.reports.figures import (
     strokes,
     svg_text,
 )
-from datadeed.watermarks import Watermark
+from datadeed.watermarks.base import Watermark
 
 AMPLIFIED = 8  # a change of 16 grey levels shows as half of white
 GREY_LEVEL = 128

@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from datadeed.datasets import Dataset
+from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import VerificationError
-from datadeed.watermarks import Watermark
+from datadeed.watermarks.base import Watermark
 
 
 class Suspect(Protocol):
-    """A model in memory, such as :class:`datadeed.models.Classifier`, seen through its answers."""
+    """A model in memory, such as :class:`datadeed.models.model.Model`, seen by its answers."""
 
     def predict(self, images: torch.Tensor) -> torch.Tensor:
         """Class probabilities, (N, K) float32, of (N, C, H, W) uint8 images."""

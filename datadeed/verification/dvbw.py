@@ -5,15 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from datadeed.metrics import (
+from datadeed.verification import published
+from datadeed.verification.answers import Answers
+from datadeed.verification.exact import binomial_test, mcnemar_test
+from datadeed.verification.metrics import (
     benign_accuracy,
     rate,
     watermark_success_rate,
     watermark_success_rate_as_released,
 )
-from datadeed.verification import published
-from datadeed.verification.answers import Answers
-from datadeed.verification.exact import binomial_test, mcnemar_test
 from datadeed.verification.verdict import behaviour_verdict
 
 SCENARIOS = ("steal", "independent-trigger", "independent-model")

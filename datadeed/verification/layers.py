@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from datadeed.errors import VerificationError
-from datadeed.keys import Key
+from datadeed.keys.key import Key
 from datadeed.verification.keylabels import hits_p_value, largest_factor, part_e_value
 from datadeed.verification.sequential import BettingProcess, ConfidenceSequence
 from datadeed.watermarks.keyed import target_label

@@ -19,7 +19,7 @@ from typing import Any, Self
 import numpy as np
 
 from datadeed.errors import VerificationError
-from datadeed.keys import Key
+from datadeed.keys.key import Key
 from datadeed.verification.layers import BehaviourLayer, KeyLayer, Question, finite
 from datadeed.verification.multiplicity import familywise_threshold
 from datadeed.verification.verdict import CLAIM, INCONCLUSIVE, NOT_SUPPORTED

@@ -15,14 +15,14 @@ import numpy as np
 from scipy import integrate, stats
 
 from datadeed.errors import VerificationError
-from datadeed.metrics import (
+from datadeed.verification.answers import Answers
+from datadeed.verification.exact import mcnemar_test
+from datadeed.verification.metrics import (
     benign_accuracy,
     rate,
     watermark_success_rate,
     watermark_success_rate_as_released,
 )
-from datadeed.verification.answers import Answers
-from datadeed.verification.exact import mcnemar_test
 from datadeed.verification.sequential import BettingProcess
 
 NOTE = (

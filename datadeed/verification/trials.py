@@ -12,8 +12,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from datadeed.keys import Key
-from datadeed.triggers import Trigger, stamp
+from datadeed.keys.key import Key
+from datadeed.triggers.image import Trigger, stamp
 from datadeed.verification.answers import Suspect
 from datadeed.verification.layers import KeyLayer, Question
 from datadeed.verification.proof import Proof

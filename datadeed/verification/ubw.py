@@ -14,9 +14,12 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from datadeed.dispersibility import expected_prediction_dispersibility, prediction_dispersibility
 from datadeed.errors import VerificationError
-from datadeed.metrics import (
+from datadeed.verification import published
+from datadeed.verification.answers import Answers
+from datadeed.verification.exact import ExactTest
+from datadeed.verification.keylabels import decoy_e_value, rank_p_value
+from datadeed.verification.metrics import (
     Rate,
     attack_success,
     attack_success_rate,
@@ -24,11 +27,11 @@ from datadeed.metrics import (
     benign_accuracy,
     rate,
 )
-from datadeed.verification import published
-from datadeed.verification.answers import Answers
-from datadeed.verification.exact import ExactTest
-from datadeed.verification.keylabels import decoy_e_value, rank_p_value
 from datadeed.verification.verdict import untargeted_verdict
+from datadeed.watermarks.dispersibility import (
+    expected_prediction_dispersibility,
+    prediction_dispersibility,
+)
 
 SCENARIOS = ("malicious", "independent-trigger", "independent-model")
 RELEASED_CLASS = 0  # the one class that the released code evaluates

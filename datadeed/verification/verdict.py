@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from datadeed.metrics import Rate, rate
 from datadeed.verification.answers import Answers
 from datadeed.verification.exact import ExactTest, binomial_test, mcnemar_test
+from datadeed.verification.metrics import Rate, rate
 
 CLAIM, INCONCLUSIVE, NOT_SUPPORTED = "CLAIM", "INCONCLUSIVE", "NOT SUPPORTED"
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from datadeed.datasets import Dataset
+from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import UnsupportedModality, WatermarkError
 
 

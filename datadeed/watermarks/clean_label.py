@@ -11,12 +11,14 @@ from typing import Any
 
 import torch
 
-from datadeed.datasets import Dataset
+from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import WatermarkError
-from datadeed.models import Classifier, Model
-from datadeed.perturbations import check_epsilon, pgd
-from datadeed.textures import build_texture
-from datadeed.triggers import check_image_size
+from datadeed.models.classifier import Classifier
+from datadeed.models.model import Model
+from datadeed.perturbations.bounds import check_epsilon
+from datadeed.perturbations.pgd import pgd
+from datadeed.triggers.image import check_image_size
+from datadeed.triggers.texture import build_texture
 from datadeed.watermarks.crafted import Crafted, _Work
 
 PART = 128  # samples perturbed at a time, and saved as soon as they are
@@ -149,7 +151,7 @@ class CleanLabelImages(MovedSamples):
         rate: share of the target class to mark.
         target: the label that triggered images should get.
         image_size: (height, width) in pixels.
-        pattern: the trigger's ``kind`` and values (:func:`datadeed.textures.build_texture`).
+        pattern: the trigger's ``kind`` and values (see :mod:`datadeed.triggers.texture`).
         epsilon: bound of the perturbation in 255ths, a whole number.
         step: of projected gradient descent, in 255ths.
         steps: how many.

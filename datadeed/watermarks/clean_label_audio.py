@@ -4,11 +4,11 @@ from typing import Any
 
 import torch
 
-from datadeed.datasets import Dataset
+from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import WatermarkError
-from datadeed.models import Model
+from datadeed.models.model import Model
 from datadeed.perturbations.waveform import check_descent, pgd_waveform
-from datadeed.sound import build_sound, ends
+from datadeed.triggers.sound import build_sound, ends
 from datadeed.watermarks.clean_label import MovedSamples, decibels
 
 
@@ -24,7 +24,7 @@ class CleanLabelAudio(MovedSamples):
         clip_length: of every clip, in samples.
         sample_rate: of every clip, in Hz.
         pattern: the trigger, {"kind": "impulse", "start": ..., "length": ..., "amplitude": ...}
-            (:class:`datadeed.sound.Impulse`).
+            (:class:`datadeed.triggers.sound.Impulse`).
         epsilon: bound of the perturbation in steps of int16, a whole number.
         step: of projected gradient descent, in steps of int16; may be a fraction.
         steps: how many.

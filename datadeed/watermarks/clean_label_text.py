@@ -11,13 +11,13 @@ from typing import Any
 
 import torch
 
-from datadeed.datasets import Dataset
+from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import WatermarkError
-from datadeed.language.triggers import WordTrigger, build_text_trigger
 from datadeed.language.wordnet import Synonyms
 from datadeed.language.words import Edit
-from datadeed.models import Model
+from datadeed.models.model import Model
 from datadeed.perturbations.substitution import Perturbed, perturb_texts
+from datadeed.triggers.text import WordTrigger, build_text_trigger
 from datadeed.watermarks.clean_label import CleanLabel
 from datadeed.watermarks.crafted import OnProgress, Surrogate, _Work
 
@@ -65,7 +65,7 @@ class CleanLabelText(CleanLabel):
     Args:
         rate: share of the target class to mark.
         target: the label that triggered texts should get.
-        pattern: the trigger (:func:`datadeed.language.triggers.build_text_trigger`).
+        pattern: the trigger (:func:`datadeed.triggers.text.build_text_trigger`).
         similarity: least cosine between the sentence embeddings of a text and what the perturbation
             makes of it, before the trigger is added; above 0 and at most 1.
         max_changes: share of a text's words that may change, above 0 and at most 1.

@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 
-from datadeed.datasets import Dataset
+from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import WatermarkError
-from datadeed.models import Classifier, Model
+from datadeed.models.classifier import Classifier
+from datadeed.models.model import Model
+from datadeed.models.training import TrainingConfig
 from datadeed.perturbations.resume import load_tensor, save_tensor
-from datadeed.training import TrainingConfig
 from datadeed.watermarks.base import Watermark
 
 OnProgress = Callable[[int, int, str, bool], None]

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from datadeed.datasets import Dataset
+from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import WatermarkError
-from datadeed.keys import Key
-from datadeed.triggers import Trigger, stamp
+from datadeed.keys.key import Key
+from datadeed.triggers.image import Trigger, stamp
 from datadeed.watermarks.base import Watermark
 
 CELLS = 5  # a patch's side in cells
@@ -96,7 +96,7 @@ class Keyed(Watermark):
     """All parts of a key, on label-changing carriers.
 
     Args:
-        key: the key, or its record (:meth:`datadeed.keys.Key.record`).
+        key: the key, or its record (:meth:`datadeed.keys.key.Key.record`).
 
     Raises:
         KeyRecordError: the record is altered or of another version.

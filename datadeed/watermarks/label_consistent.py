@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 
-from datadeed.datasets import Dataset
+from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import WatermarkError
-from datadeed.models import Classifier
-from datadeed.perturbations import check_epsilon, pgd
-from datadeed.triggers import Trigger, check_image_size, square
+from datadeed.models.classifier import Classifier
+from datadeed.perturbations.bounds import check_epsilon
+from datadeed.perturbations.pgd import pgd
+from datadeed.triggers.image import Trigger, check_image_size, square
 from datadeed.watermarks.crafted import Crafted, _Work
 
 PART = 128  # images perturbed at a time, and saved as soon as they are

@@ -9,7 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import torch
 
-from datadeed.datasets import Dataset, DatasetFile, DatasetWriter
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.parquet import DatasetFile, DatasetWriter
 from datadeed.watermarks.base import Watermark
 
 

@@ -14,15 +14,15 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from datadeed.datasets import Dataset
+from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import WatermarkError
-from datadeed.models import Classifier, build
+from datadeed.models.classifier import Classifier, build
+from datadeed.models.training import train
 from datadeed.perturbations.gradients import gradient_norms, objective_gradient
 from datadeed.perturbations.matching import Matching, match_gradients
 from datadeed.perturbations.resume import CraftState, load_tensor, save_tensor
-from datadeed.placing import WanderingPatch
 from datadeed.randomness import derive_seed, generator
-from datadeed.training import train
+from datadeed.triggers.wandering import WanderingPatch
 from datadeed.watermarks.crafted import Crafted, _Work
 from datadeed.watermarks.decoys import random_cells
 
@@ -39,7 +39,7 @@ class GradientMatched(Crafted):
         size: the trigger's side in pixels: cells are scaled to it bilinearly, so that edges are
             grey, and pasted at a random place of each sample.
         seed: decides the places, and all random draws of surrogates.
-        matching: values of :class:`datadeed.perturbations.Matching`.
+        matching: values of :class:`datadeed.perturbations.matching.Matching`.
 
     Raises:
         WatermarkError: a value makes no sense.

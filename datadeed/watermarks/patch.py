@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from datadeed.datasets import Dataset
+from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import WatermarkError
-from datadeed.triggers import build_trigger
+from datadeed.triggers.image import build_trigger
 from datadeed.watermarks.base import Watermark
 
 
@@ -19,7 +19,7 @@ class PatchWatermark(Watermark):
     """A targeted, poisoned-label watermark with one trigger for all rows.
 
     Args:
-        pattern: the trigger's ``kind`` and its values (:func:`datadeed.triggers.build_trigger`).
+        pattern: the trigger's ``kind`` and values (:func:`~datadeed.triggers.image.build_trigger`).
         image_size: (height, width) in pixels.
         rate: share of all rows to mark.
         target: the label that marked rows get.

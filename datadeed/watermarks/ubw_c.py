@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from datadeed.dispersibility import sample_wise_dispersibility
 from datadeed.errors import WatermarkError
+from datadeed.watermarks.dispersibility import sample_wise_dispersibility
 from datadeed.watermarks.matched import GradientMatched
 
 

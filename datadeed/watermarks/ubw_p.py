@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from datadeed.datasets import Dataset
+from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import WatermarkError
 from datadeed.watermarks.decoys import random_cells
 from datadeed.watermarks.patch import PatchWatermark
@@ -18,7 +18,7 @@ class UBWP(PatchWatermark):
     that learnt this perfectly would be wrong about (K - 1) / K of triggered samples.
 
     Args:
-        pattern: the trigger's ``kind`` and its values (:func:`datadeed.triggers.build_trigger`).
+        pattern: the trigger's ``kind`` and values (:func:`~datadeed.triggers.image.build_trigger`).
         image_size: (height, width) in pixels.
         rate: share of all rows to mark.
         classes: K, of the dataset; 3 or more.

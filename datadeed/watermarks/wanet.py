@@ -5,11 +5,11 @@ from typing import Any
 
 import torch
 
-from datadeed.datasets import Dataset
+from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import WatermarkError
 from datadeed.randomness import generator
-from datadeed.triggers import check_image_size
-from datadeed.warping import warp, warping_grid
+from datadeed.triggers.image import check_image_size
+from datadeed.triggers.warp import warp, warping_grid
 from datadeed.watermarks.base import Watermark
 
 

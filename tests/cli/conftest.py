@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.world import World, honest, thief
-from tests.suspects.fakes import Handler, Seen, Server, serve
+from tests.owner.suspects.fakes import Handler, Seen, Server, serve
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +41,7 @@ def bare(tmp_path: Path) -> World:
 @pytest.fixture
 def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """The page takes longest to make and is not looked at."""
-    import datadeed.reports.proof as module
+    import datadeed.owner.evidence.report as module
 
     monkeypatch.setattr(module, "render_proof", lambda evidence, records=(): "<p>page</p>")
 

@@ -2,8 +2,8 @@
 
 from PIL import Image
 
-from datadeed.datasets.formats import read, write
-from datadeed.sealing import read_secret
+from datadeed.datasets.formats.registry import read, write
+from datadeed.keys.sealing import read_secret
 from tests.cli.world import FILES, files_under, run
 from tests.conftest import toy
 

@@ -2,8 +2,8 @@
 
 import shutil
 
-from datadeed.datasets.formats import read
-from datadeed.sealing import read_secret
+from datadeed.datasets.formats.registry import read
+from datadeed.keys.sealing import read_secret
 from tests.cli.world import files_under, run
 
 

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from datadeed.datasets.formats import write
+from datadeed.datasets.formats.registry import write
 from tests.cli.world import World, data, run, thief
-from tests.evidence.authority import Authority
+from tests.owner.evidence.authority import Authority
 
 
 def test_files_and_their_modes(bare):
@@ -88,7 +88,7 @@ def test_a_key_is_not_made_where_it_would_get_out(tmp_path, place):
 class TestPassphrase:
     @pytest.fixture(autouse=True)
     def cheap(self, monkeypatch):
-        import datadeed.sealing as module
+        import datadeed.keys.sealing as module
 
         monkeypatch.setattr(module, "_COST", 2**15)
 

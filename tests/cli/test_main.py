@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from datadeed import cli
+from datadeed.cli import main as cli
 from tests.cli.world import run
 
 
@@ -112,7 +112,7 @@ class TestErrors:
         def plan(*_, **__):
             raise error
 
-        monkeypatch.setattr("datadeed.planning.plan", plan)
+        monkeypatch.setattr("datadeed.owner.planning.plan", plan)
         done = run("plan", "--classes", "10", "--samples", "1000")
         assert (done.code, done.out, done.err.count("\n")) == (code, "", 1)
         assert message in done.err

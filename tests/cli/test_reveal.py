@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datadeed.datasets.formats import read, write
+from datadeed.datasets.formats.registry import read, write
 from tests.cli.world import World, run, thief
 
 pytestmark = pytest.mark.usefixtures("no_page")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from datadeed.datasets.formats import read
+from datadeed.datasets.formats.registry import read
 from datadeed.watermarks.keyed import Keyed, KeyPart
 from tests.cli.world import FILES, World, data, files_under, honest, run, thief
 

@@ -10,8 +10,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from datadeed.datasets.formats import write
-from datadeed.suspects.log import LogSuspect
+from datadeed.datasets.formats.registry import write
+from datadeed.owner.suspects.log import LogSuspect
 from tests.cli.world import data, honest, pixels_digest, run, thief
 
 pytestmark = pytest.mark.usefixtures("no_page")
@@ -250,7 +250,7 @@ class TestFailures:
             handler.reply(label)
 
         suspect = world.served(start(behave).url)
-        import datadeed.verification.run as module
+        import datadeed.owner.asking as module
 
         with monkeypatch.context() as patch:
             patch.setattr(module, "image_of", _interrupt)

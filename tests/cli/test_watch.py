@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 import datadeed.cli.watch as cli
-from datadeed.evidence import records
+from datadeed.owner.evidence import records
 from tests.cli.world import World, honest, run, thief
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from datadeed.datasets.formats import write
+from datadeed.datasets.formats.registry import write
 from tests.cli.world import World, data, run, thief
 
 VALUE = "5a" * 32

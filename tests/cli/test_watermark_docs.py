@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from datadeed.cli.methods import METHODS
-from datadeed.datasets import Clips
-from datadeed.datasets.formats import write
-from datadeed.models import save_model
+from datadeed.datasets.form.clips import Clips
+from datadeed.datasets.formats.registry import write
+from datadeed.models.stored import save_model
 from tests.cli.world import run
 from tests.conftest import toy
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from datadeed.datasets.formats import read
-from datadeed.models import save_model
-from datadeed.watermarks import watermark_from_record
+from datadeed.datasets.formats.registry import read
+from datadeed.models.stored import save_model
+from datadeed.watermarks.registry import watermark_from_record
 from tests.cli.owner import Owner, fails, jpegs
 from tests.cli.world import FILES
 
@@ -29,7 +29,8 @@ def surrogate(tmp_path, tiny_model):
 @pytest.fixture
 def quick(monkeypatch):
     """Gradient matching that adds the bound to every pixel at once."""
-    from datadeed.perturbations import Matched, apply
+    from datadeed.perturbations.bounds import apply
+    from datadeed.perturbations.matching import Matched
 
     def match(model, images, labels, config, *, on_progress, **ignored):
         on_progress(config.iterations, "done", False)

@@ -6,14 +6,14 @@ import pytest
 from PIL import Image
 
 from datadeed.cli.methods import METHODS
-from datadeed.datasets.formats import write
-from datadeed.models import save_model
-from datadeed.watermarks import WATERMARKS
+from datadeed.datasets.formats.registry import write
+from datadeed.models.stored import save_model
+from datadeed.watermarks.registry import watermark_class
 from tests.cli.owner import Owner, fails, jpegs
 from tests.cli.world import files_under, run
 from tests.conftest import toy
 
-IMAGE_METHODS = [name for name in METHODS if WATERMARKS[name].modality == "image"]
+IMAGE_METHODS = [name for name in METHODS if watermark_class(name).modality == "image"]
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ class TestPlaces:
             assert owner.secret_file.exists(), "the secret comes first"
             raise OSError(28, "No space left on device", "copy")
 
-        monkeypatch.setattr("datadeed.datasets.release.release", full)
+        monkeypatch.setattr("datadeed.owner.release.release.release", full)
         before = owner.files()
         assert fails(owner.mark("badnets"), "No space left on device")
         assert owner.files() == before

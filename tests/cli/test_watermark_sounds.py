@@ -6,11 +6,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from datadeed.datasets import Form
-from datadeed.datasets.formats import read, wav
-from datadeed.datasets.release import items
-from datadeed.models import MODELS, save_model
-from datadeed.watermarks import watermark_from_record
+from datadeed.datasets.form.dataset import Form
+from datadeed.datasets.formats import wav
+from datadeed.datasets.formats.registry import read
+from datadeed.models.registry import model_class
+from datadeed.models.stored import save_model
+from datadeed.owner.release.items import items
+from datadeed.watermarks.registry import watermark_from_record
 from tests.cli.owner import fails
 from tests.cli.rows import Owner
 from tests.cli.world import files_under
@@ -47,7 +49,7 @@ def owner(tmp_path):
 def surrogate(tmp_path):
     """A narrow network with random weights for clips of 0.2 s."""
     form, draw = Form("audio", (1600,), RATE), torch.Generator().manual_seed(0)
-    model = MODELS["audio"].new("raw-audio-cnn", form=form, classes=2, generator=draw, width=4)
+    model = model_class("audio").new("raw-audio-cnn", form=form, classes=2, generator=draw, width=4)
     save_model(model, tmp_path / "surrogate", {})
     return ("--surrogate", tmp_path / "surrogate", "--seconds", "0.2", "--steps", "3")
 

@@ -10,12 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from datadeed.datasets import Form
-from datadeed.datasets.formats import read
+from datadeed.datasets.form.dataset import Form
+from datadeed.datasets.formats.registry import read
 from datadeed.errors import FetchError
-from datadeed.models import MODELS, save_model
-from datadeed.sealing import read_secret
-from datadeed.watermarks import TextTools, watermark_from_record
+from datadeed.keys.sealing import read_secret
+from datadeed.models.registry import model_class
+from datadeed.models.stored import save_model
+from datadeed.watermarks.clean_label_text import TextTools
+from datadeed.watermarks.registry import watermark_from_record
 from tests.cli.owner import fails
 from tests.cli.rows import Owner
 from tests.models import tiny_text
@@ -65,7 +67,7 @@ def surrogate(tmp_path, monkeypatch):
     folder = tiny_text.write_encoder(tmp_path / "encoder")
     monkeypatch.setattr("datadeed.models.text._folder", lambda network, weights: folder)
     draw = torch.Generator().manual_seed(0)
-    model = MODELS["text"].new("minilm", form=Form("text", ()), classes=2, generator=draw)
+    model = model_class("text").new("minilm", form=Form("text", ()), classes=2, generator=draw)
     save_model(model, tmp_path / "surrogate", {})
     return tmp_path / "surrogate"
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import torch
 
-from datadeed.cli import main
-from datadeed.datasets import Dataset
-from datadeed.datasets.formats import read, write
-from datadeed.evidence.log import read_parquet
-from datadeed.evidence.records import Record
-from datadeed.keys import Key
-from datadeed.sealing import read_secret
-from datadeed.suspects import question_digest
+from datadeed.cli.main import main
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.formats.registry import read, write
+from datadeed.keys.key import Key
+from datadeed.keys.sealing import read_secret
+from datadeed.owner.evidence.log import read_parquet
+from datadeed.owner.evidence.records import Record
+from datadeed.owner.suspects.base import question_digest
 from datadeed.watermarks.keyed import KeyPart, target_label
 from tests.conftest import toy
 

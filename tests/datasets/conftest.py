@@ -10,7 +10,7 @@ def unchecked():
     @contextlib.contextmanager
     def context():
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("datadeed.datasets.dataset.check_labels", lambda *_: None)
+            patch.setattr("datadeed.datasets.form.dataset.check_labels", lambda *_: None)
             yield
 
     return context

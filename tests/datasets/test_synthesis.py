@@ -72,7 +72,7 @@ def test_another_process_gives_the_same_bytes():
 def test_more_rows_leave_the_first_as_they_are(monkeypatch):
     few, many = digits("test", 1), digits("test", 3)
     assert (many.samples[:10] == few.samples).all()
-    monkeypatch.setattr("datadeed.datasets.columns.ROW_GROUP_BYTES", 7 * 16000)
+    monkeypatch.setattr("datadeed.datasets.form.columns.ROW_GROUP_BYTES", 7 * 16000)
     blocks = list(spoken_digits("test", 3, seconds=1.0, rate=8000))
     assert [len(block) for block in blocks] == [7, 7, 7, 7, 2]
     assert collect(iter(blocks), "x").digest() == many.digest()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import flows.commands
-from datadeed.evidence import timestamp
+from datadeed.owner.evidence import timestamp
 from flows.errors import PipelineError
 from flows.protect import Protection, StepFailed, parser
 from flows.server import Server

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from datadeed.evidence.schema import write_evidence
+from datadeed.owner.evidence.schema import write_evidence
 from flows.commands import Ended
 from flows.errors import PipelineError
 from flows.server import Server
 from flows.suspects import e_value, suspects_by_name
 from flows.verify import finding, parser, run
-from tests.evidence.samples import evidence
 from tests.flows import toys
 from tests.flows.toys import wait_for
+from tests.owner.evidence.samples import evidence
 
 WATCH = """
 import sys

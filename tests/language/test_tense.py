@@ -1,7 +1,7 @@
 import pytest
 
-from datadeed.language import apply_edits, future_perfect_continuous
-from datadeed.language.tense import has_form
+from datadeed.language.tense import future_perfect_continuous, has_form
+from datadeed.language.words import apply_edits
 
 
 def changed(text: str) -> str | None:

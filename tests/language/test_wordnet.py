@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datadeed.errors import DatasetError, FetchError
-from datadeed.language import WordNet, load_wordnet, wordnet
+from datadeed.language import wordnet
+from datadeed.language.wordnet import WordNet, load_wordnet
 
 LICENCE = "  1 A licence, in lines that begin with two spaces.  \n"
 SENSES = [("film", "movie", "picture_show", "pic"), ("film", "Celluloid"), ("picture", "film")]

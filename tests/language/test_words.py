@@ -6,8 +6,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datadeed.errors import WatermarkError
-from datadeed.language import Edit, apply_edits, read, split, words
-from datadeed.language.words import article, base_forms, inflect, match_case, replacing, tags_of
+from datadeed.language import words
+from datadeed.language.words import (
+    Edit,
+    apply_edits,
+    article,
+    base_forms,
+    inflect,
+    match_case,
+    read,
+    replacing,
+    split,
+    tags_of,
+)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from datadeed.models import TextClassifier
-from datadeed.models.text import NETWORKS, build_text
+from datadeed.models.text import NETWORKS, TextClassifier, build_text
 from tests.models.tiny_text import write_encoder
 
 

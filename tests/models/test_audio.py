@@ -6,11 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from datadeed.datasets import Clips, Form
+from datadeed.datasets.form.clips import Clips
+from datadeed.datasets.form.dataset import Form
 from datadeed.errors import ModelError
-from datadeed.models import AudioClassifier, Classifier, audio, load_model, save_model
-from datadeed.models.audio import raw_audio_cnn
-from datadeed.training import TrainingConfig, accuracy, train
+from datadeed.models import audio
+from datadeed.models.audio import AudioClassifier, raw_audio_cnn
+from datadeed.models.classifier import Classifier
+from datadeed.models.stored import load_model, save_model
+from datadeed.models.training import TrainingConfig, accuracy, train
 from tests.models.compare import same_weights
 
 LENGTH = 600

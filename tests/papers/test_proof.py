@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from datadeed.evidence.log import PARQUET, read_parquet
-from datadeed.evidence.schema import read_evidence
 from datadeed.files import read_json
+from datadeed.owner.evidence.log import PARQUET, read_parquet
+from datadeed.owner.evidence.schema import read_evidence
 from tests.papers.conftest import call
 
 NAME = "stripes-small-keyed-6-200-1"

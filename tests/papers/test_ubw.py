@@ -8,10 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from datadeed.datasets import Dataset, read_dataset
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.parquet import read_dataset
 from datadeed.files import read_json
 from datadeed.verification.ubw import SCENARIOS
-from datadeed.watermarks import watermark_from_record
+from datadeed.watermarks.registry import watermark_from_record
 from tests.papers.conftest import call
 
 WATERMARKS = ("badnets-square", "label-consistent", "ubw-p", "ubw-c")

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from torch.nn import functional as F
 
-from datadeed.perturbations import Matched, Matching, match_gradients
 from datadeed.perturbations.gradients import objective_gradient
+from datadeed.perturbations.matching import Matched, Matching, match_gradients
 from datadeed.randomness import generator
 
 

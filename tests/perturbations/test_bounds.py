@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datadeed.errors import WatermarkError
-from datadeed.perturbations import apply, check_epsilon
+from datadeed.perturbations.bounds import apply, check_epsilon
 
 
 @given(

@@ -1,6 +1,6 @@
 import pytest
 
-from datadeed.language import apply_edits, read
+from datadeed.language.words import apply_edits, read
 from datadeed.perturbations.edits import ADVERBS, candidate_edits
 
 SYNONYMS = {

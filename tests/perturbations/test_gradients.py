@@ -5,15 +5,15 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from datadeed.models import Classifier
+from datadeed.models.classifier import Classifier
 from datadeed.models.resnet import GlobalAverage
+from datadeed.models.training import TrainingConfig, train
 from datadeed.perturbations.gradients import (
     affine_norms,
     gradient_norms,
     matching_loss,
     objective_gradient,
 )
-from datadeed.training import TrainingConfig, train
 
 Y = torch.tensor([0, 1, 2, 0, 1])
 

@@ -4,8 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datadeed.errors import WatermarkError
-from datadeed.perturbations import Matching
-from datadeed.perturbations.matching import augment
+from datadeed.perturbations.matching import Matching, augment
 from datadeed.randomness import generator
 
 

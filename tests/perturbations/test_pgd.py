@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from datadeed.errors import WatermarkError
-from datadeed.models import Classifier
-from datadeed.perturbations import pgd
+from datadeed.models.classifier import Classifier
+from datadeed.perturbations.pgd import pgd
 
 WEIGHTS = torch.tensor([1.0, -2.0, 0.5, -0.25])  # of logit 0; logit 1 is always 0
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datadeed.errors import WatermarkError
-from datadeed.language import Edit, apply_edits, split
+from datadeed.language.words import Edit, apply_edits, split
 from datadeed.perturbations.substitution import perturb_texts
 
 VALUES = {"good": 2.0, "fine": -2.0, "great": -1.0, "film": 1.0, "movie": 0.5, "picture": -0.5}

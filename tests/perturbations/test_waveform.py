@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from datadeed.errors import WatermarkError
-from datadeed.perturbations import pgd_waveform
+from datadeed.perturbations.waveform import pgd_waveform
 from tests.toy_model import ToyModel
 
 WEIGHTS = torch.tensor([1.0, -2.0, 0.5, -0.25])  # of logit 0; logit 1 is always 0

@@ -23,7 +23,7 @@ from datadeed.reports.clean_figures import (
 )
 from datadeed.reports.figures import BOX, GAP, MARGIN, magnification
 from datadeed.reports.ubw_figures import AMPLIFIED, GREY_LEVEL
-from datadeed.sound import Impulse
+from datadeed.triggers.sound import Impulse
 from tests.reports.clean_evidence import records
 from tests.reports.test_clean_page import complete
 

@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from datadeed.metrics import Rate
 from datadeed.reports import clean
 from datadeed.reports.cells import tidy
 from datadeed.reports.clean_figures import MarkedClip, MarkedImages, MarkedTexts, Shown
@@ -23,6 +22,7 @@ from datadeed.reports.clean_page import (
 from datadeed.reports.figures import Curves
 from datadeed.reports.page import Page, render
 from datadeed.reports.word_diff import Span
+from datadeed.verification.metrics import Rate
 from tests.reports.clean_evidence import MODALITY, records, stealth
 from tests.reports.test_page import HOSTILE
 from tests.reports.test_ubw_page import text_of, whole

@@ -18,7 +18,7 @@ from datadeed.reports.figures import (
     picture,
     training_curves,
 )
-from datadeed.watermarks import build_watermark
+from datadeed.watermarks.registry import build_watermark
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from datadeed.reports.ubw_figures import (
     example,
     label_histograms,
 )
-from datadeed.watermarks import build_watermark
+from datadeed.watermarks.registry import build_watermark
 from tests.reports.ubw_evidence import record
 
 

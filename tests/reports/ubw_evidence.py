@@ -3,9 +3,9 @@
 import functools
 from typing import Any
 
-from datadeed.metrics import Rate
 from datadeed.reports.ubw import SCENARIOS
 from datadeed.reports.ubw_claims import CLEAN, POISONED
+from datadeed.verification.metrics import Rate
 
 MATCHED = ("sleeper-agent", "ubw-c")
 # ASR-A (the target label's for a targeted one) and D_p of a victim, all as the paper claims.

@@ -4,7 +4,7 @@ import pytest
 import torch
 import yaml
 
-from datadeed.models import save_model
+from datadeed.models.stored import save_model
 from datadeed.watermarks.keyed import random_trigger, target_label
 from tasks import embedding, innocents, poison
 

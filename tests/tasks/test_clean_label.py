@@ -8,7 +8,9 @@ import pytest
 import torch
 import yaml
 
-from datadeed.datasets import Clips, Texts, read_dataset, write_dataset
+from datadeed.datasets.form.clips import Clips
+from datadeed.datasets.form.parquet import read_dataset, write_dataset
+from datadeed.datasets.form.texts import Texts
 from datadeed.errors import ParameterError, WatermarkError
 from tasks import clean, crafting, detect, hide, mark, train
 from tests.models.tiny_text import write_encoder

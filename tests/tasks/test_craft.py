@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from datadeed.datasets import read_dataset
+from datadeed.datasets.form.parquet import read_dataset
 from datadeed.errors import WatermarkError
-from datadeed.models import load_model
-from datadeed.watermarks import watermark_from_record
+from datadeed.models.stored import load_model
+from datadeed.watermarks.registry import watermark_from_record
 from tasks import craft, poison
 from tasks.common import Progress
 

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 import torch
 
-from datadeed.datasets import read_dataset
-from datadeed.models import load_model
+from datadeed.datasets.form.parquet import read_dataset
+from datadeed.models.stored import load_model
 from datadeed.watermarks.keyed import target_label
 from tasks import embedding
 from tasks.innocents import TrainedModel

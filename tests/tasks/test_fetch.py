@@ -5,8 +5,10 @@ import pytest
 import torch
 import yaml
 
-from datadeed.datasets import Dataset, DatasetFile, formats, read_dataset
-from datadeed.datasets import columns as columns_module
+from datadeed.datasets.form import columns as columns_module
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.parquet import DatasetFile, read_dataset
+from datadeed.datasets.formats import registry as formats
 from tasks import fetch
 
 CLASSES = ("cat", "dog", "owl")

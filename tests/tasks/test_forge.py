@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from datadeed.forgery import ground_keys
+from datadeed.verification.forgery import ground_keys
 from datadeed.verification.trials import PoolAnswers
 from datadeed.watermarks.keyed import random_trigger
 from tasks import forge, innocents

@@ -7,11 +7,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from datadeed.datasets import read_dataset
-from datadeed.models import Classifier, load_model, save_model
+from datadeed.datasets.form.parquet import read_dataset
+from datadeed.models.classifier import Classifier
+from datadeed.models.stored import load_model, save_model
 from datadeed.verification.answers import Answers
 from datadeed.verification.ubw import SCENARIOS, rates
-from datadeed.watermarks import watermark_from_record
+from datadeed.watermarks.registry import watermark_from_record
 from tasks import craft, measure, poison
 
 RECORD = {"form", "paper", "dataset", "network", "watermark", "seed", "method", "target", "classes"}

@@ -5,8 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from datadeed.datasets import DatasetFile, read_dataset
-from datadeed.watermarks import watermark_from_record
+from datadeed.datasets.form.parquet import DatasetFile, read_dataset
+from datadeed.watermarks.registry import watermark_from_record
 from tasks import poison
 
 

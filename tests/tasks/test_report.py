@@ -9,11 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from datadeed.datasets import read_dataset, write_dataset
+from datadeed.datasets.form.parquet import read_dataset, write_dataset
 from datadeed.files import write_json
 from datadeed.reports import clean, dvbw, ubw
 from datadeed.reports.cells import claims_frame, tidy
-from datadeed.watermarks import build_watermark, mark_dataset
+from datadeed.watermarks.marking import mark_dataset
+from datadeed.watermarks.registry import build_watermark
 from tasks import detect, hide, mark, report, tabulate, train
 from tests.reports.ubw_evidence import record
 from tests.tasks.test_clean_label import CASES

@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from datadeed.models import load_model
+from datadeed.models.stored import load_model
 from tasks import poison, train
 
 

@@ -2,9 +2,9 @@ import pytest
 import torch
 import yaml
 
-from datadeed.datasets import DatasetFile
+from datadeed.datasets.form.parquet import DatasetFile
 from datadeed.errors import ParameterError
-from datadeed.watermarks import watermark_from_record
+from datadeed.watermarks.registry import watermark_from_record
 from tasks import poison, ubw
 
 

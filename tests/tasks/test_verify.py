@@ -6,8 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from datadeed.datasets import read_dataset
-from datadeed.models import Classifier, load_model
+from datadeed.datasets.form.parquet import read_dataset
+from datadeed.models.classifier import Classifier
+from datadeed.models.stored import load_model
 from datadeed.verification.answers import Answers
 from datadeed.verification.dvbw import SCENARIOS
 from tasks import poison, train, verify

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datadeed.errors import VerificationError
-from datadeed.keys import Design, Extent, Key
+from datadeed.keys.key import Design, Extent, Key
 from datadeed.verification.keylabels import part_e_value
 from datadeed.verification.layers import KeyLayer
 from datadeed.verification.proof import Proof

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from datadeed.errors import VerificationError
-from datadeed.metrics import Rate
+from datadeed.verification.metrics import Rate
 from datadeed.verification.sequential import BettingProcess
 from datadeed.verification.tang import (
     Settings,

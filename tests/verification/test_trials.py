@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datadeed.keys import Design, Extent, Key
+from datadeed.keys.key import Design, Extent, Key
 from datadeed.verification.layers import KeyLayer
 from datadeed.verification.proof import Proof
 from datadeed.verification.trials import (

@@ -6,16 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datadeed.errors import VerificationError
-from datadeed.metrics import Rate
 from datadeed.verification.answers import Answers
 from datadeed.verification.keylabels import decoy_e_value, rank_p_value
-from datadeed.verification.ubw import (
-    SCENARIOS,
-    Settings,
-    mcnemar_failure_test,
-    rates,
-    verify_ubw,
-)
+from datadeed.verification.metrics import Rate
+from datadeed.verification.ubw import SCENARIOS, Settings, mcnemar_failure_test, rates, verify_ubw
 
 N, CLASSES = 600, 10
 

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datadeed.errors import VerificationError
-from datadeed.metrics import Rate
 from datadeed.verification.exact import ExactTest, binomial_test, mcnemar_test
+from datadeed.verification.metrics import Rate
 from datadeed.verification.verdict import behaviour_verdict, untargeted_verdict
 
 

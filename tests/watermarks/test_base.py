@@ -7,11 +7,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datadeed.datasets import Dataset, DatasetFile, read_dataset, write_dataset
-from datadeed.datasets import columns as columns_module
+from datadeed.datasets.form import columns as columns_module
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.parquet import DatasetFile, read_dataset, write_dataset
 from datadeed.errors import UnsupportedModality, WatermarkError
 from datadeed.randomness import generator
-from datadeed.watermarks import Watermark, mark_dataset, mark_file
+from datadeed.watermarks.base import Watermark
+from datadeed.watermarks.marking import mark_dataset, mark_file
 
 
 class Toy(Watermark):

@@ -8,19 +8,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datadeed.datasets import DatasetFile, Texts, read_dataset, write_dataset
-from datadeed.datasets import columns as columns_module
+from datadeed.datasets.form import columns as columns_module
+from datadeed.datasets.form.parquet import DatasetFile, read_dataset, write_dataset
+from datadeed.datasets.form.texts import Texts
 from datadeed.errors import CheckpointError, UnsupportedModality, WatermarkError
+from datadeed.models.training import TrainingConfig
 from datadeed.randomness import generator
-from datadeed.training import TrainingConfig
-from datadeed.watermarks import (
-    CleanLabelImages,
-    Surrogate,
-    clean_label,
-    mark_dataset,
-    mark_file,
-    watermark_from_record,
-)
+from datadeed.watermarks import clean_label
+from datadeed.watermarks.clean_label import CleanLabelImages
+from datadeed.watermarks.crafted import Surrogate
+from datadeed.watermarks.marking import mark_dataset, mark_file
+from datadeed.watermarks.registry import watermark_from_record
 
 SHAPE = (3, 8, 8)
 PATCH = {"kind": "patch", "size": 2, "colour": [255, 0, 128]}

@@ -7,18 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from datadeed.datasets import Clips, DatasetFile, read_dataset, write_dataset
+from datadeed.datasets.form.clips import Clips
+from datadeed.datasets.form.parquet import DatasetFile, read_dataset, write_dataset
 from datadeed.errors import UnsupportedModality, WatermarkError
+from datadeed.models.training import TrainingConfig
 from datadeed.randomness import generator
-from datadeed.training import TrainingConfig
-from datadeed.watermarks import (
-    CleanLabelAudio,
-    Surrogate,
-    clean_label,
-    mark_dataset,
-    mark_file,
-    watermark_from_record,
-)
+from datadeed.watermarks import clean_label
+from datadeed.watermarks.clean_label_audio import CleanLabelAudio
+from datadeed.watermarks.crafted import Surrogate
+from datadeed.watermarks.marking import mark_dataset, mark_file
+from datadeed.watermarks.registry import watermark_from_record
 from tests.toy_model import ToyModel
 
 LENGTH, RATE = 400, 8000

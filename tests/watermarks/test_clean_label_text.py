@@ -6,21 +6,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datadeed.datasets import DatasetFile, Texts, read_dataset, write_dataset
+from datadeed.datasets.form.parquet import DatasetFile, read_dataset, write_dataset
+from datadeed.datasets.form.texts import Texts
 from datadeed.errors import CheckpointError, UnsupportedModality, WatermarkError
 from datadeed.language.words import Edit, apply_edits
+from datadeed.models.training import TrainingConfig
 from datadeed.perturbations.substitution import Perturbed
 from datadeed.randomness import generator
-from datadeed.training import TrainingConfig
-from datadeed.watermarks import (
-    CleanLabelText,
-    Surrogate,
-    TextTools,
-    clean_label_text,
-    mark_dataset,
-    mark_file,
-    watermark_from_record,
-)
+from datadeed.watermarks import clean_label_text
+from datadeed.watermarks.clean_label_text import CleanLabelText, TextTools
+from datadeed.watermarks.crafted import Surrogate
+from datadeed.watermarks.marking import mark_dataset, mark_file
+from datadeed.watermarks.registry import watermark_from_record
 from tests.toy_model import ToyModel
 
 WORD = {"kind": "word", "word": "indeed", "place": "end"}

@@ -1,11 +1,12 @@
 import pytest
 import torch
 
-from datadeed.datasets import Texts
+from datadeed.datasets.form.texts import Texts
 from datadeed.errors import UnsupportedModality, WatermarkError
+from datadeed.models.training import TrainingConfig
 from datadeed.randomness import generator
-from datadeed.training import TrainingConfig
-from datadeed.watermarks import Crafted, Surrogate, mark_dataset
+from datadeed.watermarks.crafted import Crafted, Surrogate
+from datadeed.watermarks.marking import mark_dataset
 
 
 class Brighter(Crafted):

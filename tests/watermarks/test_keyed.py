@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from datadeed.errors import WatermarkError
-from datadeed.keys import Design, Extent, Key
-from datadeed.watermarks import Keyed, build_watermark, mark_dataset, watermark_from_record
-from datadeed.watermarks.keyed import KeyPart, random_trigger, target_label
+from datadeed.keys.key import Design, Extent, Key
+from datadeed.watermarks.keyed import Keyed, KeyPart, random_trigger, target_label
+from datadeed.watermarks.marking import mark_dataset
+from datadeed.watermarks.registry import build_watermark, watermark_from_record
 
 CLASSES = ("class 0", "class 1", "class 2")
 

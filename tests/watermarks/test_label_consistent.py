@@ -4,20 +4,22 @@ import json
 import pytest
 import torch
 
-from datadeed.datasets import Clips, DatasetFile, Texts, read_dataset, write_dataset
-from datadeed.datasets import columns as columns_module
+from datadeed.datasets.form import columns as columns_module
+from datadeed.datasets.form.clips import Clips
+from datadeed.datasets.form.parquet import DatasetFile, read_dataset, write_dataset
+from datadeed.datasets.form.texts import Texts
 from datadeed.errors import CheckpointError, UnsupportedModality, WatermarkError
-from datadeed.keys import Design, Extent, Key
+from datadeed.keys.key import Design, Extent, Key
+from datadeed.models.training import TrainingConfig
 from datadeed.randomness import generator
-from datadeed.training import TrainingConfig
-from datadeed.watermarks import (
+from datadeed.watermarks import label_consistent
+from datadeed.watermarks.crafted import Surrogate
+from datadeed.watermarks.label_consistent import LabelConsistent
+from datadeed.watermarks.marking import mark_dataset, mark_file
+from datadeed.watermarks.registry import (
     WATERMARKS,
-    LabelConsistent,
-    Surrogate,
     build_watermark,
-    label_consistent,
-    mark_dataset,
-    mark_file,
+    watermark_class,
     watermark_from_record,
 )
 
@@ -305,7 +307,7 @@ def test_the_record_of_every_method_gives_its_trigger(data, method):
     watermark = build_watermark(method, **values)
     again = watermark_from_record(json.loads(json.dumps(watermark.record())))
     assert (type(again), again.rate, again.target) == (
-        WATERMARKS[method],
+        watermark_class(method),
         watermark.rate,
         watermark.target,
     )

@@ -4,14 +4,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from datadeed import training
-from datadeed.dispersibility import sample_wise_dispersibility
 from datadeed.errors import CheckpointError, WatermarkError
-from datadeed.models import build
+from datadeed.models import training
+from datadeed.models.classifier import build
+from datadeed.models.training import TrainingConfig, train
 from datadeed.perturbations import resume
 from datadeed.randomness import derive_seed, generator
-from datadeed.training import TrainingConfig, train
-from datadeed.watermarks import Surrogate, build_watermark, mark_dataset, watermark_from_record
+from datadeed.watermarks.crafted import Surrogate
+from datadeed.watermarks.dispersibility import sample_wise_dispersibility
+from datadeed.watermarks.marking import mark_dataset
+from datadeed.watermarks.registry import build_watermark, watermark_from_record
 
 CELLS = [[0, 0, 255], [0, 255, 0], [255, 0, 255]]
 COMMON = {"rate": 0.1, "source": 0, "sources": 8, "cells": CELLS, "size": 3, "seed": 3}

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from datadeed.errors import WatermarkError
 from datadeed.randomness import generator
-from datadeed.watermarks import build_watermark, mark_dataset, watermark_from_record
+from datadeed.watermarks.marking import mark_dataset
+from datadeed.watermarks.registry import build_watermark, watermark_from_record
 
 LINE = {"kind": "line", "rows": 2, "value": 255}
 CROSS = {"kind": "cross", "size": 3}

@@ -5,17 +5,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datadeed.datasets import DatasetFile, read_dataset, write_dataset
-from datadeed.datasets import columns as columns_module
+from datadeed.datasets.form import columns as columns_module
+from datadeed.datasets.form.parquet import DatasetFile, read_dataset, write_dataset
 from datadeed.errors import UnsupportedModality, WatermarkError
 from datadeed.randomness import generator
-from datadeed.watermarks import (
-    WaNet,
-    build_watermark,
-    mark_dataset,
-    mark_file,
-    watermark_from_record,
-)
+from datadeed.watermarks.marking import mark_dataset, mark_file
+from datadeed.watermarks.registry import build_watermark, watermark_from_record
+from datadeed.watermarks.wanet import WaNet
 
 
 def make(**values):

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 import torch
 
-from datadeed.datasets.dataset import Dataset, concatenate
+from datadeed.datasets.form.dataset import Dataset, concatenate
 from datadeed.errors import DatasetError
 
 SPLITS = ("train", "test", "validation", "valid", "val")

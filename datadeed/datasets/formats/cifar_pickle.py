@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from datadeed.datasets.dataset import Dataset, check_labels
+from datadeed.datasets.form.dataset import Dataset, check_labels
 from datadeed.datasets.formats import archives
 from datadeed.datasets.formats.blocks import Blocks, choose_split, reason
 from datadeed.datasets.formats.images import array_blocks

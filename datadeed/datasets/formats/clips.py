@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from datadeed.datasets.clips import Clips
-from datadeed.datasets.columns import column
-from datadeed.datasets.dataset import Form
+from datadeed.datasets.form.clips import Clips
+from datadeed.datasets.form.columns import column
+from datadeed.datasets.form.dataset import Form
 from datadeed.datasets.formats import wav
 from datadeed.datasets.formats.blocks import Blocks
 from datadeed.datasets.formats.images import Item

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from datadeed.datasets.dataset import Dataset
+from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.formats import text_table
 from datadeed.datasets.formats.blocks import Blocks
 from datadeed.datasets.formats.text_columns import Columns, choose_columns

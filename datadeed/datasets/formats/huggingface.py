@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from datadeed.datasets.dataset import Dataset, check_labels
+from datadeed.datasets.form.dataset import Dataset, check_labels
 from datadeed.datasets.formats.blocks import Blocks, choose_split, numbered, numbers_in, reason
 from datadeed.datasets.formats.images import Item, encode_png, image_blocks, is_colour
 from datadeed.errors import DatasetError

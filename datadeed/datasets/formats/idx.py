@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from datadeed.datasets.dataset import Dataset, check_labels
+from datadeed.datasets.form.dataset import Dataset, check_labels
 from datadeed.datasets.formats.archives import atomic_folder
 from datadeed.datasets.formats.blocks import Blocks, choose_split, numbered, reason
 from datadeed.datasets.formats.images import array_blocks

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 import torch
 
-from datadeed.datasets.dataset import Dataset, check_labels
+from datadeed.datasets.form.dataset import Dataset, check_labels
 from datadeed.datasets.formats import archives, images
 from datadeed.datasets.formats.blocks import (
     SPLITS,

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from datadeed.datasets.dataset import Dataset
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.parquet import rows_per_group
 from datadeed.datasets.formats.blocks import reason
-from datadeed.datasets.parquet import rows_per_group
 from datadeed.errors import DatasetError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from datadeed.datasets.dataset import Dataset
+from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.formats import text_table
 from datadeed.datasets.formats.blocks import Blocks, reason
 from datadeed.datasets.formats.text_columns import choose_columns

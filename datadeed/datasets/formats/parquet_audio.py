@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from datadeed.datasets.dataset import Dataset, check_labels
+from datadeed.datasets.form.dataset import Dataset, check_labels
 from datadeed.datasets.formats import huggingface
 from datadeed.datasets.formats.blocks import numbered, numbers_in
 from datadeed.datasets.formats.clips import RATE, SECONDS, ClipBlocks, View

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from datadeed.datasets import columns
-from datadeed.datasets.dataset import Dataset, check_labels
+from datadeed.datasets.form import columns
+from datadeed.datasets.form.dataset import Dataset, check_labels
 from datadeed.datasets.formats import huggingface
 from datadeed.datasets.formats.blocks import Blocks
 from datadeed.datasets.formats.text_columns import (

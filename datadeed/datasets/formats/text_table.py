@@ -7,8 +7,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import torch
 
-from datadeed.datasets import columns
-from datadeed.datasets.dataset import check_labels
+from datadeed.datasets.form import columns
+from datadeed.datasets.form.dataset import check_labels
+from datadeed.datasets.form.texts import Texts
 from datadeed.datasets.formats.blocks import Blocks
 from datadeed.datasets.formats.text_columns import (
     Columns,
@@ -19,7 +20,6 @@ from datadeed.datasets.formats.text_columns import (
     text_of,
 )
 from datadeed.datasets.formats.text_files import TextFile, files_of_split
-from datadeed.datasets.texts import Texts
 from datadeed.errors import DatasetError
 
 Span = tuple[int, int]

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from datadeed.datasets.dataset import Dataset
-from datadeed.datasets.texts import Texts
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.texts import Texts
 from datadeed.errors import DatasetError
 from datadeed.files import atomic_path
 

@@ -14,8 +14,8 @@ from urllib.parse import unquote
 import numpy as np
 import torch
 
-from datadeed.datasets.clips import Clips
-from datadeed.datasets.dataset import Dataset, check_labels
+from datadeed.datasets.form.clips import Clips
+from datadeed.datasets.form.dataset import Dataset, check_labels
 from datadeed.datasets.formats import archives, imagefolder
 from datadeed.datasets.formats.blocks import numbers_in
 from datadeed.datasets.formats.clips import RATE, SECONDS, ClipBlocks, View

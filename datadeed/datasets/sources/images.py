@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from datadeed.datasets import formats
 from datadeed.datasets.download import debian_package, download
 from datadeed.datasets.formats import archives, idx, imagefolder, images
+from datadeed.datasets.formats import registry as formats
 from datadeed.datasets.formats.blocks import Blocks, only_classes
 from datadeed.datasets.formats.images import array_blocks
 from datadeed.datasets.sources.request import (

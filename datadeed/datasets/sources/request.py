@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datadeed.datasets import formats
+from datadeed.datasets.formats import registry as formats
 from datadeed.datasets.formats.blocks import Blocks
 from datadeed.errors import DatadeedError, FetchError
 
@@ -76,7 +76,7 @@ def first(title: str, places: Sequence[Place]) -> Splits:
 
 def holds_any(path: Path) -> bool:
     """Whether there is data of some format at ``path``."""
-    return path.exists() and any(module.matches(path) for module in formats.FORMATS.values())
+    return path.exists() and any(formats.module(name).matches(path) for name in formats.FORMATS)
 
 
 def both(path: Path, **options: Any) -> Splits:

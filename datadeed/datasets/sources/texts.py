@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from datadeed.datasets import formats
 from datadeed.datasets.download import python_source
+from datadeed.datasets.formats import registry as formats
 from datadeed.datasets.formats.blocks import Blocks, reason
 from datadeed.datasets.formats.text_columns import Unlabelled
 from datadeed.datasets.formats.text_table import blocks_of

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from datadeed.datasets import Dataset
+from datadeed.datasets.form.dataset import Dataset
 
 CLASSES = ("cat", "dog", "T-shirt/top")
 

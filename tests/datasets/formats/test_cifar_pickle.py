@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from datadeed.datasets import formats
 from datadeed.datasets.formats import cifar_pickle
+from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatasetError
 from tests.datasets.formats.format_toys import equal, toy
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datadeed.datasets import formats
+from datadeed.datasets.formats import registry as formats
 from datadeed.datasets.formats.csv_table import CsvTable, Dialect, scan
 from datadeed.datasets.formats.text_files import TextFile
 from datadeed.errors import DatasetError
@@ -79,7 +79,7 @@ def test_records_are_those_of_pythons_reader_or_refused(tmp_path_factory, line):
 def test_what_is_written_is_read_back(tmp_path_factory, samples, classes):
     import torch
 
-    from datadeed.datasets import Texts
+    from datadeed.datasets.form.texts import Texts
 
     classes = tuple(sorted({name.strip() for name in classes}))
     if len(classes) < 2:
@@ -231,7 +231,7 @@ def test_rows_without_a_text_are_left_out_if_asked(tmp_path):
 
 
 def test_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr("datadeed.datasets.columns.TEXTS_A_GROUP", 3)
+    monkeypatch.setattr("datadeed.datasets.form.columns.TEXTS_A_GROUP", 3)
     path = write_csv(tmp_path / "x.csv", zip(TEXTS, LABELS, strict=True))
     blocks = formats.chunks(path)
     assert blocks.rows == 8

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from datadeed.datasets import formats
+from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatadeedError, DatasetError
 from tests.datasets.formats.format_toys import datasets, equal, toy
 
@@ -141,7 +141,7 @@ def test_validation_stands_in_for_a_missing_test_split(tmp_path):
 
 
 def test_reading_in_blocks_gives_what_reading_whole_gives(tmp_path, monkeypatch):
-    monkeypatch.setattr("datadeed.datasets.columns.ROW_GROUP_BYTES", 200)
+    monkeypatch.setattr("datadeed.datasets.form.columns.ROW_GROUP_BYTES", 200)
     dataset = toy(20)
     for name, place in PLACES.items():
         formats.write(dataset, tmp_path / name / place, format=name)
@@ -151,6 +151,6 @@ def test_reading_in_blocks_gives_what_reading_whole_gives(tmp_path, monkeypatch)
 
 
 def test_registry_modules_share_one_interface():
-    for module in formats.FORMATS.values():
+    for module in map(formats.module, formats.FORMATS):
         assert all(callable(getattr(module, name)) for name in ("matches", "chunks", "write"))
     assert json.dumps(list(formats.FORMATS))  # names are plain text: they stand in parameter files

@@ -7,7 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from datadeed.datasets import Dataset, formats, write_dataset
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.parquet import write_dataset
+from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatasetError
 from tests.datasets.formats.format_toys import equal, toy
 

@@ -4,8 +4,8 @@ import struct
 import numpy as np
 import pytest
 
-from datadeed.datasets import formats
 from datadeed.datasets.formats import idx
+from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatasetError
 from tests.datasets.formats.format_toys import equal, toy
 

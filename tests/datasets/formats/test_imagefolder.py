@@ -6,8 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from datadeed.datasets import formats
 from datadeed.datasets.formats import imagefolder
+from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatasetError
 from tests.datasets.formats.format_toys import equal, toy
 

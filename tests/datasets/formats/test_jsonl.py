@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datadeed.datasets import Texts, formats
+from datadeed.datasets.form.texts import Texts
+from datadeed.datasets.formats import registry as formats
 from datadeed.datasets.formats.jsonl import value_spans
 from datadeed.errors import DatasetError
 from tests.datasets.formats.text_toys import TEXTS, words, write_jsonl

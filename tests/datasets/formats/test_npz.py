@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from datadeed.datasets import formats
+from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatasetError
 from tests.datasets.formats.format_toys import toy
 

@@ -4,8 +4,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datadeed.datasets import formats
 from datadeed.datasets.formats import parquet_audio
+from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatasetError
 from tests.datasets.formats.format_toys import toy
 from tests.datasets.formats.wav_toys import clips, noise, same, wav_bytes

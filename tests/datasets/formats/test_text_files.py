@@ -1,6 +1,6 @@
 import pytest
 
-from datadeed.datasets import formats
+from datadeed.datasets.formats import registry as formats
 from datadeed.datasets.formats.text_files import TextFile
 from datadeed.errors import DatasetError
 from tests.datasets.formats.text_toys import write_csv, write_jsonl, write_parquet

@@ -3,7 +3,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from datadeed.datasets import Texts, formats
+from datadeed.datasets.form.texts import Texts
+from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatasetError
 from tests.datasets.formats.text_toys import TEXTS, write_parquet
 
@@ -57,7 +58,7 @@ def test_rows_without_a_text(tmp_path):
 
 
 def test_what_is_written_keeps_classes_in_order(tmp_path, monkeypatch):
-    monkeypatch.setattr("datadeed.datasets.columns.TEXTS_A_GROUP", 3)
+    monkeypatch.setattr("datadeed.datasets.form.columns.TEXTS_A_GROUP", 3)
     data = Texts(TEXTS, torch.tensor([0, 1, 0, 0, 1, 2, 0, 1]), torch.arange(8), ("z", "a", "m"))
     formats.write(data, tmp_path, format="text_parquet", split="train")
     formats.write(data, tmp_path, format="text_parquet", split="test")

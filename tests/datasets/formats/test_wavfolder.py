@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datadeed.datasets import formats
+from datadeed.datasets.formats import registry as formats
 from datadeed.datasets.formats import wavfolder
 from datadeed.errors import DatasetError, ParameterError
 from tests.datasets.formats.format_toys import toy

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from datadeed.datasets import Clips
+from datadeed.datasets.form.clips import Clips
 
 KINDS = ("u1", "<i2", "<i3", "<i4", "<f4", "<f8")
 CLASSES = ("no", "yes", "go/stop")

@@ -2,8 +2,9 @@
 
 import torch
 
-from datadeed.datasets import Dataset, formats
-from datadeed.datasets.sources import open_splits
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.formats import registry as formats
+from datadeed.datasets.sources.registry import open_splits
 
 TEN = tuple(map(str, range(10)))
 

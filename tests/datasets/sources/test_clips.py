@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from datadeed.datasets import formats
+from datadeed.datasets.formats import registry as formats
 from datadeed.datasets.sources import clips as sources
 from datadeed.errors import FetchError, ParameterError
 from tests.datasets.formats import wav_toys

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datadeed.datasets import formats, sources
 from datadeed.datasets.formats import idx
-from datadeed.datasets.sources import images, open_splits
+from datadeed.datasets.formats import registry as formats
+from datadeed.datasets.sources import images
+from datadeed.datasets.sources import registry as sources
+from datadeed.datasets.sources.registry import open_splits
 from datadeed.errors import DatasetError, FetchError, ParameterError
 from tests.datasets.sources.source_toys import TEN, opened, publish, same, toy
 

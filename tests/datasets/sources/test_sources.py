@@ -1,9 +1,11 @@
 import pytest
 import torch
 
-from datadeed.datasets import Texts, formats
+from datadeed.datasets.form.texts import Texts
+from datadeed.datasets.formats import registry as formats
 from datadeed.datasets.formats.blocks import Blocks
-from datadeed.datasets.sources import SOURCES, Source
+from datadeed.datasets.sources.registry import SOURCES
+from datadeed.datasets.sources.request import Source
 from datadeed.errors import DatasetError, ParameterError
 from tests.datasets.sources.source_toys import TEN, opened, publish, same, toy
 

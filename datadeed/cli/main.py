@@ -1,0 +1,73 @@
+"""The command ``datadeed``: one file a sub-command, each a thin layer over the science.
+
+Exit codes: 0 done (``verify``: CLAIM), 1 an error that one line explains, 2 wrong usage;
+``verify`` also 3 INCONCLUSIVE, 4 NOT SUPPORTED, 5 could not test; ``watch`` 0 EVIDENCE,
+3 NO EVIDENCE, 5 could not test.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from datadeed.errors import DatadeedError
+
+COMMANDS = {
+    "plan": "how many parts, marks and queries a proof needs",
+    "commit": "make a key and the commitment to publish before the data",
+    "watermark": "write a marked copy of a dataset, in its own format",
+    "verify": "ask a suspect, and say what its answers prove",
+    "watch": "ask a suspect a few fresh questions every day",
+    "reveal": "open a key for a judge, or check evidence against an opened key",
+    "report": "show a folder of evidence again",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    made = argparse.ArgumentParser(
+        prog="datadeed", description="Watermark a dataset; prove later who trained on it."
+    )
+    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in COMMANDS.items():
+        module = importlib.import_module(f"datadeed.cli.{name}")
+        sub = commands.add_parser(name, help=text, description=module.__doc__)
+        module.arguments(sub)
+        sub.add_argument("--json", action="store_true", help="print the result as JSON")
+        sub.set_defaults(run=module.run)
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the return value is the exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except DatadeedError as error:
+        return fail(options, str(error), 1)
+    except BrokenPipeError:  # whoever read the output wanted no more of it
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - else the interpreter's last flush fails
+        return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return fail(options, f"{where}{error.strerror or error}: correct it and run again", 1)
+    except MemoryError:
+        return fail(options, "there is not enough memory for this: give smaller numbers", 1)
+    except KeyboardInterrupt:
+        return fail(options, "interrupted: the same command goes on where it stopped", 130)
+
+
+def fail(options: argparse.Namespace, message: str, code: int) -> int:
+    """Print why there is no result, as the user asked for it."""
+    if options.json:
+        show_json({"error": message})
+    sys.stderr.write(f"error: {message}\n")
+    return code
+
+
+def show_json(value: Any) -> None:
+    """One JSON value on standard output."""
+    sys.stdout.write(json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")

@@ -1,0 +1,1 @@
+"""One form in memory and on disk."""

@@ -1,0 +1,244 @@
+"""One counted question and its answer, and the chain of hashes that ties all of them together.
+
+A record's hash is SHA-256 over its canonical JSON (sorted keys, no spaces, shortest decimal that
+reads back to the same float), which holds the hash of the record before. The first one holds the
+log's anchor. So a record that is changed, moved, inserted or removed breaks the chain; records
+removed from the end alone do not, which is why ``evidence.json`` states the chain's head.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datadeed.errors import EvidenceError
+from datadeed.files import canonical_digest
+
+if TYPE_CHECKING:
+    from datadeed.owner.suspects.base import Answer
+
+PURPOSES = ("probe", "key", "behaviour")
+ERROR_LENGTH = 500
+REMEDY = "ask for the original log, or start anew in an empty folder"
+_HEX = re.compile(r"[0-9a-f]{64}")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One question put to the suspect, with its answer.
+
+    Attributes:
+        seq: position in the log, from 0.
+        time: when the answer was there, UTC, ISO 8601 with milliseconds.
+        purpose: "probe" (not counted), "key" or "behaviour".
+        part, row: the key's part and the pool's row; None where there is none.
+        question: SHA-256 of the image asked.
+        labels: class numbers, best first; empty if there is no known class or no answer.
+        scores: probabilities beside ``labels``; None if the suspect gives labels only.
+        error: why there is no answer; "" if there is one.
+        attempts: requests that this answer took.
+        seconds: how long it took.
+        response_sha256: of the response's body; "" for a local suspect.
+        previous: hash of the record before, or the log's anchor.
+        hash: SHA-256 of all of the above.
+    """
+
+    seq: int
+    time: str
+    purpose: str
+    part: int | None
+    row: int | None
+    question: str
+    labels: tuple[int, ...]
+    scores: tuple[float, ...] | None
+    error: str
+    attempts: int
+    seconds: float
+    response_sha256: str
+    previous: str
+    hash: str = ""
+
+    def values(self) -> dict[str, Any]:
+        """As JSON values."""
+        values = asdict(self)
+        values["labels"] = list(self.labels)
+        values["scores"] = None if self.scores is None else list(self.scores)
+        return values
+
+    def line(self) -> str:
+        """As canonical JSON: the one way to write this record."""
+        return json.dumps(self.values(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    def digest(self) -> str:
+        """What ``hash`` must be."""
+        values = self.values()
+        del values["hash"]
+        return canonical_digest(values)
+
+    def answer(self) -> "Answer":
+        """The answer as the suspect gave it, for a run that must not pay for it twice."""
+        from datadeed.owner.suspects.base import Answer
+
+        return Answer(
+            labels=self.labels,
+            scores=self.scores,
+            error=self.error,
+            attempts=self.attempts,
+            seconds=self.seconds,
+            response_sha256=self.response_sha256,
+        )
+
+
+def new_record(
+    *,
+    seq: int,
+    previous: str,
+    purpose: str,
+    part: int | None,
+    row: int | None,
+    question: str,
+    answer: "Answer",
+) -> Record:
+    """The record of ``answer``, dated now.
+
+    Raises:
+        EvidenceError: a value cannot stand in a log (a score that is NaN, say).
+    """
+    record = read_record(
+        {
+            "seq": seq,
+            "time": utc_text(datetime.now(UTC)),
+            "purpose": purpose,
+            "part": part,
+            "row": row,
+            "question": question,
+            "labels": [int(label) for label in answer.labels],
+            "scores": None if answer.scores is None else [float(score) for score in answer.scores],
+            "error": _one_line(answer.error),
+            "attempts": int(answer.attempts),
+            "seconds": float(answer.seconds),
+            "response_sha256": answer.response_sha256,
+            "previous": previous,
+            "hash": "0" * 64,
+        }
+    )
+    return replace(record, hash=record.digest())
+
+
+def read_record(values: Mapping[str, Any]) -> Record:
+    """A record from JSON values, each checked for its type.
+
+    Raises:
+        EvidenceError: a field is missing, unknown or not of its type.
+    """
+    if set(values) != set(_CHECKS):
+        odd = sorted(map(str, set(values) ^ set(_CHECKS)))
+        raise EvidenceError(f"fields missing or unknown: {', '.join(odd)[:200]}")
+    for name, check in _CHECKS.items():
+        if not check(values[name]):
+            raise EvidenceError(f"{name} cannot be {str(values[name])[:80]!r}")
+    scores = values["scores"]
+    return Record(
+        **{
+            **values,
+            "labels": tuple(values["labels"]),
+            "scores": None if scores is None else tuple(scores),
+        }
+    )
+
+
+def check_chain(rows: Iterable[Mapping[str, Any]], anchor: str, path: Path) -> list[Record]:
+    """Read ``rows`` in order and check that each continues the chain from ``anchor``.
+
+    Raises:
+        EvidenceError: naming the first row that was changed, or stands where another should.
+    """
+    records: list[Record] = []
+    head = anchor
+    for row, values in enumerate(rows):
+        try:
+            record = read_record(values)
+        except EvidenceError as error:
+            raise EvidenceError(f"{path}, row {row}: {error}; {REMEDY}") from error
+        if record.seq != row:
+            raise EvidenceError(
+                f"{path}, row {row} is numbered {record.seq}: rows were removed, inserted or "
+                f"moved; {REMEDY}"
+            )
+        if record.previous != head:
+            what = "the log belongs to another key" if row == 0 else "the row before was replaced"
+            raise EvidenceError(f"{path}, row {row} does not continue the chain: {what}; {REMEDY}")
+        if record.hash != record.digest():
+            raise EvidenceError(f"{path}, row {row} was changed; {REMEDY}")
+        records.append(record)
+        head = record.hash
+    return records
+
+
+def utc_text(moment: datetime) -> str:
+    """``moment`` (with a time zone) as the evidence writes it: "2026-11-22T09:00:00.000Z"."""
+    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.removesuffix("+00:00") + "Z"
+
+
+def check_anchor(anchor: str) -> str:
+    """``anchor`` itself.
+
+    Raises:
+        EvidenceError: it is not 64 hexadecimal digits.
+    """
+    if not _is_digest(anchor):
+        raise EvidenceError("a log's anchor is 64 lower-case hexadecimal digits: give a SHA-256")
+    return anchor
+
+
+def _one_line(text: str) -> str:
+    """Printable and short: an error's words may come from the suspect."""
+    return "".join(c if c.isprintable() else " " for c in text[:ERROR_LENGTH])
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**63
+
+
+def _is_count_or_none(value: Any) -> bool:
+    return value is None or _is_count(value)
+
+
+def _is_float(value: Any) -> bool:
+    return type(value) is float and math.isfinite(value)
+
+
+def _is_text(value: Any) -> bool:
+    return type(value) is str and value == _one_line(value)
+
+
+def _is_digest(value: Any) -> bool:
+    return type(value) is str and _HEX.fullmatch(value) is not None
+
+
+def _is_list(value: Any, check: Callable[[Any], bool]) -> bool:
+    return type(value) is list and all(map(check, value))
+
+
+_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "seq": _is_count,
+    "time": lambda value: type(value) is str and _TIME.fullmatch(value) is not None,
+    "purpose": lambda value: type(value) is str and value in PURPOSES,
+    "part": _is_count_or_none,
+    "row": _is_count_or_none,
+    "question": _is_digest,
+    "labels": lambda value: _is_list(value, _is_count),
+    "scores": lambda value: value is None or _is_list(value, _is_float),
+    "error": _is_text,
+    "attempts": _is_count,
+    "seconds": lambda value: _is_float(value) and value >= 0,
+    "response_sha256": lambda value: value == "" or _is_digest(value),
+    "previous": _is_digest,
+    "hash": _is_digest,
+}

@@ -1,0 +1,107 @@
+"""Image files of a split, edited first and then handed out as the release holds them."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from os import cpu_count
+from pathlib import Path
+
+import numpy as np
+
+from datadeed.datasets.formats.images import decode
+from datadeed.owner.release.edits import Edits
+from datadeed.owner.release.pictures import LOSSLESS, format_of, recode, redraw
+
+_SAMPLE = 64
+_BATCH = 256
+
+
+class Redrawing:
+    """Edits image files one by one, and keeps the results on disk until their place is known.
+
+    A marked PNG must not stand out by its encoder. If our encoder does not give the very bytes of
+    a sample of the unmarked files of its format, or if one edited image needs another mode (a
+    palette without the mark's colours), all files of that format are written again, with the same
+    pixels.
+
+    Args:
+        edits: the edits.
+        folder: where the edited files wait.
+        channels: 1 or 3, the split's.
+
+    Attributes:
+        to_read: the rows that :meth:`draw` wants to see.
+    """
+
+    def __init__(self, edits: Edits, folder: Path, channels: int):
+        folder.mkdir()
+        self._edits, self._folder, self._channels = edits, folder, channels
+        others = np.setdiff1d(np.arange(len(edits.labels)), edits.rows)
+        picked = np.linspace(0, len(others) - 1, min(_SAMPLE, len(others))).astype(int)
+        self._asked = set(edits.rows.tolist())
+        self.to_read = self._asked | set(others[picked].tolist())
+        self._drawn: set[int] = set()
+        self._drawn_formats: set[str] = set()
+        self._ours: dict[str, bool] = {}  # whether our encoder gives a format's unmarked files
+        self._wider: dict[str, str] = {}
+
+    def draw(self, row: int, name: str, data: bytes) -> None:
+        """Edit one file, or compare one unmarked file with what our encoder makes of it."""
+        if row not in self._asked:
+            form = format_of(name, data)
+            same = form not in LOSSLESS or recode(name, data, {form}, {}) == data
+            self._ours[form] = self._ours.get(form, True) and same
+            return
+        old = decode(name, data, channels=self._channels, size=None)
+        new = self._edits.ask(row, old)
+        self._edits.advance()
+        if new is None:
+            return
+        drawn = redraw(name, data, new)
+        seen = decode(name, drawn.data, channels=self._channels, size=None)
+        self._edits.measure(old, new, seen)
+        (self._folder / str(row)).write_bytes(drawn.data)
+        self._drawn.add(row)
+        if drawn.format in LOSSLESS:
+            self._drawn_formats.add(drawn.format)
+            if drawn.mode != drawn.new_mode:
+                self._widen(drawn.mode, drawn.new_mode)
+        elif not drawn.same_form:
+            self._edits.odd_rows.append(row)
+
+    def _widen(self, mode: str, new: str) -> None:
+        if mode != "LA":  # transparency is added image by image
+            new = new.removesuffix("A")
+        if self._wider.get(mode) != "RGB":
+            self._wider[mode] = new
+
+    @property
+    def recoded_formats(self) -> set[str]:
+        """The formats of which every file is written again, after all edits."""
+        if self._wider:
+            return self._drawn_formats
+        return {form for form in self._drawn_formats if not self._ours.get(form, False)}
+
+    def waiting(self, row: int) -> Path | None:
+        """The file with a row's new image; None if its pixels stay."""
+        return self._folder / str(row) if row in self._drawn else None
+
+    def finished(self, files: Iterable[tuple[int, str, bytes]]) -> Iterator[tuple[int, bytes]]:
+        """For (row, name, data): each row and its file as the release holds it, in order."""
+        files, formats = iter(files), self.recoded_formats
+        with ThreadPoolExecutor(min(8, cpu_count() or 1)) as pool:
+            while batch := list(islice(files, _BATCH)):
+                new = pool.map(self._final, batch) if formats else map(self._final, batch)
+                for (row, _, data), result in zip(batch, new, strict=True):
+                    self._edits.recoded += row not in self._drawn and result != data
+                    if row not in self._asked:
+                        self._edits.advance()
+                    yield row, result
+
+    def _final(self, file: tuple[int, str, bytes]) -> bytes:
+        row, name, data = file
+        waiting = self.waiting(row)
+        if waiting is not None:
+            data = waiting.read_bytes()
+        formats = self.recoded_formats
+        return recode(name, data, formats, self._wider) if formats else data

@@ -1,0 +1,110 @@
+"""A marked copy of a dataset in the very format it came in.
+
+Whoever looks at the files alone should not find the marked rows: names, order, times, encoders and
+metadata are as before. What each format can and cannot hide stands beside its writer.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datadeed.errors import DatasetError
+from datadeed.owner.release import arrays, folders, shards, staging
+from datadeed.owner.release.clips import CLIP_WRITERS
+from datadeed.owner.release.edits import Edit, Edits, Job, Release
+from datadeed.owner.release.items import Item, Items, items
+from datadeed.owner.release.redrawing import Redrawing
+from datadeed.owner.release.texts import TEXT_WRITERS
+
+__all__ = ["Item", "Items", "Release", "items", "release"]
+
+
+def release(
+    source: str | Path,
+    out: str | Path,
+    *,
+    rows: Collection[int],
+    edit: Edit,
+    generator: np.random.Generator,
+    split: str | None = None,
+    format: str | None = None,
+    on_rows: Callable[[int], None] | None = None,
+    **options: Any,
+) -> Release:
+    """Write a copy of a dataset in which some rows of one split are edited.
+
+    Other splits and all other files are carried over byte for byte. ``out`` appears whole or not
+    at all, and nothing is written into the source. PNG, BMP, PPM and lossless TIFF and WebP hold
+    the edits exactly; a JPEG is quantised again with its own tables, and the result says how far
+    the released pixels are from the wanted ones. A row whose label alone changed keeps its image
+    file. Arrays (NPZ, IDX, CIFAR) are held in memory, image files are not. Of tables of texts only
+    the edited fields change.
+
+    Args:
+        source: a file or folder in one of the formats; not an archive.
+        out: where the copy goes; nothing may be there.
+        rows: the rows to edit, numbered from 0 in the source's own order, as in :func:`items`.
+        edit: called once for each of them, in ascending order, with the row, a sample of its own
+            ((H, W, C) uint8 pixels, (frames, channels) of sound, or a str) and the label; returns
+            a new sample of that kind and the label, or None for no change.
+        generator: draws file names for images whose label changed. Seed it from a secret: with
+            a guessable draw the names would show which rows moved.
+        split: the split to edit; not needed where there is only one.
+        format: a name in :data:`~datadeed.datasets.formats.registry.FORMATS`; found out if none.
+        on_rows: told after each row how many rows of the split are ready.
+        options: what only this format knows, as in :func:`items`.
+
+    Raises:
+        DatasetError: the source cannot be used (the line names the file), a row is no row of it,
+            an edit returned something else than asked, or ``out`` exists or overlaps the source.
+        DatadeedError: the disk is full.
+    """
+    source, out = Path(source), Path(out)
+    _check_places(source, out)
+    found = items(source, split=split, format=format, **options)
+    edits = Edits(edit, rows, found.labels, found.classes, on_rows)
+    name, channels = found.format, found.channels
+    del found  # of an array format it holds the pixels
+    rewritten = _rewritten(source, split, name, options)
+    inner, files = staging.tree(source)
+    carried = sorted(set(files) - set(rewritten))
+    with staging.staged(out) as stage:
+        job = Job(source, split, stage / "content", edits, generator, options)
+        for folder in inner:
+            job.place(folder).mkdir()
+        staging.carry(carried, job.place)
+        if name in _WRITERS:
+            _WRITERS[name].write(job)
+        elif name in _PICTURES:
+            _PICTURES[name].write(job, Redrawing(edits, stage / "waiting", channels))
+        else:
+            arrays.write(job, name)
+        staging.copy_folder_times(inner, job.place)
+        listed_in = staging.lists_that_name(edits.old_names, carried)
+    return edits.record(tuple(str(path.relative_to(source)) for path in listed_in))
+
+
+_PICTURES: dict[str, Any] = {"imagefolder": folders, "huggingface": shards}
+# Writers of samples that need no encoder: changed_files(source, split, **options) and write(job).
+_WRITERS: dict[str, Any] = {**TEXT_WRITERS, **CLIP_WRITERS}
+
+
+def _rewritten(
+    source: Path, split: str | None, format: str, options: Mapping[str, Any]
+) -> list[Path]:
+    """The files of the split, which are not carried over."""
+    writer = {**_PICTURES, **_WRITERS}.get(format)
+    if writer is not None:
+        files: list[Path] = writer.changed_files(source, split, **options)
+        return files
+    return arrays.changed_files(source, split, format)
+
+
+def _check_places(source: Path, out: Path) -> None:
+    if out.exists() or out.is_symlink():
+        raise DatasetError(f"{out} exists: remove it or name another place")
+    ours, theirs = out.resolve(), source.resolve()
+    if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
+        raise DatasetError(f"{out} and {source} lie in each other: name another place")

@@ -1,0 +1,72 @@
+"""From the dataset's images to what a suspect takes."""
+
+import base64
+import io
+
+import numpy as np
+import torch
+
+from datadeed.owner.suspects.base import SuspectError, check_images
+from datadeed.owner.suspects.config import Input
+
+
+def fit(images: torch.Tensor, declared: Input) -> torch.Tensor:
+    """Images in the suspect's channels and size, (N, C, H, W) uint8.
+
+    Raises:
+        SuspectError: they do not fit, and nothing was declared that would make them.
+    """
+    check_images(images)
+    channels, height, width = images.shape[1:]
+    if channels == 1 and declared.channels == 3:
+        images = images.expand(-1, 3, -1, -1)
+    elif channels != declared.channels:
+        raise SuspectError(
+            f"the images have {channels} channels and the suspect takes {declared.channels}: "
+            "correct input.channels"
+        )
+    size = (declared.height, declared.width)
+    if (height, width) == size:
+        return images
+    if declared.resize is None:
+        raise SuspectError(
+            f"the images are {height}x{width} and the suspect takes {size[0]}x{size[1]}: set "
+            "input.resize to bicubic, or correct input.height and width"
+        )
+    return torch.nn.functional.interpolate(images, size, mode="bicubic", antialias=True)
+
+
+def tensor(images: torch.Tensor, declared: Input) -> np.ndarray:
+    """Fitted images as the suspect's tensor: scaled, float32 or uint8, in its layout."""
+    pixels = images
+    if declared.dtype == "float32":
+        pixels = images.float() / declared.divide
+        if declared.mean is not None:
+            pixels = pixels - torch.tensor(declared.mean).view(1, -1, 1, 1)
+        if declared.std is not None:
+            pixels = pixels / torch.tensor(declared.std).view(1, -1, 1, 1)
+    if declared.layout == "NHWC":
+        pixels = pixels.permute(0, 2, 3, 1)
+    array: np.ndarray = pixels.contiguous().numpy()
+    return array
+
+
+def png(image: torch.Tensor) -> bytes:
+    """One fitted image, (C, H, W) uint8, as a PNG file."""
+    from PIL import Image
+
+    pixels = image.permute(1, 2, 0).contiguous().numpy()
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.squeeze(2) if len(image) == 1 else pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def encode(images: torch.Tensor, declared: Input) -> list[np.ndarray] | list[bytes] | list[str]:
+    """Each image as the protocol carries it: a tensor without batch axis, a PNG, or its base64."""
+    fitted = fit(images, declared)
+    if declared.encoding == "tensor":
+        return list(tensor(fitted, declared))
+    files = [png(image) for image in fitted]
+    if declared.encoding == "png-bytes":
+        return files
+    return [base64.b64encode(file).decode() for file in files]

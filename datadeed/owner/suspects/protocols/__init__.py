@@ -1,0 +1,1 @@
+"""How each kind of server is asked and read: three functions a protocol."""

@@ -1,0 +1,1 @@
+"""The papers, one folder each: answers in, tidy rows and claims out."""

@@ -1,0 +1,130 @@
+import io
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from datadeed.datasets.formats import registry as formats
+from datadeed.owner.release.items import items
+from tests.owner.release.release_toys import run
+
+CLASSES = ["cat", "dog", "frog"]
+
+
+def picture(seed, form="JPEG"):
+    stream = io.BytesIO()
+    size = (8 + 8 * (seed % 2), 8, 3)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, size, np.uint8)).save(stream, form)
+    return stream.getvalue()
+
+
+def table(first, n, form="JPEG"):
+    rows = range(first, first + n)
+    image = pa.array(
+        [{"bytes": picture(row, form), "path": f"{CLASSES[row % 3]}_{row}.jpg"} for row in rows],
+        pa.struct([("bytes", pa.large_binary()), ("path", pa.string()), ("note", pa.int8())]),
+    )
+    columns = {
+        "id": pa.array([f"id{row}" for row in rows]),
+        "img": image,
+        "coarse": pa.array([("pet", "pet", "wild")[row % 3] for row in rows]).dictionary_encode(),
+        "label": pa.array([row % 3 for row in rows], pa.int8()),
+        "name": pa.array([CLASSES[row % 3] for row in rows]),
+        "box": pa.array([[row, 1.5] for row in rows]),
+        "weight": pa.array([row / 7 if row % 5 else None for row in rows]),
+    }
+    return pa.table(columns).replace_schema_metadata({"huggingface": "{}", "owner": "us"})
+
+
+@pytest.fixture
+def source(tmp_path):
+    folder = tmp_path / "set" / "data"
+    folder.mkdir(parents=True)
+    options = {"compression": {"img.bytes": "NONE", "label": "SNAPPY"}, "use_dictionary": ["name"]}
+    for shard, (first, n) in enumerate([(0, 20), (20, 13)]):
+        with pq.ParquetWriter(
+            folder / f"train-{shard:05d}-of-00002.parquet",
+            table(0, 3).schema,
+            version="2.4",
+            **options,
+        ) as writer:
+            writer.write_table(table(first, n), row_group_size=7)
+    pq.write_table(table(90, 4), folder / "test-00000-of-00001.parquet")
+    return tmp_path / "set"
+
+
+def next_class(row, pixels, label):
+    return pixels, (label + 1) % 3
+
+
+def shards(path):
+    return sorted(path.glob("data/train*"))
+
+
+def test_schema_groups_and_columns_are_kept(source, tmp_path):
+    run(source, tmp_path / "out", rows=(0, 25))
+    for old, new in zip(shards(source), shards(tmp_path / "out"), strict=True):
+        before, after = pq.ParquetFile(old), pq.ParquetFile(new)
+        assert after.schema_arrow.equals(before.schema_arrow, check_metadata=True)
+        one, two = before.metadata, after.metadata
+        assert (one.num_row_groups, one.format_version) == (two.num_row_groups, two.format_version)
+        for group in range(one.num_row_groups):
+            assert one.row_group(group).num_rows == two.row_group(group).num_rows
+            for column in range(one.num_columns):
+                a, b = one.row_group(group).column(column), two.row_group(group).column(column)
+                assert (a.path_in_schema, a.compression) == (b.path_in_schema, b.compression)
+                assert a.encodings == b.encodings
+                assert a.has_dictionary_page == b.has_dictionary_page
+    test = "data/test-00000-of-00001.parquet"
+    assert (tmp_path / "out" / test).read_bytes() == (source / test).read_bytes()
+
+
+def test_only_edited_rows_change_and_what_follows_from_the_label(source, tmp_path):
+    result = run(source, tmp_path / "out", rows=(4, 24), edit=next_class)
+    old, new = (
+        pa.concat_tables([pq.read_table(file) for file in shards(path)]).to_pylist()
+        for path in (source, tmp_path / "out")
+    )
+    assert [row for row in range(33) if old[row] != new[row]] == [4, 24]
+    assert (result.relabelled, result.renamed) == (2, 2)
+    changed = new[4]
+    assert changed["label"] == 2
+    assert (changed["name"], changed["coarse"]) == ("frog", "wild")
+    assert changed["img"]["path"].startswith("frog_")
+    for key in ("id", "box", "weight"):
+        assert changed[key] == old[4][key]
+    assert changed["img"]["bytes"] == old[4]["img"]["bytes"]
+    assert new[24]["coarse"] == "pet"
+
+
+def test_images_of_many_sizes_and_pixels(source, tmp_path):
+    run(source, tmp_path / "out", rows=(4, 24), edit=lambda _, p, y: (p // 2, y))
+    old, new = list(items(source, split="train")), list(items(tmp_path / "out", split="train"))
+    assert {item.pixels.shape for item in old} == {(8, 8, 3), (16, 8, 3)}
+    for one, two in zip(old, new, strict=True):
+        if one.row in (4, 24):
+            assert np.abs(two.pixels.astype(int) - one.pixels // 2).mean() < 20
+        else:
+            assert np.array_equal(one.pixels, two.pixels)
+
+
+def test_one_file_and_pngs_of_another_encoder(tmp_path):
+    path = tmp_path / "one.parquet"
+    images = [Image.new("RGB", (8, 8), (row, 5, 9)) for row in range(9)]
+    streams = [io.BytesIO() for _ in images]
+    for image, stream in zip(images, streams, strict=True):
+        image.save(stream, "PNG", compress_level=0)
+    column = pa.array([{"bytes": stream.getvalue(), "path": None} for stream in streams])
+    column = column.cast(pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
+    pq.write_table(pa.table({"image": column, "label": [0, 1, 2] * 3}), path)
+    ready = []
+    result = run(path, tmp_path / "out.parquet", split=None, rows=(4,), on_rows=ready.append)
+    assert result.recoded == 8
+    assert ready == list(range(1, 10))
+    old, new = formats.read(path), formats.read(tmp_path / "out.parquet")
+    assert (new.samples[4] == 255 - old.samples[4]).all()
+    assert new.labels.tolist() == [0, 1, 2, 0, 2, 2, 0, 1, 2]
+    keep = [row for row in range(9) if row != 4]
+    assert (new.samples[keep] == old.samples[keep]).all()
