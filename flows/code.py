@@ -179,9 +179,8 @@ def expected(root: Path, every: Iterable[Stage]) -> dict[str, set[str]]:
     for stage in every:
         modules = frozenset(Names(root, stage).modules())
         found.setdefault(stage.definition, set()).update(_closure(root, modules))
-    for definition, files in found.items():
-        page = definition.endswith(":report") or definition == "report"
-        files |= _templates(root) if page else set()
+    if "report" in found:
+        found["report"] |= _templates(root)
     return found
 
 
