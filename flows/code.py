@@ -232,9 +232,9 @@ def covered(root: Path, deps: Iterable[str]) -> set[str]:
     return found
 
 
-def faults(root: Path) -> list[str]:
+def faults(root: Path, every: list[Stage]) -> list[str]:
     """A line for each definition whose code dependencies are not its code."""
-    every, lines = stages(root), []
+    lines = []
     named: dict[str, set[str]] = {}
     for stage in every:
         named.setdefault(stage.definition, set()).update(covered(root, stage.deps))
@@ -255,7 +255,7 @@ def main() -> None:
     root = Path.cwd()
     if parser.parse_args().write:
         write(root)
-    if lines := faults(root):
+    if lines := faults(root, stages(root)):
         sys.exit("\n".join(["error: code dependencies are not true:", *lines]))
 
 
