@@ -29,18 +29,13 @@ class Optimiser(ABC):
     @torch.no_grad()
     def step(self, lr: float) -> None:
         """Update every parameter that has a gradient, and drop the gradients."""
-        self._update([name for name, p in self._parameters.items() if p.grad is not None], lr)
+        self._update({n: p.grad for n, p in self._parameters.items() if p.grad is not None}, lr)
         for parameter in self._parameters.values():
             parameter.grad = None
 
     @abstractmethod
-    def _update(self, names: list[str], lr: float) -> None:
+    def _update(self, gradients: dict[str, torch.Tensor], lr: float) -> None:
         """Update the parameters of these names."""
-
-    def _tensors(self, names: list[str]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """Parameters and their gradients."""
-        chosen = [self._parameters[name] for name in names]
-        return chosen, [p.grad for p in chosen if p.grad is not None]
 
 
 class SGD(Optimiser):
@@ -62,10 +57,11 @@ class SGD(Optimiser):
         self.momentum, self.weight_decay = momentum, weight_decay
         self.buffers = {name: torch.zeros_like(p) for name, p in self._parameters.items()}
 
-    def _update(self, names: list[str], lr: float) -> None:
+    def _update(self, gradients: dict[str, torch.Tensor], lr: float) -> None:
         sgd(
-            *self._tensors(names),
-            [self.buffers[name] for name in names],
+            [self._parameters[name] for name in gradients],
+            list(gradients.values()),
+            [self.buffers[name] for name in gradients],
             foreach=False,
             momentum=self.momentum,
             weight_decay=self.weight_decay,
@@ -94,12 +90,12 @@ class AdamW(Optimiser):
             self.buffers[f"mean.{name}"] = torch.zeros_like(p)
             self.buffers[f"square.{name}"] = torch.zeros_like(p)
 
-    def _update(self, names: list[str], lr: float) -> None:
-        vectors = [name for name in names if self._parameters[name].ndim <= 1]
-        others = [name for name in names if self._parameters[name].ndim > 1]
-        for chosen, weight_decay in ((others, self.weight_decay), (vectors, 0.0)):
+    def _update(self, gradients: dict[str, torch.Tensor], lr: float) -> None:
+        for vectors, weight_decay in ((False, self.weight_decay), (True, 0.0)):
+            chosen = {name: g for name, g in gradients.items() if (g.ndim <= 1) == vectors}
             adamw(
-                *self._tensors(chosen),
+                [self._parameters[name] for name in chosen],
+                list(chosen.values()),
                 [self.buffers[f"mean.{name}"] for name in chosen],
                 [self.buffers[f"square.{name}"] for name in chosen],
                 [],
