@@ -26,7 +26,7 @@ def weights(model):
     return torch.cat([value.double().flatten() for value in model.state_dict().values()])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def trained(toy_dataset, tiny_model):
     """Trains a tiny model on the toy set and returns it with its history."""
 
@@ -73,7 +73,7 @@ def test_labels_it_cannot_see_are_not_learned(toy_dataset, tiny_model):
 
 @pytest.mark.parametrize("change", [{}, {"rotation": 20.0}, {"precision": "fp32", "flip": False}])
 def test_the_seed_decides_every_bit(trained, change):
-    config = dataclasses.replace(CONFIG, **change)
+    config = dataclasses.replace(CONFIG, epochs=2, **change)
     (one, first), (two, second) = trained(config), trained(config)
     assert torch.equal(weights(one), weights(two))
     assert first == second
@@ -135,20 +135,26 @@ def stop_after(images):
     return on_progress
 
 
-@pytest.mark.parametrize(("images", "done"), [(61, 60), (119, 60), (120, 120), (200, 180)])
-def test_a_resumed_training_equals_an_uninterrupted_one(
-    tmp_path, trained, toy_dataset, images, done
-):
-    config = dataclasses.replace(CONFIG, rotation=10.0)
+ROTATED = dataclasses.replace(CONFIG, rotation=10.0)
+
+
+@pytest.fixture(scope="module")
+def whole(trained, toy_dataset):
+    """An uninterrupted training with all that it draws; its model, history and test set."""
     test = toy_dataset(30, seed=1)
-    whole, history = trained(config, test=test)
+    return *trained(ROTATED, test=test), test
+
+
+@pytest.mark.parametrize(("images", "done"), [(61, 60), (119, 60), (120, 120), (200, 180)])
+def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, trained, whole, images, done):
+    uninterrupted, history, test = whole
     with pytest.raises(KeyboardInterrupt):
-        trained(config, test=test, checkpoint=tmp_path, on_progress=stop_after(images))
+        trained(ROTATED, test=test, checkpoint=tmp_path, on_progress=stop_after(images))
     told = []
     resumed, again = trained(
-        config, test=test, checkpoint=tmp_path, on_progress=lambda *a: told.append(a)
+        ROTATED, test=test, checkpoint=tmp_path, on_progress=lambda *a: told.append(a)
     )
-    assert torch.equal(weights(resumed), weights(whole))
+    assert torch.equal(weights(resumed), weights(uninterrupted))
     assert again == history
     assert told[0] == (done, f"resumed after epoch {done // 60}", True)
     assert not any(was_before for _, _, was_before in told[1:])
