@@ -16,7 +16,7 @@ from datadeed.errors import ParameterError
 from datadeed.files import write_json
 from datadeed.models.classifier import Classifier
 from datadeed.models.stored import save_model
-from datadeed.models.training import TrainingConfig, config_record
+from datadeed.models.training.config import TrainingConfig, config_record
 from datadeed.watermarks.base import Watermark
 from datadeed.watermarks.crafted import Crafted, Surrogate
 from tasks.common import DATA, parameters, stage

@@ -65,7 +65,7 @@ class TrainedModel:
 
     def load(self) -> Classifier:
         """Read it."""
-        return load_model(DATA / "models" / str(self))
+        return load_model(DATA / "models" / str(self), "cpu", Classifier)
 
 
 def grid_models() -> list[TrainedModel]:

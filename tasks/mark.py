@@ -10,7 +10,7 @@ from typing import Any
 from datadeed.datasets.form.parquet import DatasetFile
 from datadeed.files import write_json
 from datadeed.models.registry import model_class
-from datadeed.models.training import TrainingConfig
+from datadeed.models.training.config import TrainingConfig
 from datadeed.watermarks.clean_label_text import CleanLabelText, TextTools
 from datadeed.watermarks.crafted import Surrogate
 from tasks import clean

@@ -53,7 +53,7 @@ def read_models(dataset: str, network: str, watermark: str, seed: int) -> dict[s
     }
     if not folders["last-surrogate"].exists():
         del folders["last-surrogate"]
-    return {part: load_model(folder, device) for part, folder in folders.items()}
+    return {part: load_model(folder, device, Classifier) for part, folder in folders.items()}
 
 
 def ask_other(

@@ -20,7 +20,8 @@ from datadeed.datasets.form.parquet import DatasetFile, read_dataset
 from datadeed.files import canonical_digest, read_json, write_json, write_text
 from datadeed.models.classifier import Classifier, build
 from datadeed.models.devices import choose_device
-from datadeed.models.training import TrainingConfig, train
+from datadeed.models.training.config import TrainingConfig
+from datadeed.models.training.loop import train
 from datadeed.randomness import generator
 from datadeed.verification.answers import ask
 from datadeed.verification.ubw import rates

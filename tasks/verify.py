@@ -59,8 +59,8 @@ def verify(dataset: str, network: str, watermark: str, seed: int) -> None:
     other_name = parameters("watermarks", watermark, "independent_trigger", file=file)
     models = DATA / "models"
     answers = three_scenarios(
-        load_model(models / f"{dataset}-{network}-{watermark}-{seed}", device),
-        load_model(models / f"{dataset}-{network}-none-{seed}", device),
+        load_model(models / f"{dataset}-{network}-{watermark}-{seed}", device, Classifier),
+        load_model(models / f"{dataset}-{network}-none-{seed}", device, Classifier),
         watermark_from_record(key["watermark"]),
         build("dvbw", dataset, other_name, source),
         test,

@@ -7,7 +7,7 @@ import yaml
 
 from datadeed.datasets.sources.registry import SOURCES
 from datadeed.models import audio, classifier, text
-from datadeed.models.training import TrainingConfig
+from datadeed.models.training.config import TrainingConfig
 from tasks.clean import parse
 
 ROOT = Path(__file__).parents[1]

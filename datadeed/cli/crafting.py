@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from datadeed.datasets.form.dataset import Dataset
     from datadeed.models.model import Model
-    from datadeed.models.training import TrainingConfig
+    from datadeed.models.training.config import TrainingConfig
     from datadeed.watermarks.clean_label_text import TextTools
     from datadeed.watermarks.crafted import Crafted, Surrogate
 
@@ -113,7 +113,7 @@ def surrogate(options: argparse.Namespace, data: "Dataset", root: str, work: Wor
     from datadeed.models.devices import choose_device
     from datadeed.models.registry import model_class
     from datadeed.models.stored import load_model
-    from datadeed.models.training import TrainingConfig
+    from datadeed.models.training.config import TrainingConfig
     from datadeed.watermarks.crafted import Surrogate
 
     _, values, settings = NETWORKS[data.modality]
@@ -160,7 +160,8 @@ def _trained(
 ) -> "Model":
     """A training that was killed goes on."""
     from datadeed.models.registry import model_class
-    from datadeed.models.training import config_record, train
+    from datadeed.models.training.config import config_record
+    from datadeed.models.training.loop import train
     from datadeed.randomness import generator
 
     model = model_class(data.modality).new(
@@ -208,7 +209,7 @@ def craft(
         WatermarkError: the surrogate or the data do not suit the method.
         CheckpointError: the state is damaged, or of another crafting.
     """
-    from datadeed.models.training import config_record
+    from datadeed.models.training.config import config_record
     from datadeed.randomness import generator
 
     work.begin()
