@@ -32,14 +32,8 @@ def build(paper: str, dataset: str, watermark: str, source: DatasetFile) -> Wate
     spec = dict(parameters("watermarks", watermark, file=file))
     if spec["method"] == "keyed":
         return build_watermark("keyed", key=public_test_key(dataset, watermark))
-    patterns = parameters("patterns", dataset, file=file)
-    return build_watermark(
-        spec["method"],
-        pattern=patterns[watermark],
-        image_size=source.shape[1:],
-        rate=parameters("poison_rate", file=file),
-        target=len(source.classes) // 2,
-    )
+    values = {**spec, **parameters("datasets", dataset, watermark, file=file)}
+    return build_watermark(values.pop("method"), image_size=source.shape[1:], **values)
 
 
 def poison(paper: str, dataset: str, watermark: str, out: Path) -> None:
