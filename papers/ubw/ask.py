@@ -29,7 +29,7 @@ from datadeed.watermarks.base import Watermark
 from datadeed.watermarks.ubw_c import UBWC
 from datadeed.watermarks.ubw_p import UBWP
 from papers.base import Case, Lab
-from papers.ubw.draws import order, settings
+from papers.ubw import draws
 
 TriggerFunction = Callable[[Dataset], torch.Tensor]
 
@@ -58,7 +58,9 @@ def ask(case: Case, lab: Lab) -> pa.Table:
         tables.append(labelled(found, "independent-trigger"))
         with lab.progress(2, "models", "ask with decoys") as tell:
             for done, part in enumerate(("victim", "benign"), 1):
-                rows = np.sort(draw(answers[part], settings(lab).m, order(case, lab))[0])
+                rows = np.sort(
+                    draw(answers[part], draws.settings(lab).m, draws.order(case, lab))[0]
+                )
                 samples, clean = test.take(torch.from_numpy(rows)), answers[part].take(rows)
                 for number, decoy in enumerate(decoys):
                     found = ask_other(models[part], decoy, samples, clean)
@@ -82,7 +84,7 @@ def other_triggers(
     assert isinstance(method, UBWP | UBWC)
     names = case.dataset, case.watermark
     (other,) = method.decoys(1, derive_seed(lab.seed, "independent-trigger", *names))
-    return other, method.decoys(settings(lab).decoys, derive_seed(lab.seed, "decoys", *names))
+    return other, method.decoys(draws.settings(lab).decoys, derive_seed(lab.seed, "decoys", *names))
 
 
 def ask_other(model: Model, trigger: TriggerFunction, samples: Dataset, clean: Answers) -> Answers:

@@ -18,7 +18,7 @@ from datadeed.verification.answers import Answers
 from datadeed.verification.ubw import RELEASED_CLASS, rates, verify_ubw
 from datadeed.verification.verdict import WORDS
 from papers.base import Case, Records, Row, grid
-from papers.ubw.draws import order, settings
+from papers.ubw import draws
 from papers.ubw.names import ANSWERED, MODELS, SCENARIOS, VERIFIED
 
 # CIFAR-10, pattern (a), as the authors quote them: measured on class 0, and for UBW-C on the last
@@ -36,32 +36,23 @@ def cases(settings: dict[str, Any]) -> list[Case]:
 
 
 def judge(answers: pa.Table, case: Case, records: Records) -> list[Row]:
-    """What follows from one cell's answers: rates are shares, dispersibilities nats.
-
-    The honest model's BA does not depend on the watermark: it is the row "none", told with the
-    scale's first watermark. The last surrogate does not depend on the victim's seed: it is told
-    with the first one.
-    """
+    """What follows from one cell's answers: rates are shares, dispersibilities nats."""
     watermark = records.record(case.dataset, case.watermark)["watermark"]
     given = first_answers(answers, watermark.get("target"))
-    first = {name: records.settings("ubw", name)[0] for name in ("watermarks", "seeds")}
-    if case.seed != first["seeds"]:
-        given.pop("last-surrogate", None)
-    rows = [row for part in MODELS if part in given for row in model_rows(part, given[part])]
-    if case.watermark != first["watermarks"]:
-        rows = [row for row in rows if "watermark" not in row]
+    models = {part: given[part] for part in MODELS if part in given}
+    table = 4 if given["victim"].label.max() < 10 else 5
+    found = {part: rates(its) for part, its in models.items()}
+    rows = rate_rows(table, found, case, records)
+    rows += [row for part, its in models.items() for row in answered_rows(part, its)]
     if "target" not in watermark:
         for scenario, (asked, model) in SCENARIOS.items():
-            found = verify_ubw(
+            tested = verify_ubw(
                 given[asked],
                 decoy_failures(answers, model),
-                settings=settings(records),
-                rng=order(case, records),
+                settings=draws.settings(records),
+                rng=draws.order(case, records),
             )
-            rows += test_rows(VERIFIED[watermark["method"]], scenario, found)
-    known = PUBLISHED if case.dataset.startswith("cifar10") else {}
-    for row in rows:
-        row["published"] = known.get((case.watermark, row["scenario"]), {}).get(row["metric"])
+            rows += test_rows(VERIFIED[watermark["method"]], scenario, tested)
     return rows
 
 
@@ -89,40 +80,65 @@ def decoy_failures(answers: pa.Table, model: str) -> Callable[[np.ndarray], np.n
     return count
 
 
-def model_rows(part: str, answers: Answers) -> list[Row]:
-    """One model's rates, and its answers to triggered images of class 0.
+def rate_rows(
+    table: int, models: dict[str, dict[str, Any]], case: Case, records: Records
+) -> list[Row]:
+    """The rows of each model.
 
-    A rate without samples is left out.
+    The honest model's BA does not depend on the watermark: it is the row "none", told with the
+    scale's first watermark. The last surrogate does not depend on the victim's seed: it is told
+    with the first one.
+
+    Args:
+        table: the published table.
+        models: part to what :func:`datadeed.verification.ubw.rates` found.
+        case: the cell.
+        records: for the scale's grid.
     """
-    found, classes = rates(answers), 1 + int(answers.label.max())
-    here: Row = {"table": 4 if classes <= 10 else 5, "scenario": part}
-    rows = [{**here, **_number("ba", found["ba"])}]
-    if part == "benign":
-        rows[0]["watermark"] = "none"
+    first = {name: records.settings("ubw", name)[0] for name in ("watermarks", "seeds")}
+    known, rows = PUBLISHED if case.dataset.startswith("cifar10") else {}, list[Row]()
+    for part, found in models.items():
+        if part == "last-surrogate" and case.seed != first["seeds"]:
+            continue
+        named = {"table": table, "scenario": part}
+        stated = known.get((case.watermark, part), {})
+        for metric, (value, n) in _numbers(found).items():
+            row = {**named, "metric": metric, "value": value, "n": n}
+            if (part, metric) != ("benign", "ba"):
+                rows.append({**row, "published": stated.get(metric)})
+            elif case.watermark == first["watermarks"]:
+                rows.append({**row, "watermark": "none"})
+    return rows
+
+
+def _numbers(found: dict[str, Any]) -> dict[str, tuple[float, int]]:
+    """Metric to value and samples, over all classes and of class 0, if there are samples."""
+    numbers = {"ba": (found["ba"]["value"], found["ba"]["n"])}
     for where, suffix in (("all", ""), ("class_0", "_class_0")):
-        rows += [
-            {**here, **_number(name + suffix, rate)}
-            for name, rate in found[where].items()
-            if rate is not None
-        ]
-        if (d_p := found[where]["d_p"]) is not None:
-            uniform = {"value": d_p["uniform"], "n": d_p["n"]}
-            rows.append({**here, **_number(f"d_p_uniform{suffix}", uniform)})
-    answered = answers.triggered_prediction[answers.label == RELEASED_CLASS]
-    return rows + [
+        for name, rate in found[where].items():
+            if rate is not None:
+                numbers[f"{name}{suffix}"] = (rate["value"], rate["n"])
+                if "uniform" in rate:
+                    numbers[f"{name}_uniform{suffix}"] = (rate["uniform"], rate["n"])
+    return numbers
+
+
+def answered_rows(part: str, answers: Answers) -> list[Row]:
+    """How often a model gives each label to triggered images of class 0."""
+    counts = np.bincount(
+        answers.triggered_prediction[answers.label == RELEASED_CLASS],
+        minlength=1 + int(answers.label.max()),
+    )
+    return [
         {
             "table": None,
             "scenario": part,
             "metric": f"{ANSWERED}{label}",
-            "value": count,
-            "n": len(answered),
+            "value": int(count),
+            "n": int(counts.sum()),
         }
-        for label, count in enumerate(np.bincount(answered, minlength=classes).tolist())
+        for label, count in enumerate(counts)
     ]
-
-
-def _number(metric: str, rate: dict[str, Any]) -> Row:
-    return {"metric": metric, "value": rate["value"], "n": rate["n"]}
 
 
 def test_rows(table: int, scenario: str, found: dict[str, Any]) -> list[Row]:

@@ -10,6 +10,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.files import canonical_digest, write_json
 from datadeed.models.classifier import Classifier, build
@@ -20,7 +22,7 @@ from datadeed.verification.ubw import rates
 from datadeed.watermarks.crafted import Surrogate
 from datadeed.watermarks.marking import mark_dataset
 from datadeed.watermarks.ubw_c import UBWC
-from papers.base import Lab
+from papers.base import Case, Lab
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ class Variant:
         """A training with this variant's epochs."""
         return dataclasses.replace(config, epochs=self.epochs or config.epochs)
 
-    def fit(self, data: Dataset, entry: str, like: Classifier, folder: Path) -> Classifier:
-        """Train the network that the scale calls ``entry``, on the device of another."""
+    def fit(self, data: Dataset, entry: str, device: torch.device, folder: Path) -> Classifier:
+        """Train the network that the scale calls ``entry``."""
         settings = dict(self.lab.settings("models", self.dataset, entry))
         config = self.training(TrainingConfig.from_dict(settings.pop("training")))
         settings["width"] = self.width or settings["width"]
@@ -79,7 +81,7 @@ class Variant:
                 data,
                 config,
                 generator=generator(*seed, "order"),
-                device=like.device,
+                device=device,
                 checkpoint=folder / entry,
                 fingerprint=canonical_digest({"data": data.digest(), "seed": seed}),
                 on_progress=lambda done, note, resumed: tell(done, note, resumed=resumed),
@@ -88,12 +90,12 @@ class Variant:
 
     def surrogate(self, data: Dataset, folder: Path) -> Surrogate:
         """The dataset's surrogate; a new one if width or epochs are changed."""
-        found = self.lab.surrogate(self.dataset)
-        assert isinstance(found.model, Classifier)
-        if self.width is None and self.epochs is None:
-            return found
-        model = self.fit(data, "surrogate", found.model, folder)
-        return Surrogate(model, self.training(found.training))
+        model = self.lab.model(Case(self.dataset, "surrogate", "none", 0))
+        assert isinstance(model, Classifier)
+        if self.width is not None or self.epochs is not None:
+            model = self.fit(data, "surrogate", model.device, folder)
+        again = self.lab.settings("models", self.dataset, "retraining", "training")
+        return Surrogate(model, self.training(TrainingConfig.from_dict(again)))
 
     def fingerprint(self, data: Dataset) -> str:
         """Names the work: state of another is not gone on with."""
@@ -112,7 +114,7 @@ def run(lab: Lab, name: str) -> None:
     dataset = lab.settings("ubw", "datasets")[0]
     variant = Variant.read(lab, dataset, name)
     data, method = lab.train(dataset).read(), variant.watermark
-    fingerprint, folder = variant.fingerprint(data), lab.unfinished(f"{dataset}-study-{name}")
+    fingerprint, folder = variant.fingerprint(data), lab.checkpoints / f"{dataset}-study-{name}"
     here = folder / fingerprint[:16]
     surrogate = variant.surrogate(data, here)
     with lab.progress(method.matching.iterations, "steps", f"craft {name}") as tell:
@@ -125,8 +127,8 @@ def run(lab: Lab, name: str) -> None:
             on_progress=lambda done, _, note, resumed: tell(done, note, resumed=resumed),
         )
     released, marks = mark_dataset(method, data, generator(0))  # the rows are chosen already
-    assert isinstance(surrogate.model, Classifier)
-    victim = variant.fit(released, lab.settings("ubw", "networks")[0], surrogate.model, here)
+    network = lab.settings("ubw", "networks")[0]
+    victim = variant.fit(released, network, surrogate.model.device, here)
     test = lab.test(dataset)
     models = {"victim": victim, "last-surrogate": method.last_surrogate, "benign": surrogate.model}
     record = {
