@@ -10,11 +10,11 @@ from datadeed.files import read_json
 from datadeed.models.classifier import Classifier
 from datadeed.models.stored import load_model, save_model
 from datadeed.randomness import derive_seed
-from datadeed.verification.ubw import SCENARIOS, rates
+from datadeed.verification.ubw import rates
 from datadeed.watermarks.registry import watermark_from_record
 from papers.base import Case
 from papers.ubw.judge import first_answers
-from papers.ubw.names import SCENARIOS as ASKED
+from papers.ubw.names import SCENARIOS
 from tasks import ask, judge, mark
 from tasks.lab import Lab
 
@@ -107,8 +107,8 @@ def test_models_and_triggers_are_the_right_ones(ready):
 
 def test_three_scenarios_are_tested_beside_decoys(ready):
     rows, answers, decoys = run(ready, "ubw-p")
-    for scenario in SCENARIOS:
-        given = answers[ASKED[scenario][0]]
+    for scenario, (asked, _) in SCENARIOS.items():
+        given = answers[asked]
         wrong = given.triggered_prediction != given.label
         assert value(rows, scenario, "failures", "n") == 10
         assert value(rows, scenario, "p_rank", "n") == decoys.decoy.nunique() == 9

@@ -225,3 +225,7 @@ def test_a_scale_without_this_paper_has_headers_and_untested_claims() -> None:
     found = frame([])
     assert all(table.empty and len(table.columns) > 4 for table in tables(found).values())
     assert {claim.holds for claim in claims(found)} == {None}
+
+
+def test_the_scenarios_have_names() -> None:
+    assert tuple(SCENARIOS) == ("malicious", "independent-trigger", "independent-model")
