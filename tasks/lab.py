@@ -14,7 +14,7 @@ from datadeed.models.stored import load_model
 from datadeed.watermarks.base import Watermark
 from papers.base import Case
 from tasks.common import DATA, Progress, set_threads
-from tasks.poison import build
+from tasks.mark import build
 from tasks.records import Records
 
 

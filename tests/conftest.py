@@ -163,11 +163,11 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proje
 def judged(workspace: Project) -> Project:
     """A project with the cells of two watermarks, made by the stages themselves."""
     from papers.base import Case
-    from tasks import ask, judge, poison, train
+    from tasks import ask, judge, mark, train
 
     train.run("toy", "resnet18", "none", 1)
     for name in ("badnets-line", "blended-line"):
-        poison.poison("dvbw", "toy", name, workspace.root / f"data/watermarked/toy-{name}")
+        mark.mark("dvbw", "toy", name)
         train.run("toy", "resnet18", name, 1)
         case = Case("toy", "resnet18", name, 1)
         ask.run("dvbw", case)
