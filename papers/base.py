@@ -97,8 +97,15 @@ class Records(Protocol):
 class Lab(Records, Protocol):
     """What is needed besides to ask: models, and watermarks that marked nothing."""
 
-    def build(self, dataset: str, watermark: str) -> Watermark:
-        """The watermark that the paper's parameters describe; no crafting has been done for it."""
+    results: Path  # the folder of the scale's tables
+    studies: Path  # the folder of what experiments keep for each other
+    checkpoints: Path  # the folder of unfinished work
+
+    def build(self, dataset: str, watermark: str, **changed: Any) -> Watermark:
+        """The watermark that the paper's parameters describe; no crafting has been done for it.
+
+        Values of ``changed`` are others than the parameters say.
+        """
 
     def model(self, case: Case) -> "Model":
         """A trained model."""
@@ -108,5 +115,8 @@ class Lab(Records, Protocol):
 
     def progress(
         self, total: int, unit: str, text: str
-    ) -> AbstractContextManager[Callable[[int, str], None]]:
-        """Tell how far a long work is: yields a function of the units done and a note."""
+    ) -> AbstractContextManager[Callable[..., None]]:
+        """Tell how far a long work is: yields a function of the units done and a note.
+
+        With ``resumed=True`` it is told of units that were done before this process began.
+        """

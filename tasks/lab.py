@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from datadeed.errors import DatadeedError
 from datadeed.files import read_json
@@ -13,7 +14,7 @@ from datadeed.models.registry import MODELS, model_class
 from datadeed.models.stored import load_model
 from datadeed.watermarks.base import Watermark
 from papers.base import Case
-from tasks.common import DATA, Progress, set_threads
+from tasks.common import DATA, Progress, parameters, set_threads
 from tasks.mark import build
 from tasks.records import Records
 
@@ -28,11 +29,13 @@ class Lab(Records):
     def __init__(self, paper: str):
         super().__init__(paper)
         set_threads()
+        self.results = Path(parameters("results"))
+        self.studies, self.checkpoints = DATA / "studies", DATA / "checkpoints"
         self._device = choose_device(os.environ.get("DATADEED_DEVICE", "auto"))
 
-    def build(self, dataset: str, watermark: str) -> Watermark:
-        """The watermark that the paper's parameters describe."""
-        return build(self.paper, dataset, watermark, self.test_file(dataset))
+    def build(self, dataset: str, watermark: str, **changed: Any) -> Watermark:
+        """The watermark that the paper's parameters describe, but for what is changed."""
+        return build(self.paper, dataset, watermark, self.test_file(dataset), **changed)
 
     def model(self, case: Case) -> Model:
         """A trained model."""
@@ -47,7 +50,7 @@ class Lab(Records):
         return load_model(folder, self._device, model_class(_modality(folder)))
 
     @contextlib.contextmanager
-    def progress(self, total: int, unit: str, text: str) -> Iterator[Callable[[int, str], None]]:
+    def progress(self, total: int, unit: str, text: str) -> Iterator[Callable[..., None]]:
         """Tell how far a long work is."""
         with contextlib.closing(Progress(total, unit, text)) as bar:
             yield bar.update
