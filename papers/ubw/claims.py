@@ -5,12 +5,10 @@ from typing import Any
 import pandas as pd
 
 from datadeed.reports.cells import Claim, describe
+from papers.ubw.names import CLEAN, POISONED, VERIFIED
 
 PAPER = "ubw"
 SOURCE = "UBW (Li et al. 2022), results as summarised in a published review"
-POISONED = ("badnets-square", "blended-square", "wanet", "ubw-p")  # UBW's own is the last
-CLEAN = ("label-consistent", "sleeper-agent", "ubw-c")
-VERIFIED = {"ubw-p": 6, "ubw-c": 7}  # the table of each method's verification
 
 Seen = tuple[bool, str] | None  # whether a claim holds, and the figure that decides
 

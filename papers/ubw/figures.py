@@ -17,6 +17,7 @@ from datadeed.reports.figures import (
     GREY,
     STYLE,
     Curves,
+    amplified,
     data_uri,
     plain,
     sheet_png,
@@ -24,9 +25,8 @@ from datadeed.reports.figures import (
     svg_text,
 )
 from datadeed.watermarks.base import Watermark
+from papers.ubw.names import ANSWERED
 
-AMPLIFIED = 8  # a change of 16 grey levels shows as half of white
-GREY_LEVEL = 128
 STUDIED = {"all": "all classes", "class_0": "class 0, as released"}
 STUDY_MARKS: dict[str, dict[str, Any]] = {
     "victim": {"marker": "o", "color": COLOURS[0]},
@@ -100,19 +100,6 @@ def example(
     )
 
 
-def amplified(before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
-    """The change times :data:`AMPLIFIED` around a middle grey, cut off at black and white.
-
-    Args:
-        before, after: (N, C, H, W) uint8.
-
-    Returns:
-        (N, C, H, W) uint8; :data:`GREY_LEVEL` where nothing changed.
-    """
-    change = after.to(torch.int16) - before.to(torch.int16)
-    return (GREY_LEVEL + AMPLIFIED * change).clamp(0, 255).to(torch.uint8)
-
-
 def _labels(benign: Dataset, released: Dataset) -> list[str]:
     """Each label, and what it was before if it is another now."""
     pairs = zip(benign.labels.tolist(), released.labels.tolist(), strict=True)
@@ -120,33 +107,38 @@ def _labels(benign: Dataset, released: Dataset) -> list[str]:
     return [names[now] if was == now else f"{names[was]} → {names[now]}" for was, now in pairs]
 
 
-def label_histograms(evidence: list[dict[str, Any]], title: Callable[[str], str]) -> list[Curves]:
+def label_histograms(cells: pd.DataFrame, title: Callable[[str], str]) -> list[Curves]:
     """What models predict for triggered images of class 0; a figure a (dataset, network).
 
     The panels are an honest model, a targeted watermark's victim and an untargeted one's: the first
     of each kind. The honest model is asked with the last one's trigger.
 
     Args:
-        evidence: UBW's records.
+        cells: UBW's, those among them that stand in no table.
         title: makes a watermark's name a panel's title; "none" is the honest model.
     """
     made: list[Curves] = []
-    for dataset, network in dict.fromkeys((r["dataset"], r["network"]) for r in evidence):
-        here = [r for r in evidence if (r["dataset"], r["network"]) == (dataset, network)]
-        shown = []
-        for untargeted in (False, True):
-            kind = [r for r in here if (r["target"] is None) is untargeted]
-            if kind:
-                shown.append([r for r in kind if r["watermark"] == kind[0]["watermark"]])
-        panels = [(title("none"), [r["histogram"]["benign"] for r in shown[-1]])]
-        for records in shown:
-            counts = [r["histogram"]["victim"] for r in records]
-            panels.append((title(records[0]["watermark"]), counts))
-        made.append(Curves(dataset, network, bars(panels, prefix=f"labels{len(made)}-")))
+    answered = cells[cells.metric.str.startswith(ANSWERED)]
+    untargeted = set(cells[cells.metric == "verdict"].watermark)
+    for (dataset, network), here in answered.groupby(["dataset", "model"], sort=False):
+        names = here.watermark.unique()
+        first = {name in untargeted: name for name in reversed(names)}
+        shown = [first[kind] for kind in (False, True) if kind in first]
+        panels = [(title("none"), _counts(here, shown[-1], "benign"))]
+        panels += [(title(name), _counts(here, name, "victim")) for name in shown]
+        figure = bars(panels, prefix=f"labels{len(made)}-")
+        made.append(Curves(str(dataset), str(network), figure))
     return made
 
 
-def bars(panels: list[tuple[str, list[list[int]]]], *, prefix: str) -> str:
+def _counts(answered: pd.DataFrame, watermark: str, scenario: str) -> list[list[float]]:
+    """One model's counts of each label, in order; a list a seed."""
+    mine = answered[(answered.watermark == watermark) & (answered.scenario == scenario)]
+    label = mine.metric.str.removeprefix(ANSWERED).astype(int)
+    return mine.pivot_table("value", "seed", label).to_numpy().tolist()
+
+
+def bars(panels: list[tuple[str, list[list[float]]]], *, prefix: str) -> str:
     """Shares of predicted labels, a panel a model, as inline SVG.
 
     Args:
