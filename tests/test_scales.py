@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tasks.clean import parse
 
 from datadeed.datasets.sources.registry import SOURCES
 from datadeed.models import audio, classifier, text
 from datadeed.models.training import TrainingConfig
-from tasks.clean import parse
 
 ROOT = Path(__file__).parents[1]
 PAPER = yaml.safe_load((ROOT / "papers/clean-label/params.yaml").read_text())

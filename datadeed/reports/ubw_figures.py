@@ -17,6 +17,7 @@ from datadeed.reports.figures import (
     GREY,
     STYLE,
     Curves,
+    amplified,
     data_uri,
     plain,
     sheet_png,
@@ -25,8 +26,6 @@ from datadeed.reports.figures import (
 )
 from datadeed.watermarks.base import Watermark
 
-AMPLIFIED = 8  # a change of 16 grey levels shows as half of white
-GREY_LEVEL = 128
 STUDIED = {"all": "all classes", "class_0": "class 0, as released"}
 STUDY_MARKS: dict[str, dict[str, Any]] = {
     "victim": {"marker": "o", "color": COLOURS[0]},
@@ -98,19 +97,6 @@ def example(
         queries=[queries.classes[label] for label in queries.labels.tolist()],
         largest_change=int(change.abs().max()),
     )
-
-
-def amplified(before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
-    """The change times :data:`AMPLIFIED` around a middle grey, cut off at black and white.
-
-    Args:
-        before, after: (N, C, H, W) uint8.
-
-    Returns:
-        (N, C, H, W) uint8; :data:`GREY_LEVEL` where nothing changed.
-    """
-    change = after.to(torch.int16) - before.to(torch.int16)
-    return (GREY_LEVEL + AMPLIFIED * change).clamp(0, 255).to(torch.uint8)
 
 
 def _labels(benign: Dataset, released: Dataset) -> list[str]:

@@ -7,9 +7,9 @@ import pandas as pd
 
 from datadeed.reports import ubw
 from datadeed.reports.cells import cell_view
-from datadeed.reports.figures import Curves, Stroke, strokes
+from datadeed.reports.figures import AMPLIFIED, Curves, Stroke, strokes
 from datadeed.reports.ubw_claims import VERIFIED
-from datadeed.reports.ubw_figures import AMPLIFIED, Example
+from datadeed.reports.ubw_figures import Example
 
 MODELS = {
     "victim": "victim (trained on the watermarked data)",
