@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from datadeed.cli.common import say
-from datadeed.cli.rare_words import RARE_WORDS
 from datadeed.errors import WatermarkError
+from datadeed.language.rare_words import RARE_WORDS
 
 if TYPE_CHECKING:
     from datadeed.datasets.form.dataset import Form

@@ -69,7 +69,7 @@ def plan(
     budget: int = Design.budget,
     parts: int | None = None,
     rate: float | None = None,
-    rng: np.random.Generator,
+    rng: np.random.Generator | None = None,
 ) -> Plan:
     """Plan a key.
 
@@ -80,7 +80,7 @@ def plan(
         null_rate: hit rate granted to an innocent model.
         budget: counted queries.
         parts, rate: fix these instead of having them proposed.
-        rng: for the simulated numbers of queries.
+        rng: for the simulated numbers of queries; by default the same for every plan.
 
     Raises:
         VerificationError, KeyRecordError: a number makes no sense.
@@ -131,7 +131,7 @@ def plan(
         marks // chosen,
         float(classes) ** -chosen,
         math.exp(min(log_most, LOG_LARGEST)),
-        _queries(design, classes, rng),
+        _queries(design, classes, rng or np.random.default_rng(1)),
         tolerance_models(0.95, 0.95),
         pool,
         tuple(warnings),

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import datadeed.owner.planning as module
+import datadeed.owner.plan as module
 from datadeed.errors import DatadeedError
-from datadeed.owner.planning import MARKS_A_PART, plan
+from datadeed.owner.plan import MARKS_A_PART, plan
 from datadeed.verification.keylabels import part_e_value
 
 

@@ -7,26 +7,21 @@ of any alarm in the suspect's whole life is at most alpha, and a model that is e
 marked one shows within days.
 
 :class:`Watch` is a deterministic state machine over a key, the pool's labels and the answers. It
-keeps no floating-point state on disk: whoever opens the log replays it.
+needs no floating-point state on disk: whoever opens the log gives it the answers again.
 """
 
 import math
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import torch
 
-from datadeed.errors import EvidenceError, VerificationError
+from datadeed.errors import VerificationError
 from datadeed.keys.key import Key
-from datadeed.owner.asking import FAILURES_IN_A_ROW, OutOfReach, put
-from datadeed.owner.evidence.log import QueryLog
-from datadeed.owner.evidence.records import Record
-from datadeed.owner.suspects.base import Suspect
 from datadeed.verification.layers import Question
 from datadeed.verification.proof import Proof
 from datadeed.verification.sequential import StartDayMixture
 
+FAILURES_IN_A_ROW = 3  # after so many the suspect counts as out of reach, and a run pauses
 EVIDENCE, NO_EVIDENCE = "EVIDENCE", "NO EVIDENCE"
 MOST_QUESTIONS = 1000  # a day
 
@@ -103,10 +98,10 @@ class Watch:
         """
         if self.over or (not self._open and self.days and date <= self.days[-1]["date"]):
             return []
-        return self._left()
+        return self.batch_left()
 
-    def _left(self) -> list[Question]:
-        """The rest of the open batch, or the next one."""
+    def batch_left(self) -> list[Question]:
+        """The rest of the open batch, or the next one, whatever the date."""
         rest = self.pairs[self._asked : self._asked + self.batch][len(self._open) :]
         return [Question("behaviour", int(part), int(row)) for part, row in rest]
 
@@ -149,24 +144,6 @@ class Watch:
         self._asked += len(hits)
         self._open = []
 
-    def replay(self, records: Iterable[Record]) -> None:
-        """Take the answers of a log; to be called before the first question.
-
-        Raises:
-            EvidenceError: the log holds an answer to a question that this watch did not ask.
-        """
-        for record in records:
-            if record.purpose == "probe":
-                continue
-            asked = [(record.purpose, record.part, record.row)]
-            if self.over or [(q.layer, q.part, q.row) for q in self._left()[:1]] != asked:
-                raise EvidenceError(
-                    f"record {record.seq} of the log answers another question than this watch "
-                    "asked: use the folder, key and pool that the watch was begun with"
-                )
-            label = record.labels[0] if record.labels else None
-            self.answer(label, date=record.time[:10], failed=bool(record.error))
-
     def verdict(self) -> tuple[str, str]:
         """EVIDENCE or NO EVIDENCE, and why, in one line."""
         needed = f"E of {math.exp(self.log_threshold):g}"
@@ -203,48 +180,3 @@ class Watch:
             "word": word,
             "reason": reason,
         }
-
-
-def ask_batch(
-    watch: Watch, suspect: Suspect, images: Mapping[int, torch.Tensor], log: QueryLog, date: str
-) -> None:
-    """Ask the day's questions, and write every answer down before it counts.
-
-    Args:
-        watch: with the log's answers taken.
-        suspect: answers (1, C, H, W) images.
-        images: pool row to (1, C, H, W) uint8, for all of ``watch.questions(date)``.
-        log: open.
-        date: today in UTC.
-
-    Raises:
-        OutOfReach: three queries in a row failed.
-        SuspectError: a limit of the suspect's own configuration is spent.
-        EvidenceError: the log cannot be written.
-    """
-    for question in watch.questions(date):
-        answer, record = put(watch.key, question, suspect, images, log)
-        watch.answer(answer.label, date=record.time[:10], failed=answer.failed)
-        if watch.out_of_reach:
-            raise OutOfReach(
-                f"{FAILURES_IN_A_ROW} queries in a row failed, the last with {record.error!r}: "
-                "they are asked again when the suspect answers"
-            )
-
-
-def changed_on(records: Iterable[Record]) -> list[str]:
-    """Dates on which a clean question got another label than the time before.
-
-    The suspect was then exchanged, or does not answer alike twice. The evidence allows for both;
-    its owner may want to know.
-    """
-    before: dict[str, tuple[int, ...]] = {}
-    dates = []
-    for record in records:
-        if record.purpose != "probe" or record.error:
-            continue
-        label = record.labels[:1]
-        if before.get(record.question, label) != label:
-            dates.append(record.time[:10])
-        before[record.question] = label
-    return sorted(set(dates))
