@@ -160,13 +160,16 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proje
 
 
 @pytest.fixture
-def verified(workspace: Project) -> Project:
-    """A project with the evidence of two watermarks, made by the stages themselves."""
-    from tasks import mark, train, verify
+def judged(workspace: Project) -> Project:
+    """A project with the cells of two watermarks, made by the stages themselves."""
+    from papers.base import Case
+    from tasks import ask, judge, mark, train
 
     train.run("toy", "resnet18", "none", 1)
     for name in ("badnets-line", "blended-line"):
         mark.mark("dvbw", "toy", name)
         train.run("toy", "resnet18", name, 1)
-        verify.verify("toy", "resnet18", name, 1)
+        case = Case("toy", "resnet18", name, 1)
+        ask.run("dvbw", case)
+        judge.run("dvbw", case)
     return workspace

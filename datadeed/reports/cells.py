@@ -6,25 +6,29 @@
 import dataclasses
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-COLUMNS = [
-    "paper",
-    "table",
-    "dataset",
-    "model",
-    "watermark",
-    "scenario",
-    "metric",
-    "value",
-    "published",
-    "n",
-    "seed",
-    "stage",
-    "scale",
-]
+from datadeed.errors import DatadeedError
+
+TYPES = {
+    "paper": "object",
+    "table": "Int64",  # none: the number is for the page alone
+    "dataset": "object",
+    "model": "object",
+    "watermark": "object",
+    "scenario": "object",
+    "metric": "object",
+    "value": "float64",
+    "published": "float64",
+    "n": "Int64",
+    "seed": "int64",
+    "stage": "object",
+    "scale": "object",
+}
+COLUMNS = list(TYPES)
 # How the mean over seeds is shown: a factor and a number of decimals. Others show their range.
 SHOWN = {
     **dict.fromkeys(("ba", "wsr", "wsr_as_released"), (100, 2)),
@@ -64,21 +68,46 @@ class Claim:
 
 def claims_frame(claims: list[Claim]) -> pd.DataFrame:
     """One row a claim; ``holds`` is empty where a claim was not tested."""
-    frame = pd.DataFrame([dataclasses.asdict(claim) for claim in claims])
+    columns = [field.name for field in dataclasses.fields(Claim)]
+    frame = pd.DataFrame([dataclasses.asdict(claim) for claim in claims], columns=columns)
     return frame.astype({"holds": "boolean"})
 
 
-def cell_rows(
-    where: dict[str, Any], found: dict[str, Any], metrics: dict[str, tuple[str, ...]]
-) -> list[dict[str, Any]]:
-    """Rows for the metrics whose values lie at given paths in nested evidence."""
-    rows = []
-    for metric, path in metrics.items():
-        value: Any = found
-        for key in path:
-            value = value[key]
-        rows.append({**where, "metric": metric, "value": value})
-    return rows
+def read_csv(path: Path) -> pd.DataFrame:
+    """Rows with all :data:`COLUMNS`, of their types, each float as it was written.
+
+    Raises:
+        DatadeedError: the file is missing, is no CSV, lacks a column or holds another type.
+    """
+    words = {name: "str" for name, kind in TYPES.items() if kind == "object"}
+    try:
+        return read_table(path, COLUMNS, words)[COLUMNS].astype(TYPES)
+    except (ValueError, TypeError) as error:
+        raise DatadeedError(
+            f"{path} holds other types ({str(error).splitlines()[0]}): run the stage that writes "
+            "it again"
+        ) from error
+
+
+def read_table(path: Path, columns: list[str], types: dict[str, str] | None = None) -> pd.DataFrame:
+    """A CSV file that has at least these columns.
+
+    Raises:
+        DatadeedError: the file is missing, is no CSV, is empty or lacks a column.
+    """
+    exact: Any = {"float_precision": "round_trip", "keep_default_na": False, "na_values": [""]}
+    try:
+        table: pd.DataFrame = pd.read_csv(path, dtype=types, **exact)
+    except FileNotFoundError as error:
+        raise DatadeedError(f"{path} does not exist: run the stage that writes it") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise DatadeedError(f"{path} is not a CSV table ({reason}): write it again") from error
+    missing = [name for name in columns if name not in table]
+    if missing or table.empty:
+        what = f"no column {missing[0]!r}" if missing else "no rows"
+        raise DatadeedError(f"{path} has {what}: run the stage that writes it again")
+    return table
 
 
 def tidy(cells: pd.DataFrame) -> pd.DataFrame:
@@ -87,7 +116,7 @@ def tidy(cells: pd.DataFrame) -> pd.DataFrame:
     return cells.reindex(columns=COLUMNS).sort_values(order, ignore_index=True)
 
 
-def pivot(cells: pd.DataFrame, table: int) -> pd.DataFrame:
+def pivot(cells: pd.DataFrame) -> pd.DataFrame:
     """A row a (dataset, model, scenario, metric), a column a watermark, seeds summarised.
 
     Shares show as percent, mean and standard deviation over seeds; p-values show their range,

@@ -1,89 +1,13 @@
-"""DVBW's tables 1 to 3 and its claims, from the evidence of its cells."""
-
-from typing import Any
+"""What DVBW claims, held against its cells."""
 
 import pandas as pd
 
-from datadeed.reports.cells import COLUMNS, Claim, cell_rows, describe, pivot
+from datadeed.reports.cells import Claim, describe
 
 PAPER = "dvbw"
-STAGE = "papers/dvbw/dvc.yaml:verify"
 SOURCE = "DVBW (Li et al. 2023), results as summarised in a published review"
 GENUINE = "steal"
-
-TABLES = {
-    1: "Benign accuracy (BA) and watermark success rate (WSR), in percent",
-    2: "Probability-available verification: delta-P and p-value of the paired t-test",
-    3: "Label-only verification: Wilcoxon tests on label numbers, and exact tests",
-}
-CLAIMED = {
-    1: "BA falls by less than 2 points in every case, by less than 1 in most; WSR above 94 % in "
-    "every case, above 99 % in most (CIFAR-10)",
-    2: "Steal: delta-P well above 0 and p <= 0.01; Independent: delta-P near 0 and p >= 0.05",
-    3: "Steal: p < 0.05; Independent: p >= 0.05; weaker than with probabilities",
-}
-_EXACT = {"p_binomial": ("binomial", "p_value"), "p_mcnemar": ("mcnemar", "p_value")}
-_METRICS: dict[int, dict[str, tuple[str, ...]]] = {
-    2: {
-        "delta_p": ("probability", "delta_p"),
-        "p_published": ("probability", "p_published"),
-        **{name: ("probability", *path) for name, path in _EXACT.items()},
-    },
-    3: {
-        "p_described": ("label_only", "p_described"),
-        "value_released": ("label_only", "value_released"),
-        **{
-            f"value_released_renumbered_{k}": ("label_only", "value_released_renumbered", k)
-            for k in ("min", "median", "max")
-        },
-        **{name: ("label_only", *path) for name, path in _EXACT.items()},
-    },
-}
-
-
-def cells(evidence: list[dict[str, Any]], scale: str) -> pd.DataFrame:
-    """One row a number, from the ``evidence.json`` of every verification stage.
-
-    Returns:
-        Columns as :data:`datadeed.reports.cells.COLUMNS`; rates are shares from 0 to 1.
-    """
-    rows: list[dict[str, Any]] = []
-    for record in evidence:
-        name = "{dataset}-{network}-{watermark}-{seed}".format(**record)
-        where = {
-            "paper": PAPER,
-            "dataset": record["dataset"],
-            "model": record["network"],
-            "watermark": record["watermark"],
-            "seed": record["seed"],
-            "stage": f"{STAGE}@{name}",
-            "scale": scale,
-        }
-        for scenario, found in record["scenarios"].items():
-            here = {**where, "scenario": scenario}
-            rows += _table_1(here, found["rates"])
-            for table, metrics in _METRICS.items():
-                n = found["probability" if table == 2 else "label_only"]["n"]
-                rows += cell_rows({**here, "table": table, "n": n}, found, metrics)
-    return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _table_1(where: dict[str, Any], rates: dict[str, Any]) -> list[dict[str, Any]]:
-    """BA and WSR of one scenario's model; the independent model is the row "none"."""
-    rows = []
-    if where["scenario"] != "independent-trigger":  # the same model as under "steal"
-        rows.append(("ba", rates["benign_accuracy"]))
-    rows.append(("wsr", rates["watermark_success"]))
-    rows.append(("wsr_as_released", rates["watermark_success_as_released"]))
-    return [
-        {**where, "table": 1, "metric": name, "value": found["value"], "n": found["n"]}
-        for name, found in rows
-    ]
-
-
-def tables(found: pd.DataFrame) -> dict[int, pd.DataFrame]:
-    """The published tables as pivots of the cells: mean and spread over seeds."""
-    return {table: pivot(found[found.table == table], table) for table in TABLES}
+EXACT = ("p_binomial", "p_mcnemar")
 
 
 def claims(found: pd.DataFrame) -> list[Claim]:
@@ -181,7 +105,7 @@ def _label_only(found: pd.DataFrame) -> list[Claim]:
 def _exact(found: pd.DataFrame) -> list[Claim]:
     made = []
     for table, where in ((2, "any classes"), (3, "first classes only")):
-        worst = found[(found.table == table) & found.metric.isin(list(_EXACT))]
+        worst = found[(found.table == table) & found.metric.isin(EXACT)]
         case = ["dataset", "model", "watermark", "scenario", "seed"]
         p = worst.groupby(case)["value"].max()
         theft = p.index.get_level_values("scenario") == GENUINE
