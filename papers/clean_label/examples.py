@@ -23,8 +23,8 @@ from datadeed.reports.figures import (
     svg_text,
 )
 from datadeed.triggers.sound import Impulse
-from datadeed.watermarks.clean_label import CleanLabelImages
 from datadeed.watermarks.clean_label_audio import CleanLabelAudio
+from datadeed.watermarks.clean_label_images import CleanLabelImages
 from datadeed.watermarks.clean_label_text import CleanLabelText
 from papers.base import Case, Lab
 from papers.clean_label.word_diff import Span, word_diff
