@@ -8,15 +8,16 @@ import numpy as np
 import torch
 from PIL import Image
 
-from datadeed.reports.figures import BOX, GAP, MARGIN, magnification
-from datadeed.reports.ubw_figures import (
+from datadeed.reports.figures import (
     AMPLIFIED,
+    BOX,
+    GAP,
     GREY_LEVEL,
+    MARGIN,
     amplified,
-    crafting_curves,
-    example,
-    label_histograms,
+    magnification,
 )
+from datadeed.reports.ubw_figures import crafting_curves, example, label_histograms
 from datadeed.watermarks.registry import build_watermark
 from tests.reports.ubw_evidence import record
 
