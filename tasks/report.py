@@ -72,6 +72,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cell", nargs=5, metavar=CELL, help="a page for one judged cell")
     cell = parser.parse_args().cell
+    if cell is not None and not cell[-1].isdecimal():
+        parser.error(f"{cell[-1]!r} is no seed")
     if cell is None:
         path, cells = DATA / "report" / "index.html", {p: read_cells(p) for p in all_papers()}
         made = page(cells, "dvc repro report", Path(parameters("results")))

@@ -9,15 +9,11 @@ from typing import Any
 import pandas as pd
 
 from datadeed.reports.cells import Claim, describe
+from papers.clean_label.judge import PAPER
+from papers.clean_label.watermarks import TRIGGERS, with_marks
 
-PAPER = "clean-label"
 SOURCE = "Tang et al. (2023), results as summarised in a published review"
 SENTIMENT = ("movie-reviews", "sst2", "imdb")
-MODALITIES = {
-    "text": ("word", "style"),
-    "audio": ("impulse",),
-    "image": ("patch", "blend"),
-}
 
 
 def claims(found: pd.DataFrame) -> list[Claim]:
@@ -34,14 +30,9 @@ def claims(found: pd.DataFrame) -> list[Claim]:
 
 
 def _wide(found: pd.DataFrame) -> pd.DataFrame:
-    """Means over seeds, a row a case and metric, with the watermark's name taken apart."""
+    """Means over seeds, a row a case and metric, with what its watermark is made of."""
     case = ["table", "dataset", "model", "scenario", "watermark", "metric"]
-    mean = found.groupby(case)["value"].mean().reset_index()
-    parts = mean.watermark.str.extract(r"^(?P<trigger>[a-z]+)-(?P<percent>\d+)(?P<plain>-plain)?$")
-    mean["percent"] = pd.to_numeric(parts.percent)
-    mean["plain"] = parts.plain.notna()
-    mean["trigger"] = parts.trigger
-    return mean
+    return with_marks(found.groupby(case)["value"].mean().reset_index())
 
 
 def _pick(
@@ -112,7 +103,7 @@ def _accuracy(wide: pd.DataFrame) -> list[Claim]:
 
 
 def _success(wide: pd.DataFrame) -> list[Claim]:
-    text = MODALITIES["text"]
+    text = TRIGGERS["text"]
     cases = [
         ("tsr-text-1", "text: TSR is above 90 % at 1 %", text, 1, lambda x: x > 0.9),
         (
@@ -133,7 +124,7 @@ def _success(wide: pd.DataFrame) -> list[Claim]:
         (
             "tsr-images-10",
             "images: TSR is about 50 % at 10 % (here: 35 % to 65 %)",
-            MODALITIES["image"],
+            TRIGGERS["image"],
             10,
             lambda x: (x >= 0.35) & (x <= 0.65),
         ),
@@ -158,7 +149,7 @@ def _detected(wide: pd.DataFrame) -> list[Claim]:
             lambda x: x == 1,
             table=9,
             metric="wdr",
-            trigger=MODALITIES[kind],
+            trigger=TRIGGERS[kind],
             percent=percent,
         )
         for kind, percent in rates.items()
@@ -214,7 +205,7 @@ def _transfer(wide: pd.DataFrame) -> list[Claim]:
             lambda own, other: other > 0.9,
         ),
     ):
-        triggers = MODALITIES[kind]
+        triggers = TRIGGERS[kind]
         own = _pick(wide, 9, "tsr", trigger=triggers).groupby(key).value.mean()
         other = _pick(wide, 10, "tsr", trigger=triggers).set_index([*key, "model"]).value
         pairs = other.rename("other").reset_index().join(own.rename("own"), on=key).dropna()
@@ -234,7 +225,7 @@ def _transfer(wide: pd.DataFrame) -> list[Claim]:
 
 
 def _hidden(wide: pd.DataFrame) -> list[Claim]:
-    searched = len(_pick(wide, 11, "autoencoder_p", trigger=MODALITIES["image"]))
+    searched = len(_pick(wide, 11, "autoencoder_p", trigger=TRIGGERS["image"]))
     level = 0.05 / max(searched, 1)
     cases: list[tuple[str, str, str, tuple[str, ...], Callable[[Any], Any]]] = [
         (
@@ -249,7 +240,7 @@ def _hidden(wide: pd.DataFrame) -> list[Claim]:
             "confidence",
             "images: fewer than 5 % of the least confident 1 % of samples are marks",
             "confidence_share",
-            MODALITIES["image"],
+            TRIGGERS["image"],
             lambda x: x < 0.05,
         ),
         (
@@ -257,7 +248,7 @@ def _hidden(wide: pd.DataFrame) -> list[Claim]:
             "images: the autoencoder does not find the marks (here: exact hypergeometric p above "
             "0.05 divided by the number of cells)",
             "autoencoder_p",
-            MODALITIES["image"],
+            TRIGGERS["image"],
             _above(level),
         ),
     ]

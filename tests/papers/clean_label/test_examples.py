@@ -1,10 +1,8 @@
-"""The clean-label paper's figures show what changed, and repeat byte for byte."""
+"""Figures of marked samples show what changed, and repeat byte for byte."""
 
 import base64
-import copy
 import io
 import re
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,20 +10,15 @@ import torch
 from PIL import Image
 
 from datadeed.datasets.formats.wav import read_form, read_frames
-from datadeed.reports.clean_figures import (
+from datadeed.reports.figures import AMPLIFIED, BOX, GAP, GREY_LEVEL, MARGIN, magnification
+from datadeed.triggers.sound import Impulse
+from papers.clean_label.examples import (
     MOST_SAMPLES,
     Shown,
     marked_clip,
     marked_images,
     marked_texts,
-    success_curves,
-    trigger_strokes,
 )
-from datadeed.reports.figures import BOX, GAP, MARGIN, magnification
-from datadeed.reports.ubw_figures import AMPLIFIED, GREY_LEVEL
-from datadeed.triggers.sound import Impulse
-from tests.reports.clean_evidence import records
-from tests.reports.test_clean_page import complete
 
 SHOWN = Shown("fashion", "patch-10", "Coat")
 LIMIT = 200_000  # bytes that a dataset may add to the page
@@ -123,34 +116,3 @@ def test_a_long_clip_is_cut_and_a_short_one_is_not() -> None:
         shown = marked_clip(samples, samples, 8000, impulse, SHOWN, prefix="a-")
         assert shown.seconds == seconds
         assert len(shown.svg) + len(shown.benign) + len(shown.released) < LIMIT
-
-
-def evidence() -> list[dict[str, Any]]:
-    return [complete(record) for record in records()]
-
-
-def test_curves_are_of_the_surrogates_architecture_and_follow_the_rates() -> None:
-    found = evidence()
-    curves = success_curves(found)
-    assert [(one.dataset, one.network) for one in curves] == [
-        ("movie-reviews", "minilm"),
-        ("audiomnist", "raw"),
-        ("fashion", "resnet18"),
-    ]
-    assert success_curves(found) == curves
-    assert set(trigger_strokes(found)) == {"word", "style", "impulse", "patch"}
-    for part in ("victim", "benign"):
-        changed = copy.deepcopy(found)
-        changed[0]["models"][part]["tsr"]["value"] = 0.5
-        drawn = success_curves(changed)
-        assert drawn[0] != curves[0]
-        assert drawn[1:] == curves[1:]
-
-
-def test_the_trigger_alone_is_a_ring_of_its_own() -> None:
-    found = evidence()
-    with_rings = success_curves(found)[2].svg
-    without = success_curves([record for record in found if record["perturbed"]])[2].svg
-    assert with_rings.count("fill: none") > without.count("fill: none")
-    alone = success_curves([record for record in found if not record["perturbed"]])
-    assert [one.dataset for one in alone] == ["movie-reviews", "fashion"]

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datadeed.reports.word_diff import KEPT, Span, word_diff
+from papers.clean_label.word_diff import KEPT, Span, word_diff
 
 WORD = {"kind": "word", "word": "frankly", "place": "start"}
 STYLE = {"kind": "style", "form": "future perfect continuous"}

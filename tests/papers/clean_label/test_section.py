@@ -7,9 +7,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-
-from datadeed.reports import clean
-from datadeed.reports.cells import tidy
 from datadeed.reports.clean_figures import MarkedClip, MarkedImages, MarkedTexts, Shown
 from datadeed.reports.clean_page import (
     Clean,
@@ -19,9 +16,12 @@ from datadeed.reports.clean_page import (
     view,
     watermark_name,
 )
+from datadeed.reports.word_diff import Span
+
+from datadeed.reports import clean
+from datadeed.reports.cells import tidy
 from datadeed.reports.figures import Curves
 from datadeed.reports.page import Page, render
-from datadeed.reports.word_diff import Span
 from datadeed.verification.metrics import Rate
 from tests.reports.clean_evidence import MODALITY, records, stealth
 from tests.reports.test_page import HOSTILE

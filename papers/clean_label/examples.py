@@ -1,4 +1,4 @@
-"""The clean-label paper's figures: what marks do to images, texts and clips, and TSR by rate."""
+"""Marked samples for the page: what marks do to images, texts and clips."""
 
 import base64
 from collections.abc import Sequence
@@ -8,34 +8,33 @@ from typing import Any
 import matplotlib
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from datadeed.datasets.formats.wav import encode_wav
 from datadeed.reports.figures import (
     COLOURS,
-    DASHES,
     GREY,
     MAGNIFIED,
     STYLE,
-    Curves,
-    Stroke,
+    amplified,
     data_uri,
     plain,
     sheet_png,
     svg_text,
 )
-from datadeed.reports.ubw_figures import amplified
-from datadeed.reports.word_diff import Span, word_diff
 from datadeed.triggers.sound import Impulse
+from datadeed.watermarks.clean_label_audio import CleanLabelAudio
+from datadeed.watermarks.clean_label_images import CleanLabelImages
+from datadeed.watermarks.clean_label_text import CleanLabelText
+from papers.base import Case, Lab
+from papers.clean_label.word_diff import Span, word_diff
 
+COUNTS = {"image": 4, "text": 3, "audio": 1}  # samples shown of a watermark
 Box = tuple[int, int, int, int]
 SHEET = 64_000  # bytes of pixels that a sheet may show, before magnification
 MOST_SAMPLES = 24_000  # of a clip: twice that, as base64, is 128 KB for the pair
 CLOSE_UP = 600  # samples at most that are drawn one by one
 COLUMNS = 300  # of a whole clip's outline
-APART = 0.3  # percentage points between triggers of one rate, so that both are seen
 
 
 @dataclass(frozen=True)
@@ -211,71 +210,29 @@ def _outline(clip: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray, np.nd
     return edges / rate, np.minimum.reduceat(clip, edges), np.maximum.reduceat(clip, edges)
 
 
-def trigger_strokes(evidence: list[dict[str, Any]]) -> dict[str, Stroke]:
-    """A colour and dashes for each trigger."""
-    names = dict.fromkeys(record["trigger"] for record in evidence)
-    return {
-        name: Stroke(COLOURS[i % len(COLOURS)], DASHES[i % len(DASHES)])
-        for i, name in enumerate(names)
-    }
-
-
-def success_curves(evidence: list[dict[str, Any]]) -> list[Curves]:
-    """TSR against the rate, a figure for each dataset and network of the surrogate's architecture.
-
-    A dot a seed with its exact interval, a line through the means of each trigger; a ring is the
-    trigger alone, a cross the honest model asked with the same trigger.
+def example(case: Case, lab: Lab, prefix: str) -> MarkedImages | MarkedTexts | MarkedClip:
+    """Some marked samples of a cell's watermark, before and after.
 
     Args:
-        evidence: as ``tasks.detect`` writes it.
+        case: whose.
+        lab: the artifacts.
+        prefix: keeps the ids of several figures on a page apart.
     """
-    made: list[Curves] = []
-    styles = trigger_strokes(evidence)
-    own = [record for record in evidence if not record["transfer"]]
-    rightmost = 105 * max((record["rate"] for record in own), default=1)
-    for dataset, network in dict.fromkeys((r["dataset"], r["network"]) for r in own):
-        here = [r for r in own if (r["dataset"], r["network"]) == (dataset, network)]
-        svg = _success(here, styles, rightmost, prefix=f"tsr{len(made)}-")
-        made.append(Curves(dataset, network, svg))
-    return made
-
-
-def _success(
-    evidence: list[dict[str, Any]], styles: dict[str, Stroke], rightmost: float, *, prefix: str
-) -> str:
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(4.6, 3.0), layout="constrained")
-        axes = figure.subplots()
-        names = list(dict.fromkeys(record["trigger"] for record in evidence))
-        for i, name in enumerate(names):
-            aside = APART * (i - (len(names) - 1) / 2)
-            for ring in (False, True):
-                mine = [r for r in evidence if (r["trigger"], r["perturbed"]) == (name, not ring)]
-                _curve(axes, mine, styles[name], aside, ring=ring)
-        plain(axes)
-        axes.set_ylim(-0.03, 1.03)
-        axes.set_xlim(0, rightmost)
-        axes.set_xticks(sorted({round(100 * record["rate"]) for record in evidence}))
-        axes.set_xlabel("marked share of the target class, %", color=GREY)
-        axes.set_ylabel("TSR", color=GREY)
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        return svg_text(figure, prefix)
-
-
-def _curve(
-    axes: Axes, records: list[dict[str, Any]], style: Stroke, aside: float, *, ring: bool
-) -> None:
-    """Each seed's victim with its interval, and a line through the means unless they are rings."""
-    by_rate: dict[float, list[float]] = {}
-    for record in records:
-        found, x = record["models"]["victim"]["tsr"], 100 * record["rate"] + aside
-        by_rate.setdefault(x, []).append(found["value"])
-        axes.plot([x, x], [found["low"], found["high"]], color=style.colour, linewidth=0.8)
-        fill = "none" if ring else "full"
-        axes.plot(x, found["value"], marker="o", markersize=4.5, color=style.colour, fillstyle=fill)
-        honest = record["models"]["benign"]["tsr"]["value"]
-        axes.plot(x, honest, marker="x", markersize=4, color=GREY)
-    if by_rate and not ring:
-        means = [(x, float(np.mean(values))) for x, values in sorted(by_rate.items())]
-        dashes = (0, style.dashes) if style.dashes else "solid"
-        axes.plot(*zip(*means, strict=True), color=style.colour, linewidth=1.8, linestyle=dashes)
+    names = (case.dataset, case.watermark)
+    method, marks, source = lab.watermark(*names), lab.marks(*names), lab.train(case.dataset)
+    count = min(COUNTS[source.modality], len(marks))
+    rows = marks[torch.arange(count) * len(marks) // count]  # evenly spaced, from the first on
+    benign, released = source.take(rows), lab.train(*names).take(rows)
+    assert method.target is not None
+    shown = Shown(*names, source.classes[method.target])
+    if isinstance(method, CleanLabelText):
+        pattern = method.text_trigger.record()
+        return marked_texts(benign.samples, released.samples, pattern, shown)
+    if isinstance(method, CleanLabelAudio):
+        clips = benign.samples[0], released.samples[0]
+        return marked_clip(*clips, method.sample_rate, method.impulse, shown, prefix=prefix)
+    assert isinstance(method, CleanLabelImages)
+    whole = method.texture.box[2:] == method.image_size
+    box = None if whole else method.texture.box
+    images = benign.samples, method.trigger(benign), released.samples
+    return marked_images(*images, box, shown)
