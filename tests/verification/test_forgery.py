@@ -4,15 +4,15 @@ import argparse
 
 import pytest
 import torch
+from datadeed.cli.checking import check_all
 from torch import nn
 
-from datadeed.cli.checking import check_all
-from datadeed.cli.common import measure
 from datadeed.datasets.formats.registry import write
 from datadeed.errors import VerificationError, WatermarkError
 from datadeed.keys.key import Design, Extent, Key
 from datadeed.models.classifier import Classifier
 from datadeed.owner import asking as running
+from datadeed.owner.data import measure
 from datadeed.owner.evidence.build import build_evidence, log_anchor, write_folder
 from datadeed.owner.evidence.log import QueryLog
 from datadeed.owner.release.items import items
