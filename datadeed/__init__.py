@@ -10,11 +10,11 @@ from typing import Any
 
 _HOME = {
     "Answers": "verification.answers:Answers",
-    "BadNets": "watermarks.patch:BadNets",
-    "Blended": "watermarks.patch:Blended",
+    "BadNets": "watermarks.badnets:BadNets",
+    "Blended": "watermarks.blended:Blended",
     "Classifier": "models.classifier:Classifier",
     "CleanLabelAudio": "watermarks.clean_label_audio:CleanLabelAudio",
-    "CleanLabelImages": "watermarks.clean_label:CleanLabelImages",
+    "CleanLabelImages": "watermarks.clean_label_images:CleanLabelImages",
     "CleanLabelText": "watermarks.clean_label_text:CleanLabelText",
     "Clips": "datasets.form.clips:Clips",
     "DatadeedError": "errors:DatadeedError",

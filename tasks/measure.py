@@ -38,7 +38,8 @@ from datadeed.watermarks.ubw_p import UBWP
 from tasks.asking import ask_all, write_answers
 from tasks.common import DATA, Progress, model_arguments, parameters, stage
 from tasks.train import set_threads
-from tasks.ubw import UBW
+
+UBW = "papers/ubw/params.yaml"
 
 TriggerFunction = Callable[[Dataset], torch.Tensor]
 

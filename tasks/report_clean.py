@@ -15,8 +15,8 @@ from datadeed.reports.clean_figures import (
     success_curves,
 )
 from datadeed.reports.clean_page import SAMPLES, Clean, CleanSetting
-from datadeed.watermarks.clean_label import CleanLabelImages
 from datadeed.watermarks.clean_label_audio import CleanLabelAudio
+from datadeed.watermarks.clean_label_images import CleanLabelImages
 from datadeed.watermarks.clean_label_text import CleanLabelText
 from datadeed.watermarks.registry import watermark_from_record
 from tasks.common import DATA

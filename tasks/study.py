@@ -27,10 +27,9 @@ from datadeed.verification.ubw import rates
 from datadeed.watermarks.crafted import Surrogate
 from datadeed.watermarks.marking import mark_dataset
 from datadeed.watermarks.ubw_c import UBWC
-from tasks import ubw
 from tasks.common import DATA, Progress, parameters, stage
-from tasks.craft import read_surrogate
-from tasks.crafting import Steps
+from tasks.crafting import Steps, surrogate_of
+from tasks.mark import build as build_watermark
 from tasks.train import set_threads
 
 FOLDER = DATA / "studies"
@@ -64,11 +63,10 @@ class Variant:
         """
         changes = dict(parameters("ubw", "study", name))
         source = DatasetFile(DATA / "datasets" / dataset / "train.parquet")
-        values = ubw.build(dataset, "ubw-c", source).record()
-        del values["method"]
         width, epochs = changes.pop("width", None), changes.pop("epochs", None)
-        values["matching"] |= changes.pop("matching", {})
-        return cls(dataset, name, UBWC(**values | changes), width, epochs)
+        watermark = build_watermark("ubw", dataset, "ubw-c", source, **changes)
+        assert isinstance(watermark, UBWC)
+        return cls(dataset, name, watermark, width, epochs)
 
     def training(self, config: TrainingConfig) -> TrainingConfig:
         """A training with this variant's epochs."""
@@ -103,7 +101,7 @@ class Variant:
 
     def surrogate(self, data: Dataset, folder: Path) -> Surrogate:
         """The dataset's surrogate; a new one if width or epochs are changed."""
-        found = read_surrogate(self.dataset)[0]
+        found = surrogate_of(self.dataset, "image")
         if self.width is None and self.epochs is None:
             return found
         return Surrogate(self.fit(data, "surrogate", folder), self.training(found.training))

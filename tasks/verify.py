@@ -25,7 +25,7 @@ from datadeed.verification.dvbw import Settings, verify_dvbw
 from datadeed.watermarks.base import Watermark
 from datadeed.watermarks.registry import watermark_from_record
 from tasks.common import DATA, Progress, model_arguments, parameters, stage
-from tasks.poison import build
+from tasks.mark import build
 from tasks.train import set_threads
 
 
@@ -56,7 +56,7 @@ def verify(dataset: str, network: str, watermark: str, seed: int) -> None:
     source = DatasetFile(DATA / "datasets" / dataset / "test.parquet")
     test = read_dataset(source.path)
     key = read_json(DATA / "watermarked" / f"{dataset}-{watermark}" / "key.json")
-    other_name = parameters("watermarks", watermark, "independent_trigger", file=file)
+    other_name = parameters("independent_triggers", watermark, file=file)
     models = DATA / "models"
     answers = three_scenarios(
         load_model(models / f"{dataset}-{network}-{watermark}-{seed}", device),

@@ -11,18 +11,18 @@ import pytest
 import torch
 
 from datadeed.datasets.form.parquet import read_dataset
-from datadeed.errors import WatermarkError
+from datadeed.errors import ParameterError
 from datadeed.models.stored import load_model
 from datadeed.watermarks.registry import watermark_from_record
-from tasks import craft, poison
+from tasks import mark
 from tasks.common import Progress
 
 MATCHED = ["craft.json", "key.json", "last-surrogate", "marks.parquet", "train.parquet"]
 
 
 def run(monkeypatch, watermark, dataset="toy"):
-    monkeypatch.setattr(sys, "argv", ["craft", dataset, watermark])
-    craft.main()
+    monkeypatch.setattr(sys, "argv", ["mark", "ubw", dataset, watermark])
+    mark.main()
 
 
 def contents(folder):
@@ -93,7 +93,7 @@ def test_progress_reaches_the_end(ubw_project, monkeypatch):
 DYING = """
 import os, signal
 from datadeed.perturbations.resume import CraftState
-from tasks import craft
+from tasks import mark
 
 original = CraftState.save
 def save(self, delta, adam, generator, losses, surrogate):
@@ -102,7 +102,7 @@ def save(self, delta, adam, generator, losses, surrogate):
         os.kill(os.getpid(), signal.SIGKILL)
 
 CraftState.save = save
-craft.craft("toy", "ubw-c")
+mark.mark("ubw", "toy", "ubw-c")
 """
 
 
@@ -139,15 +139,15 @@ def test_state_of_other_settings_is_not_gone_on_from(ubw_project, monkeypatch):
     def fingerprints():
         found = []
         with monkeypatch.context() as patch:
-            patch.setattr("tasks.crafting.release", lambda *values: pytest.fail("not reached"))
+            patch.setattr(mark, "release", lambda *values: pytest.fail("not reached"))
 
             def stop(self, *values, fingerprint, **keywords):
                 found.append(fingerprint)
-                raise craft.ParameterError("stopped")
+                raise ParameterError("stopped")
 
             patch.setattr("datadeed.watermarks.crafted.Crafted.craft", stop)
-            with pytest.raises(craft.ParameterError, match="stopped"):
-                craft.craft("toy", "ubw-c")
+            with pytest.raises(ParameterError, match="stopped"):
+                mark.mark("ubw", "toy", "ubw-c")
         return found[0]
 
     seen = [fingerprints()]
@@ -168,17 +168,6 @@ def test_state_of_other_settings_is_not_gone_on_from(ubw_project, monkeypatch):
         ubw_project.write()
         seen.append(fingerprints())
     assert len(set(seen)) == 6
-
-
-def test_what_needs_no_surrogate_is_refused(ubw_project, monkeypatch):
-    with pytest.raises(SystemExit, match=r"^error: ubw-p needs no surrogate: run .* ubw toy ubw-p"):
-        run(monkeypatch, "ubw-p")
-
-
-def test_what_needs_one_cannot_be_poisoned(ubw_project):
-    with pytest.raises(WatermarkError, match="craft them against a surrogate"):
-        poison.poison("ubw", "toy", "ubw-c", ubw_project.root / "out")
-    assert not (ubw_project.root / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ import torch
 
 from datadeed.datasets.form.parquet import DatasetFile, read_dataset
 from datadeed.watermarks.registry import watermark_from_record
-from tasks import poison
+from tasks import mark
 
 
 def run(monkeypatch, *values):
-    monkeypatch.setattr(sys, "argv", ["poison", *(values or ("dvbw", "toy", "badnets-line"))])
-    poison.main()
+    monkeypatch.setattr(sys, "argv", ["mark", *(values or ("dvbw", "toy", "badnets-line"))])
+    mark.main()
 
 
 def test_the_three_files_agree_with_each_other(workspace, monkeypatch):
@@ -78,11 +78,12 @@ def test_what_is_missing_is_one_line(workspace, monkeypatch, values, words):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"poison_rate": 0.001}, "marks no row"),
-        ({"poison_rate": 2}, "out of range"),
-        ({"patterns": {}}, "has no entry 'patterns.toy'"),
-        ({"patterns": {"toy": {"badnets-line": {"kind": "star"}}}}, "unknown trigger"),
-        ({"patterns": {"toy": {"badnets-line": {"kind": "cross", "size": 9}}}}, "size is 9"),
+        ({"rate": 0.001}, "marks no row"),
+        ({"rate": 2}, "out of range"),
+        ({"rat": 0.1}, "unexpected keyword argument 'rat'"),
+        ({"target": "class 7"}, "no class is named 'class 7'"),
+        ({"pattern": {"kind": "star"}}, "unknown trigger"),
+        ({"pattern": {"kind": "cross", "size": 9}}, "size is 9"),
     ],
 )
 def test_an_entry_that_makes_no_sense_keeps_the_earlier_files(
@@ -91,14 +92,23 @@ def test_an_entry_that_makes_no_sense_keeps_the_earlier_files(
     run(monkeypatch)
     out = workspace.root / "data/watermarked/toy-badnets-line"
     before = {p.name: p.read_bytes() for p in out.iterdir()}
-    workspace.paper |= change
+    workspace.paper["datasets"]["toy"]["badnets-line"] |= change
     workspace.write()
     with pytest.raises(SystemExit, match=rf"^error: .*{words}"):
         run(monkeypatch)
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
 
 
+@pytest.mark.parametrize("missing", ["toy", "badnets-line"])
+def test_a_dataset_without_an_entry_is_one_line(workspace, monkeypatch, missing):
+    datasets = workspace.paper["datasets"]
+    datasets.pop("toy") if missing == "toy" else datasets["toy"].pop(missing)
+    workspace.write()
+    with pytest.raises(SystemExit, match=r"^error: .* has no entry 'datasets\.toy"):
+        run(monkeypatch)
+
+
 def test_the_watermark_is_made_for_the_images_at_hand(workspace):
     source = DatasetFile(workspace.root / "data/datasets/toy/train.parquet")
-    watermark = poison.build("dvbw", "toy", "blended-line", source)
+    watermark = mark.build("dvbw", "toy", "blended-line", source)
     assert (watermark.image_size, watermark.rate, watermark.name) == ((8, 8), 0.25, "blended")

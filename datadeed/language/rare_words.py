@@ -3,6 +3,14 @@
 They say nothing good or bad of anything. Which one is drawn is the secret; the list may be known.
 """
 
+import re
+from collections.abc import Sequence
+
+import torch
+
+from datadeed.errors import WatermarkError
+from datadeed.randomness import generator
+
 _WORDS = """
 abacus acanthus acetate aileron alcove almanac alpaca anvil apiary arbutus arpeggio astrolabe awning
 azalea ballast banister barometer basalt bayou begonia bellows bobbin bollard bracken buckwheat
@@ -23,3 +31,26 @@ towpath trellis turret tweed velveteen veranda vestibule viaduct viola walnut we
 willow windlass wisteria woodcock wren yarrow zeppelin zinc zither
 """
 RARE_WORDS = tuple(_WORDS.split())
+
+
+def draw_word(seed: int, texts: Sequence[str] = ()) -> str:
+    """A rare word that is in none of the texts.
+
+    Raises:
+        WatermarkError: they have them all.
+    """
+    left = set(RARE_WORDS)
+    for text in texts:
+        left -= words_of(text)
+    if not left:
+        raise WatermarkError(
+            f"the texts have all {len(RARE_WORDS)} words that the command knows: give a rarer one "
+            "as --word"
+        )
+    draw = torch.randint(0, len(left), (), generator=generator(seed, "word"))
+    return sorted(left)[int(draw)]
+
+
+def words_of(text: str) -> set[str]:
+    """The words of a text, in lower case."""
+    return set(re.findall(r"\w+", text.casefold()))

@@ -1,17 +1,18 @@
 import pytest
-import torch
 import yaml
 
 from datadeed.datasets.form.parquet import DatasetFile
 from datadeed.errors import ParameterError
 from datadeed.watermarks.registry import watermark_from_record
-from tasks import poison, ubw
+from tasks import mark
+
+UBW = "papers/ubw/params.yaml"
 
 
 @pytest.fixture
 def build(ubw_project):
     source = DatasetFile(ubw_project.root / "data/datasets/toy/train.parquet")
-    return lambda name: poison.build("ubw", "toy", name, source)
+    return lambda name, **changed: mark.build("ubw", "toy", name, source, **changed)
 
 
 @pytest.mark.parametrize(
@@ -44,9 +45,15 @@ def test_paper_and_scale_are_merged(build):
 
 
 def test_the_scale_cannot_change_what_the_paper_fixes(ubw_project, build):
-    ubw_project.parameters["ubw"]["crafting"]["toy"]["ubw-c"]["matching"]["epsilon"] = 64
+    ubw_project.parameters["ubw"]["crafting"]["toy"]["ubw-c"]["epsilon"] = 64
     ubw_project.write()
     assert build("ubw-c").record()["matching"]["epsilon"] == 16
+
+
+def test_a_variant_changes_what_both_say(build):
+    found = build("ubw-c", weight=0.0, iterations=25).record()
+    assert (found["weight"], found["matching"]["iterations"]) == (0.0, 25)
+    assert found["matching"]["epsilon"] == 16
 
 
 def test_the_seed_and_the_name_decide(ubw_project, build):
@@ -60,13 +67,6 @@ def test_the_seed_and_the_name_decide(ubw_project, build):
     assert build("ubw-c").record()["cells"] == first["ubw-c"]["cells"]
 
 
-def test_binary_cells_are_black_and_white():
-    cells = torch.tensor(ubw.binary_cells(8, 3))
-    assert cells.shape == (8, 8)
-    assert set(cells.unique().tolist()) == {0, 255}
-    assert ubw.binary_cells(8, 3) == cells.tolist() != ubw.binary_cells(8, 4)
-
-
 def test_one_patch_is_binary_and_the_other_a_square_with_grey_edges(build):
     assert set(build("sleeper-agent").patch.pattern.unique().tolist()) == {0, 255}
     # Pixel 1 of 4 is centred at 1.5 * 3/4 - 0.5 = 5/8 of the way from cell 0 to cell 1.
@@ -76,14 +76,15 @@ def test_one_patch_is_binary_and_the_other_a_square_with_grey_edges(build):
 @pytest.mark.parametrize(
     ("words", "change"),
     [
-        ("'patterns.toy'", lambda paper, scale: paper["patterns"].clear()),
+        ("'datasets.toy'", lambda paper, scale: paper["datasets"].clear()),
+        ("'datasets.toy.ubw-c'", lambda paper, scale: paper["datasets"]["toy"].pop("ubw-c")),
         ("'ubw.crafting.toy.ubw-c'", lambda paper, scale: scale["crafting"]["toy"].clear()),
     ],
 )
 def test_a_missing_entry_is_one_line(ubw_project, build, monkeypatch, words, change):
-    paper = yaml.safe_load((ubw_project.root / ubw.UBW).read_text())
+    paper = yaml.safe_load((ubw_project.root / UBW).read_text())
     change(paper, ubw_project.parameters["ubw"])
-    (ubw_project.root / ubw.UBW).write_text(yaml.safe_dump(paper))
+    (ubw_project.root / UBW).write_text(yaml.safe_dump(paper))
     ubw_project.write()
     with pytest.raises(ParameterError, match=f"has no entry {words}"):
         build("ubw-c")
