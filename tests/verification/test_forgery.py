@@ -1,10 +1,7 @@
 """A false accuser: what he can make, and what a judge who opens the key makes of it."""
 
-import argparse
-
 import pytest
 import torch
-from datadeed.cli.checking import check_all
 from torch import nn
 
 from datadeed.datasets.formats.registry import write
@@ -12,6 +9,7 @@ from datadeed.errors import VerificationError, WatermarkError
 from datadeed.keys.key import Design, Extent, Key
 from datadeed.models.classifier import Classifier
 from datadeed.owner import asking as running
+from datadeed.owner.check import check
 from datadeed.owner.data import measure
 from datadeed.owner.evidence.build import build_evidence, log_anchor, write_folder
 from datadeed.owner.evidence.log import QueryLog
@@ -153,10 +151,8 @@ class TestSwappedTriggers:
     def judge(self, world):
         """What a judge runs, to whom the key was opened."""
         folder, key = world[:2]
-        unknown = ("commitment", "timestamp", "roots", "source", "split", "released", "public_key")
-        files = {"check": folder / "out", "pool": folder / "pool.npz", "pool_split": None}
-        options = argparse.Namespace(**files, **dict.fromkeys(unknown))
-        return {check.what: check for check in check_all(key, options)}
+        checks = check(key, evidence=folder / "out", pool=folder / "pool.npz")
+        return {each.what: each for each in checks}
 
     def test_a_judge_notices(self, world, monkeypatch):
         forged = Trigger(torch.full((1, 8), 255, dtype=torch.uint8), 0, 0, 255)
