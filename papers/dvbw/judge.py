@@ -26,7 +26,7 @@ def judge(answers: pa.Table, case: Case, records: Records) -> list[Row]:
         first_classes=records.params("first_classes", case.dataset),
     )
     names = (case.dataset, case.network, case.watermark, case.seed)
-    rows = []
+    made: list[Row] = []
     for scenario in SCENARIOS:
         found = verify_dvbw(
             Answers.from_table(answers.filter(pc.field("scenario") == scenario), target),
@@ -34,11 +34,11 @@ def judge(answers: pa.Table, case: Case, records: Records) -> list[Row]:
             settings=settings,
             rng=np.random.default_rng(derive_seed(records.seed, "verify", *names)),
         )
-        rows += [{"scenario": scenario, **row} for row in _rows(found, scenario)]
-    return rows
+        made += [{"scenario": scenario, **row} for row in rows(found, scenario)]
+    return made
 
 
-def _rows(found: dict[str, Any], scenario: str) -> list[Row]:
+def rows(found: dict[str, Any], scenario: str) -> list[Row]:
     """One suspect's numbers; a verdict's is its place in :data:`WORDS`."""
     rates, strong, weak = found["rates"], found["probability"], found["label_only"]
     verdict, renumbered = found["verdict"], weak["value_released_renumbered"]

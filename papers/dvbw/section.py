@@ -79,7 +79,8 @@ def suspect_rows(cells: pd.DataFrame, other: dict[str, str]) -> list[dict[str, A
     picked = cells[cells["metric"].isin(VERDICT)]
     rows = []
     for names, its in picked.groupby([*CASE, "scenario"], sort=False):
-        where = dict(zip(["dataset", "network", *CASE[2:], "scenario"], names, strict=True))
+        keys = ("dataset", "network", "watermark", "seed", "scenario")
+        where: dict[str, Any] = dict(zip(keys, names, strict=True))
         found = dict(zip(its["metric"], its["value"], strict=True))
         own = where["scenario"] != "independent-trigger"
         rows.append(

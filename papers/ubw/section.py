@@ -7,9 +7,10 @@ import torch
 
 from datadeed.reports.cells import cell_view
 from datadeed.reports.figures import AMPLIFIED, Stroke, one_of_each_class, strokes
-from datadeed.reports.page import Setting, human
+from datadeed.reports.page import human
 from datadeed.verification.verdict import WORDS
 from papers.base import Lab
+from papers.sections import Setting
 from papers.ubw.figures import Example, crafting_curves, example, label_histograms
 from papers.ubw.names import VERIFIED
 from papers.ubw.tables import CLAIMED, TABLES, in_order

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from datadeed.reports.ubw_figures import crafting_curves, example, label_histograms
 from PIL import Image
 
 from datadeed.reports.figures import (
@@ -17,7 +18,6 @@ from datadeed.reports.figures import (
     amplified,
     magnification,
 )
-from datadeed.reports.ubw_figures import crafting_curves, example, label_histograms
 from datadeed.watermarks.registry import build_watermark
 from tests.reports.ubw_evidence import record
 
