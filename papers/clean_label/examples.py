@@ -28,6 +28,7 @@ from datadeed.watermarks.clean_label_images import CleanLabelImages
 from datadeed.watermarks.clean_label_text import CleanLabelText
 from papers.base import Case, Lab
 from papers.clean_label.word_diff import Span, word_diff
+from papers.sections import spread
 
 COUNTS = {"image": 4, "text": 3, "audio": 1}  # samples shown of a watermark
 Box = tuple[int, int, int, int]
@@ -220,8 +221,7 @@ def example(case: Case, lab: Lab, prefix: str) -> MarkedImages | MarkedTexts | M
     """
     names = (case.dataset, case.watermark)
     method, marks, source = lab.watermark(*names), lab.marks(*names), lab.train(case.dataset)
-    count = min(COUNTS[source.modality], len(marks))
-    rows = marks[torch.arange(count) * len(marks) // count]  # evenly spaced, from the first on
+    rows = spread(marks, COUNTS[source.modality])
     benign, released = source.take(rows), lab.train(*names).take(rows)
     assert method.target is not None
     shown = Shown(*names, source.classes[method.target])

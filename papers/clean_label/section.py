@@ -4,22 +4,20 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from datadeed.datasets.form.parquet import DatasetFile
-from datadeed.files import read_json
 from datadeed.reports.cells import cell_view
 from datadeed.reports.figures import AMPLIFIED
 from datadeed.verification.tang import Settings, detection
 from papers.base import Case, Lab
 from papers.clean_label.examples import MarkedClip, MarkedImages, MarkedTexts, example
 from papers.clean_label.figures import success_curves, trigger_strokes
-from papers.clean_label.judge import cases
 from papers.clean_label.tables import CLAIMED, TABLES, in_order
 from papers.clean_label.watermarks import MARKS, with_marks
+from papers.sections import how_trained
 
 MODELS = {
     "victim": "victim (trained on the watermarked data)",
@@ -49,6 +47,7 @@ TESTS: dict[str, tuple[str, Callable[[float], float]]] = {  # name, metric, what
     "WDR of 100 %": ("wdr", float),
     "rise above the margin, p ≤ 0.05": ("p_rise", lambda p: float(p <= LEVEL)),
 }
+CASE = ["dataset", "model", "watermark", "seed"]
 SAMPLES = {"image": "images", "text": "texts", "audio": "clips"}
 
 
@@ -75,21 +74,16 @@ class CleanSetting:
 
 
 def section(cells: pd.DataFrame, lab: Lab) -> dict[str, Any] | None:
-    """What the template needs, None where the scale has no such cells.
-
-    Args:
-        cells: of this paper, as :func:`datadeed.reports.cells.tidy` gives them.
-        lab: the artifacts and parameters.
-    """
-    found = cases(lab.settings())
-    if not found:
+    """What the template needs of these cells and their artifacts; None without cells."""
+    if cells.empty:
         return None
+    marked = cells[cells["watermark"] != "none"]
+    found = [Case(*names) for names in marked[CASE].drop_duplicates().to_numpy().tolist()]
     datasets = dict.fromkeys(case.dataset for case in found)
-    settings = [setting([c for c in found if c.dataset == name], lab) for name in datasets]
     shown = [example(case, lab, f"clip{i}-") for i, case in enumerate(shown_cases(found))]
     return view(cells, lab) | {
-        "title": "clean-label",
-        "settings": settings,
+        "title": "clean-label watermarks (Tang et al. 2023)",
+        "settings": [setting([c for c in found if c.dataset == d], lab) for d in datasets],
         "crafts": craft_rows(found, lab),
         "images": [one for one in shown if isinstance(one, MarkedImages)],
         "texts": [one for one in shown if isinstance(one, MarkedTexts)],
@@ -106,9 +100,7 @@ def view(mine: pd.DataFrame, lab: Lab) -> dict[str, Any]:
         "tests": detection_rows(mine),
         "wdr": Settings(**lab.params("verification")),
         "strokes": trigger_strokes(mine),
-        "plain": any(
-            mark.name in set(mine.watermark) for mark in MARKS.values() if not mark.perturbed
-        ),
+        "plain": bool(with_marks(mine)["plain"].any()),
         "curves": success_curves(mine),
         "amplified": AMPLIFIED,
     }
@@ -146,7 +138,7 @@ def setting(found: list[Case], lab: Lab) -> CleanSetting:
         test_size=len(test),
         classes=len(train.classes),
         target=train.classes[target],
-        networks={network: how_trained(lab.folder(case)) for network, case in models.items()},
+        networks={network: how_trained(lab, case) for network, case in models.items()},
     )
 
 
@@ -157,17 +149,6 @@ def _form(data: DatasetFile) -> str:
     if data.form.rate is not None:
         return f"{data.shape[0] / data.form.rate:.3g} s at {data.form.rate} Hz"
     return f"{data.shape[1]}×{data.shape[2]} pixels"
-
-
-def how_trained(folder: Path) -> str:
-    """Size and training of a model, for people: "width 16, 3 epochs"."""
-    record = read_json(folder / "model.json")
-    config, epochs = record["config"], int(record["last_epoch"]["epoch"])
-    sizes = [f"width {config['width']}"] if "width" in config else []
-    if "encoder" in config:
-        found = config["encoder"]["sizes"]  # of BERT and RoBERTa, or of DistilBERT
-        sizes = [f"{found.get('num_hidden_layers', found.get('n_layers'))} layers"]
-    return ", ".join([*sizes, f"{epochs} epoch{'s' if epochs != 1 else ''}"])
 
 
 def detection_rows(mine: pd.DataFrame) -> list[dict[str, Any]]:
@@ -244,8 +225,8 @@ def table_view(cells: pd.DataFrame, table: int) -> dict[str, Any]:
         {"dataset": dataset, "network": network, "parts": _parts(here, metrics, table)}
         for (dataset, network), here in cells.groupby(["dataset", "model"], sort=False)
     ]
-    case = ["dataset", "model", "watermark", "seed", "stage"]
-    commands = cells[cells["watermark"] != "none"][case].drop_duplicates().to_dict("records")
+    marked = cells[cells["watermark"] != "none"]
+    commands = marked[[*CASE, "stage"]].drop_duplicates().to_dict("records")
     return {
         "number": table,
         "title": TABLES[table],
