@@ -14,9 +14,9 @@ from papers.base import Case, Lab
 from papers.sections import settings, spread
 from papers.ubw.figures import Example, crafting_curves, example, label_histograms
 from papers.ubw.names import VERIFIED
-from papers.ubw.tables import CLAIMED, TABLES, in_order
+from papers.ubw.tables import CLAIMED, SHOWN, TABLES, in_order
 
-SHOWN = 4  # images a watermark
+IMAGES = 4  # of a watermark
 CASE = ["dataset", "model", "watermark", "seed"]
 MODELS = {
     "victim": "victim (trained on the watermarked data)",
@@ -107,11 +107,11 @@ def crafting_strokes(watermarks: list[str]) -> dict[str, Stroke]:
 def examples(dataset: str, name: str, lab: Lab) -> Example:
     """A few marked training images, and a few queries, under a watermark."""
     test, watermark = lab.test_file(dataset), lab.watermark(dataset, name)
-    rows = spread(lab.marks(dataset, name), SHOWN)
+    rows = spread(lab.marks(dataset, name), IMAGES)
     return example(
         lab.train(dataset).take(rows),
         lab.train(dataset, name).take(rows),
-        test.take(one_of_each_class(test.labels(), SHOWN, watermark.target)),
+        test.take(one_of_each_class(test.labels(), IMAGES, watermark.target)),
         watermark,
         dataset=dataset,
         name=name,
@@ -176,7 +176,7 @@ def _rates(here: pd.DataFrame) -> list[dict[str, Any]]:
         rows = [
             {
                 "name": case["watermark"],
-                "cells": [cell_view(mine[mine.metric == m], m) for m in (*RATES, *CLASS_0)],
+                "cells": [cell_view(mine[mine.metric == m], m, SHOWN) for m in (*RATES, *CLASS_0)],
             }
             for case, mine in groups
             if scenario == ("victim" if case["watermark"] == "none" else case["scenario"])
@@ -191,6 +191,8 @@ def _tests(here: pd.DataFrame) -> list[dict[str, Any]]:
     rows = []
     for metric, name in TESTS.items():
         mine = here[here.metric == metric]
-        found = [cell_view(mine[mine.scenario == scenario], metric) for scenario in SCENARIOS]
+        found = [
+            cell_view(mine[mine.scenario == scenario], metric, SHOWN) for scenario in SCENARIOS
+        ]
         rows.append({"name": name, "cells": found})
     return [{"name": "", "rows": rows}]
