@@ -209,8 +209,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     proof["watermarks"] = {"keyed-6-200": {"method": "keyed", "parts": 6, "rate": 0.2}}
     (folder / "papers/proof/params.yaml").write_text(yaml.safe_dump(proof))
     ubw = yaml.safe_load((folder / "papers/ubw/params.yaml").read_text())
-    names = ("square", "label-consistent", "ubw-c")
-    ubw["datasets"]["stripes"] = dict(zip(names, ({"size": 3}, {"size": 3}, {"size": 4})))
+    sizes = {"square": 3, "label-consistent": 3, "ubw-c": 4}
+    ubw["datasets"]["stripes"] = {name: {"size": size} for name, size in sizes.items()}
     (folder / "papers/ubw/params.yaml").write_text(yaml.safe_dump(ubw))
     marks = yaml.safe_load((folder / "papers/clean-label/params.yaml").read_text())
     marks["targets"] |= {"stripes-c": 1, "beeps": 1, "reviews": 1}
