@@ -169,7 +169,7 @@ def scale(source: Path) -> dict[str, object]:
             "crafting": {
                 "stripes": {
                     "label-consistent": {"steps": 2, "step": 4.0},
-                    "ubw-c": {"sources": 50, "matching": matching},
+                    "ubw-c": {"sources": 50, **matching},
                 }
             },
             "study": {"base": {}},
@@ -209,8 +209,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     proof["watermarks"] = {"keyed-6-200": {"method": "keyed", "parts": 6, "rate": 0.2}}
     (folder / "papers/proof/params.yaml").write_text(yaml.safe_dump(proof))
     ubw = yaml.safe_load((folder / "papers/ubw/params.yaml").read_text())
-    ubw["patterns"]["stripes"] = {"kind": "square", "size": 3}
-    ubw["watermarks"]["ubw-c"]["size"] = 4
+    sizes = {"square": 3, "label-consistent": 3, "ubw-c": 4}
+    ubw["datasets"]["stripes"] = {name: {"size": size} for name, size in sizes.items()}
     (folder / "papers/ubw/params.yaml").write_text(yaml.safe_dump(ubw))
     marks = yaml.safe_load((folder / "papers/clean-label/params.yaml").read_text())
     marks["targets"] |= {"stripes-c": 1, "beeps": 1, "reviews": 1}
