@@ -13,6 +13,7 @@ from setuptools import find_packages
 
 import datadeed
 from datadeed.datasets.formats.registry import write
+from tests.cli.world import World, thief
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -68,3 +69,25 @@ def test_readme_example(
     monkeypatch.chdir(tmp_path)
     exec(example, {})
     assert capsys.readouterr().out.startswith("CLAIM")
+
+
+def test_notebook_example(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (ROOT / "docs/notebook.md").read_text()
+    before, ask, prove, progress = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    world, names = World(tmp_path).make(), {}
+    monkeypatch.chdir(tmp_path)
+    exec(before, names)
+    world.recorded(thief, "thief")
+    exec(ask, names)
+    assert "\nCLAIM " in capsys.readouterr().out
+    exec(prove, names)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 8
+    assert not any(line.startswith("FAILED") for line in lines)
+    assert sum(line.startswith("passed") for line in lines) == 5
+    exec(progress, names)
+    with names["progress"]("read", 9) as advance:
+        advance(3)
+    assert capsys.readouterr().out == "read: 3 of 9\r"

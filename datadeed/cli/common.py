@@ -5,15 +5,9 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import torch
-
-    from datadeed.keys.key import Extent, Key
-    from datadeed.owner.release.items import Items
+from typing import Any
 
 PASSPHRASE = "DATADEED_PASSPHRASE"
 COULD_NOT_TEST = 5  # exit code
@@ -106,25 +100,3 @@ def fail(options: argparse.Namespace, message: str, code: int) -> int:
         show_json({"error": message})
     sys.stderr.write(f"error: {message}\n")
     return code
-
-
-def read_key(path: Path) -> "Key":
-    """The key in a secret file, sealed or not."""
-    from datadeed.owner.data import read_key
-
-    return read_key(path, passphrase())
-
-
-def measure(
-    data: "Items", what: str, keep: Collection[int] = ()
-) -> "tuple[Extent, dict[int, torch.Tensor]]":
-    """A dataset's extent and some of its images, with a bar."""
-    from datadeed.owner.data import measure
-
-    return measure(data, what, keep, progress=progress)
-
-
-def __getattr__(name: str) -> Any:
-    from datadeed.owner import data
-
-    return getattr(data, name)

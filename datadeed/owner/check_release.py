@@ -8,8 +8,8 @@ import numpy as np
 from datadeed.errors import EvidenceError
 from datadeed.keys.key import Key
 from datadeed.keys.merkle import leaf
-from datadeed.owner.data import Progress, Source, named, open_data, to_tensor
-from datadeed.watermarks.keyed import Keyed, KeyPart
+from datadeed.owner.data import Progress, Source, named, open_data
+from datadeed.owner.protect import edits
 
 LOSSY = 20.0  # of 255: JPEG at quality 50 stays well below, another image lies well above
 Pixels = tuple[np.ndarray, int]
@@ -79,17 +79,12 @@ def _as_marked(
     before, _ = open_data(source, split)
     if before.rows != key.data.rows:
         raise EvidenceError(f"{named(source)} has {before.rows} rows, not {key.data.rows}")
-    rows, parts = Keyed(key=key).rows()
-    part_of = dict(zip(rows.tolist(), parts.tolist(), strict=True))
+    rows, edit = edits(key)
+    marked = set(rows.tolist())
     with progress("mark", before.rows) as advance:
         for row, pixels, label in before:
-            if row in part_of:
-                mark = KeyPart(key, part_of[row])
-                assert mark.target is not None
-                stamped = mark.stamp(to_tensor(pixels))[0].permute(1, 2, 0).numpy()
-                yield stamped, mark.target, True
-            else:
-                yield pixels, label, False
+            changed = edit(row, pixels, label) if row in marked else None
+            yield *(changed or (pixels, label)), changed is not None
             advance(row + 1)
 
 

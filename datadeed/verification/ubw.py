@@ -33,7 +33,6 @@ from datadeed.watermarks.dispersibility import (
     prediction_dispersibility,
 )
 
-SCENARIOS = ("malicious", "independent-trigger", "independent-model")
 RELEASED_CLASS = 0  # the one class that the released code evaluates
 
 DecoyFailures = Callable[[np.ndarray], np.ndarray]

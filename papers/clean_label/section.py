@@ -15,7 +15,7 @@ from datadeed.verification.tang import Settings, detection
 from papers.base import Case, Lab
 from papers.clean_label.examples import MarkedClip, MarkedImages, MarkedTexts, example
 from papers.clean_label.figures import success_curves, trigger_strokes
-from papers.clean_label.tables import CLAIMED, TABLES, in_order
+from papers.clean_label.tables import CLAIMED, SHOWN, TABLES, in_order
 from papers.clean_label.watermarks import MARKS, with_marks
 from papers.sections import how_trained
 
@@ -246,7 +246,7 @@ def _parts(here: pd.DataFrame, metrics: list[str], table: int) -> list[dict[str,
         rows = [
             {
                 "name": watermark_name(case["watermark"]),
-                "cells": [cell_view(mine[mine.metric == m], m) for m in metrics],
+                "cells": [cell_view(mine[mine.metric == m], m, SHOWN) for m in metrics],
             }
             for case, mine in groups
             if not asked or case["scenario"] == scenario

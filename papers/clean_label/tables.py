@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from datadeed.reports.cells import cell_view
+from datadeed.reports.cells import PERCENT, Mean, Range, Shown, cell_view
 from papers.clean_label.watermarks import MARKS
 
 TABLES = {
@@ -26,6 +26,13 @@ ACCURACY = ("ba", "ad", "ad_error")
 DETECTION = ("misled", "tsr", "tsr_as_published", "wdr", "p_mcnemar", "p_rise")
 CASE = ["dataset", "model", "scenario", "watermark"]
 
+SHOWN: Shown = {
+    **dict.fromkeys(("ba", "tsr", "tsr_as_published", "wdr", "misled"), PERCENT),
+    **dict.fromkeys(("confidence_share", "autoencoder_share"), PERCENT),
+    **dict.fromkeys(("ad", "ad_error", "grammar_rise", "errors_rise"), Mean()),
+    **dict.fromkeys(("p_mcnemar", "p_rise"), Range(exact=True)),
+}
+
 
 def tables(found: pd.DataFrame) -> dict[int, pd.DataFrame]:
     """The tables as pivots of the cells: mean and spread over seeds.
@@ -38,7 +45,7 @@ def tables(found: pd.DataFrame) -> dict[int, pd.DataFrame]:
         mine = found[found.table == table]
         metrics = {8: ACCURACY, 11: tuple(mine.metric.unique())}.get(table, DETECTION)
         rows = [
-            {**case, **{m: cell_view(part[part.metric == m], m)["text"] for m in metrics}}
+            {**case, **{m: cell_view(part[part.metric == m], m, SHOWN)["text"] for m in metrics}}
             for case, part in in_order(mine)
         ]
         made[table] = pd.DataFrame(rows, columns=[*CASE, *metrics])

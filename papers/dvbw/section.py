@@ -16,10 +16,10 @@ from datadeed.reports.figures import (
 )
 from datadeed.verification.verdict import WORDS
 from papers.base import Case, Lab
-from papers.dvbw.tables import CLAIMED, TABLES
+from papers.dvbw.tables import CLAIMED, SHOWN, TABLES
 from papers.sections import histories, settings
 
-SHOWN = 4  # images a watermark
+IMAGES = 4  # of a watermark
 SCENARIOS = {
     "steal": "thief (trained on the watermarked data)",
     "independent-trigger": "thief, asked with another trigger",
@@ -137,7 +137,9 @@ def _parts(here: pd.DataFrame, watermarks: list[str]) -> list[dict[str, Any]]:
         rows = [
             {
                 "name": shown,
-                "cells": [cell_view(rows[rows["watermark"] == w], metric) for w in watermarks],
+                "cells": [
+                    cell_view(rows[rows["watermark"] == w], metric, SHOWN) for w in watermarks
+                ],
             }
             for metric, shown in METRICS.items()
             for rows in [mine[mine["metric"] == metric]]
@@ -151,5 +153,5 @@ def _parts(here: pd.DataFrame, watermarks: list[str]) -> list[dict[str, Any]]:
 def test_images(dataset: str, name: str, lab: Lab) -> Picture:
     """A few test images of a dataset under a watermark."""
     source, watermark = lab.test_file(dataset), lab.watermark(dataset, name)
-    rows = one_of_each_class(source.labels(), SHOWN, watermark.target)
+    rows = one_of_each_class(source.labels(), IMAGES, watermark.target)
     return picture(source.take(rows), watermark, dataset=dataset, name=name)

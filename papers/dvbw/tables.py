@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from datadeed.reports.cells import pivot
+from datadeed.reports.cells import PERCENT, Mean, Range, Shown, pivot
 
 TABLES = {
     1: "Benign accuracy (BA) and watermark success rate (WSR), in percent",
@@ -16,7 +16,13 @@ CLAIMED = {
     3: "Steal: p < 0.05; Independent: p >= 0.05; weaker than with probabilities",
 }
 
+SHOWN: Shown = {
+    **dict.fromkeys(("ba", "wsr", "wsr_as_released"), PERCENT),
+    "delta_p": Mean(digits=3),
+    "p_mcnemar": Range(exact=True),
+}
+
 
 def tables(found: pd.DataFrame) -> dict[int, pd.DataFrame]:
     """The published tables as pivots of the cells: mean and spread over seeds."""
-    return {table: pivot(found[found.table == table]) for table in TABLES}
+    return {table: pivot(found[found.table == table], SHOWN) for table in TABLES}

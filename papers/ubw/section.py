@@ -1,21 +1,23 @@
 """UBW's section of the page: what ``section.html`` shows, of cells and of artifacts."""
 
+import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
-import torch
 
 from datadeed.reports.cells import cell_view
 from datadeed.reports.figures import AMPLIFIED, Stroke, one_of_each_class, strokes
 from datadeed.reports.page import human
 from datadeed.verification.verdict import WORDS
-from papers.base import Lab
-from papers.sections import Setting
+from papers.base import Case, Lab
+from papers.sections import settings, spread
 from papers.ubw.figures import Example, crafting_curves, example, label_histograms
 from papers.ubw.names import VERIFIED
-from papers.ubw.tables import CLAIMED, TABLES, in_order
+from papers.ubw.tables import CLAIMED, SHOWN, TABLES, in_order
 
-SHOWN = 4  # images a watermark
+IMAGES = 4  # of a watermark
+CASE = ["dataset", "model", "watermark", "seed"]
 MODELS = {
     "victim": "victim (trained on the watermarked data)",
     "last-surrogate": "last surrogate (what the released code evaluates)",
@@ -47,44 +49,44 @@ TESTS = {
 
 
 def section(cells: pd.DataFrame, lab: Lab) -> dict[str, Any] | None:
-    """What the template needs; None where the scale has nothing of UBW.
-
-    Args:
-        cells: UBW's, those among them that stand in no table.
-        lab: for the images, the parameters and how long networks were trained.
-    """
-    grid = lab.settings("ubw")
+    """What ``section.html`` shows of these cells."""
     if cells.empty:
         return None
-    losses = {
-        dataset: {name: lab.record(dataset, name, "craft")["losses"] for name in grid["matched"]}
-        for dataset in grid["datasets"]
-    }
+    cases = [Case(*names) for names in cells[CASE].drop_duplicates().to_numpy().tolist()]
+    marked = dict.fromkeys((c.dataset, c.watermark) for c in cases if c.watermark != "none")
+    losses = read_losses(marked, lab)
+    matched = list(dict.fromkeys(name for found in losses.values() for name in found))
     return {
         **view(cells),
-        "grid": grid,
+        "settings": settings(lab, (dataclasses.replace(c, watermark="none") for c in cases)),
+        "watermarks": list(dict.fromkeys(name for _, name in marked)),
+        "seeds": sorted({case.seed for case in cases}),
         "rule": lab.params("verification"),
-        "settings": settings(grid, lab),
-        "examples": [
-            shown
-            for dataset in grid["datasets"]
-            for shown in examples(dataset, grid["watermarks"], lab)
-        ],
+        "examples": [examples(dataset, name, lab) for dataset, name in marked],
         "histograms": label_histograms(cells, human),
         "crafting": {
-            dataset: crafting_curves(found, grid["matched"], prefix=f"losses{i}-")
+            dataset: crafting_curves(found, matched, prefix=f"losses{i}-")
             for i, (dataset, found) in enumerate(losses.items())
-            if found
         },
-        "strokes": crafting_strokes(grid["matched"]),
+        "strokes": crafting_strokes(matched),
     }
+
+
+def read_losses(marked: Iterable[tuple[str, str]], lab: Lab) -> dict[str, dict[str, list[float]]]:
+    """Dataset to watermark to the losses of its gradient matching, by iteration, if it had one."""
+    losses: dict[str, dict[str, list[float]]] = {}
+    for dataset, name in marked:
+        crafted = lab.watermark(dataset, name).crafted
+        if crafted and (found := lab.record(dataset, name, "craft")["losses"]):
+            losses.setdefault(dataset, {})[name] = found
+    return losses
 
 
 def view(cells: pd.DataFrame) -> dict[str, Any]:
     """What the cells alone give."""
     rows, shown = verdict_rows(cells), cells[cells["table"].notna()]
     return {
-        "title": "UBW",
+        "title": "UBW (Li et al. 2022)",
         "rates": RATES,
         "class_0": CLASS_0,
         "scenarios": SCENARIOS,
@@ -97,49 +99,30 @@ def view(cells: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def settings(grid: dict[str, Any], lab: Lab) -> list[Setting]:
-    """Sizes of the datasets and of the networks, and how long these were trained."""
-    made = []
-    for dataset in grid["datasets"]:
-        train, test, networks = lab.train(dataset), lab.test_file(dataset), {}
-        for network in grid["networks"]:
-            entry = lab.settings("models", dataset, network)
-            networks[network] = f"width {entry['width']}, {entry['training']['epochs']} epochs"
-        made.append(Setting(dataset, len(train), len(test), len(test.classes), networks))
-    return made
-
-
 def crafting_strokes(watermarks: list[str]) -> dict[str, Stroke]:
     """The lines of the crafting curves; no honest model is among them."""
     return {name: stroke for name, stroke in strokes(watermarks).items() if name != "none"}
 
 
-def examples(dataset: str, watermarks: list[str], lab: Lab) -> list[Example]:
-    """A few marked training images, and a few queries, under each watermark."""
-    test, made = lab.test_file(dataset), []
-    labels = test.labels()
-    for name in watermarks:
-        watermark, marked = lab.watermark(dataset, name), lab.marks(dataset, name)
-        count = min(SHOWN, len(marked))  # evenly spaced, from the first on
-        rows = marked[torch.arange(count) * len(marked) // max(count, 1)]
-        made.append(
-            example(
-                lab.train(dataset).take(rows),
-                lab.train(dataset, name).take(rows),
-                test.take(one_of_each_class(labels, SHOWN, watermark.target)),
-                watermark,
-                dataset=dataset,
-                name=name,
-            )
-        )
-    return made
+def examples(dataset: str, name: str, lab: Lab) -> Example:
+    """A few marked training images, and a few queries, under a watermark."""
+    test, watermark = lab.test_file(dataset), lab.watermark(dataset, name)
+    rows = spread(lab.marks(dataset, name), IMAGES)
+    return example(
+        lab.train(dataset).take(rows),
+        lab.train(dataset, name).take(rows),
+        test.take(one_of_each_class(test.labels(), IMAGES, watermark.target)),
+        watermark,
+        dataset=dataset,
+        name=name,
+    )
 
 
 def verdict_rows(cells: pd.DataFrame) -> list[dict[str, Any]]:
     """One row a scenario of each cell that was verified, the thief's first."""
     rows = []
     verified = cells[cells["scenario"].isin(list(SCENARIOS))]
-    for names, here in verified.groupby(["dataset", "model", "watermark", "seed"], sort=False):
+    for names, here in verified.groupby(CASE, sort=False):
         found = here.set_index(["scenario", "metric"])
         value, n = found["value"].to_dict(), found["n"].to_dict()
         rows += [
@@ -171,15 +154,14 @@ def table_view(cells: pd.DataFrame, table: int) -> dict[str, Any]:
         {"dataset": dataset, "network": network, "parts": (_rates if rates else _tests)(here)}
         for (dataset, network), here in cells.groupby(["dataset", "model"], sort=False)
     ]
-    case = ["dataset", "model", "watermark", "seed", "stage"]
-    commands = cells[cells["watermark"] != "none"][case].drop_duplicates().to_dict("records")
+    commands = cells[cells["watermark"] != "none"][[*CASE, "stage"]].drop_duplicates()
     return {
         "number": table,
         "title": TABLES[table],
         "claimed": CLAIMED[table],
         "rates": rates,
         "blocks": blocks,
-        "commands": commands,
+        "commands": commands.to_dict("records"),
     }
 
 
@@ -194,7 +176,7 @@ def _rates(here: pd.DataFrame) -> list[dict[str, Any]]:
         rows = [
             {
                 "name": case["watermark"],
-                "cells": [cell_view(mine[mine.metric == m], m) for m in (*RATES, *CLASS_0)],
+                "cells": [cell_view(mine[mine.metric == m], m, SHOWN) for m in (*RATES, *CLASS_0)],
             }
             for case, mine in groups
             if scenario == ("victim" if case["watermark"] == "none" else case["scenario"])
@@ -209,6 +191,8 @@ def _tests(here: pd.DataFrame) -> list[dict[str, Any]]:
     rows = []
     for metric, name in TESTS.items():
         mine = here[here.metric == metric]
-        found = [cell_view(mine[mine.scenario == scenario], metric) for scenario in SCENARIOS]
+        found = [
+            cell_view(mine[mine.scenario == scenario], metric, SHOWN) for scenario in SCENARIOS
+        ]
         rows.append({"name": name, "cells": found})
     return [{"name": "", "rows": rows}]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from datadeed.reports.cells import cell_view
+from datadeed.reports.cells import PERCENT, Mean, Range, Shown, cell_view
 from papers.ubw.names import CLEAN, MODELS, POISONED, SCENARIOS, VERIFIED
 
 RATES = ("ba", "asr_a", "asr_c", "d_p", "d_p_uniform")
@@ -34,6 +34,20 @@ CLAIMED = {
     7: "Malicious: delta-P well above 0 and p <= 0.01; Independent: delta-P near 0 and p >= 0.05",
 }
 
+_BY_CLASS: Shown = {
+    **dict.fromkeys(("asr_a", "asr_c"), PERCENT),
+    "d_p": Mean(digits=4),
+    "d_p_uniform": Mean(digits=3, spread=False),
+}
+SHOWN: Shown = {
+    "ba": PERCENT,
+    **_BY_CLASS,
+    **{f"{metric}_class_0": shown for metric, shown in _BY_CLASS.items()},
+    **dict.fromkeys(("delta_p", "delta_p_released"), Mean(digits=3)),
+    "failures": Mean(digits=1),
+    "p_mcnemar": Range(exact=True),
+}
+
 
 def tables(found: pd.DataFrame) -> dict[int, pd.DataFrame]:
     """The published tables as pivots of the cells: mean and spread over seeds.
@@ -45,7 +59,7 @@ def tables(found: pd.DataFrame) -> dict[int, pd.DataFrame]:
     for table in TABLES:
         metrics = list(TESTS) if table in VERIFIED.values() else [*RATES, *CLASS_0]
         rows = [
-            {**case, **{m: cell_view(mine[mine.metric == m], m)["text"] for m in metrics}}
+            {**case, **{m: cell_view(mine[mine.metric == m], m, SHOWN)["text"] for m in metrics}}
             for case, mine in in_order(found[found.table == table])
         ]
         made[table] = pd.DataFrame(rows, columns=[*CASE, *metrics])

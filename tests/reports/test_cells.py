@@ -8,7 +8,10 @@ import pytest
 from datadeed.errors import DatadeedError
 from datadeed.reports.cells import (
     COLUMNS,
+    PERCENT,
     Claim,
+    Mean,
+    Range,
     claims_frame,
     pivot,
     read_csv,
@@ -18,17 +21,18 @@ from datadeed.reports.cells import (
 
 
 @pytest.mark.parametrize(
-    ("metric", "values", "text"),
+    ("style", "values", "text"),
     [
-        ("ba", [0.88, 0.90], "89.00 ± 1.41"),
-        ("wsr", [0.5], "50.00"),
-        ("delta_p", [0.5, 0.7], "0.600 ± 0.141"),
-        ("p_published", [1e-9, 0.03], "1e-09 … 0.03"),
-        ("p_binomial", [1.0, 1.0], "1"),
+        (PERCENT, [0.88, 0.90], "89.00 ± 1.41"),
+        (PERCENT, [0.5], "50.00"),
+        (Mean(digits=3), [0.5, 0.7], "0.600 ± 0.141"),
+        (Mean(digits=3, spread=False), [2.25, 2.25], "2.250"),
+        (Range(), [1e-9, 0.03], "1e-09 … 0.03"),
+        (Range(), [1.0, 1.0], "1"),
     ],
 )
-def test_summary(metric: str, values: list[float], text: str) -> None:
-    assert summary(metric, values) == text
+def test_summary(style: Mean | Range, values: list[float], text: str) -> None:
+    assert summary(values, style) == text
 
 
 def written(path: Path, **changes: object) -> Path:
@@ -93,7 +97,7 @@ def test_pivot_has_a_column_a_watermark_and_steal_first() -> None:
             for seed in (1, 2)
         ]
     )
-    wide = pivot(cells)
+    wide = pivot(cells, {"ba": PERCENT})
     assert list(wide["scenario"]) == ["steal", "independent-model"]
     assert list(wide.loc[0, ["x", "y"]]) == ["90.00 ± 0.00", "80.00 ± 0.00"]
 
@@ -104,9 +108,9 @@ def test_claims_frame() -> None:
 
 
 def test_an_exact_p_value_is_never_zero() -> None:
-    assert summary("p_mcnemar", [0.0]) == "<1e-300"
-    assert summary("p_rise", [0.0, 0.5]) == "<1e-300 … 0.5"
-    assert summary("p_released", [0.0]) == "0"
+    assert summary([0.0], Range(exact=True)) == "<1e-300"
+    assert summary([0.0, 0.5], Range(exact=True)) == "<1e-300 … 0.5"
+    assert summary([0.0], Range()) == "0"
 
 
 def test_no_claims_are_a_header() -> None:

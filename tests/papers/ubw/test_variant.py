@@ -1,12 +1,13 @@
 import json
-import sys
 from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
 
 from datadeed.errors import ParameterError, WatermarkError
+from papers.ubw.variant import Variant
 from tasks import study
+from tasks.lab import Lab
 
 MODELS = ["victim", "last-surrogate", "benign"]
 
@@ -16,20 +17,15 @@ def studied(ubw_project):
     """A study of three variants."""
     ubw_project.parameters["ubw"]["study"] = {
         "base": {},
-        "bare": {"matching": {"retrainings": 0}, "weight": 0.0, "rate": 0.125},
-        "small": {"width": 2, "epochs": 2, "matching": {"iterations": 1, "retrainings": 1}},
+        "bare": {"retrainings": 0, "weight": 0.0, "rate": 0.125},
+        "small": {"width": 2, "epochs": 2, "iterations": 1, "retrainings": 1},
     }
     ubw_project.write()
     return ubw_project
 
 
-def run(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["study", *arguments])
-    study.main()
-
-
 def test_a_variant_changes_what_it_names_and_nothing_else(studied):
-    base, bare, small = (study.Variant.read("toy", name) for name in ("base", "bare", "small"))
+    base, bare, small = (Variant.read(Lab("ubw"), "toy", name) for name in ("base", "bare", "small"))
     before, after = base.watermark.record(), bare.watermark.record()
     assert {key for key in before if before[key] != after[key]} == {"matching", "weight", "rate"}
     assert after["matching"] == before["matching"] | {"retrainings": 0}
@@ -38,11 +34,11 @@ def test_a_variant_changes_what_it_names_and_nothing_else(studied):
     assert (small.width, small.epochs) == (2, 2)
 
 
-def test_the_table_has_every_model_of_every_variant(studied, monkeypatch):
+def test_the_table_has_every_model_of_every_variant(studied):
     for name in ("base", "bare", "small"):
-        run(monkeypatch, name)
+        study.run("ubw", "variant", name)
     (studied.root / "results").mkdir(exist_ok=True)
-    run(monkeypatch, "--table")
+    study.run("ubw", "variants")
     table = pd.read_csv(studied.root / studied.parameters["results"] / "ubw-c-study.csv")
     found = table.groupby("variant", sort=False)["model"].agg(list).to_dict()
     assert found == {"base": MODELS, "bare": ["victim", "benign"], "small": MODELS}
@@ -62,8 +58,8 @@ def test_the_table_has_every_model_of_every_variant(studied, monkeypatch):
 
 def test_bad_variants_are_refused(studied):
     with pytest.raises(ParameterError, match=r"ubw\.study\.nothing"):
-        study.Variant.read("toy", "nothing")
-    studied.parameters["ubw"]["study"]["odd"] = {"matching": {"iterations": 0}}
+        Variant.read(Lab("ubw"), "toy", "nothing")
+    studied.parameters["ubw"]["study"]["odd"] = {"iterations": 0}
     studied.write()
     with pytest.raises(WatermarkError, match="iterations"):
-        study.Variant.read("toy", "odd")
+        Variant.read(Lab("ubw"), "toy", "odd")

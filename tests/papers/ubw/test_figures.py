@@ -19,7 +19,8 @@ from datadeed.reports.figures import (
     magnification,
 )
 from datadeed.watermarks.registry import build_watermark
-from tests.reports.ubw_evidence import record
+from papers.ubw.figures import crafting_curves, example, label_histograms
+from tests.papers.ubw.samples import frame, record
 
 
 def badnets() -> Any:
@@ -79,14 +80,14 @@ def test_histograms_show_one_model_of_each_kind() -> None:
         for name in ("wanet", "badnets-square", "ubw-p", "ubw-c")
         for seed in (1, 2)
     ]
-    (figure,) = label_histograms(evidence, str.upper)
+    (figure,) = label_histograms(frame(evidence, page=True), str.upper)
     assert (figure.dataset, figure.network) == ("fashion-mnist", "resnet18-ubw")
     titles = [name for name in ("NONE", "WANET", "BADNETS", "UBW-P", "UBW-C") if name in figure.svg]
     assert titles == ["NONE", "WANET", "UBW-P"]
-    assert label_histograms(evidence, str.upper) == [figure]
+    assert label_histograms(frame(evidence, page=True), str.upper) == [figure]
     evidence[-3]["histogram"]["victim"][0] += 500
-    assert label_histograms(evidence, str.upper) != [figure]
-    (single,) = label_histograms(evidence[:2], str.upper)
+    assert label_histograms(frame(evidence, page=True), str.upper) != [figure]
+    (single,) = label_histograms(frame(evidence[:2], page=True), str.upper)
     assert "UBW-P" not in single.svg
 
 

@@ -1,11 +1,15 @@
-"""Evidence of made-up UBW cells in the form that the verification stage writes."""
+"""Made-up cells of UBW, of what rates and tests found."""
 
 import functools
 from typing import Any
 
-from datadeed.reports.ubw import SCENARIOS
-from datadeed.reports.ubw_claims import CLEAN, POISONED
+import pandas as pd
+
+from datadeed.reports.cells import COLUMNS, TYPES
 from datadeed.verification.metrics import Rate
+from papers.base import Case
+from papers.ubw.judge import rate_rows, test_rows
+from papers.ubw.names import ANSWERED, CLEAN, POISONED, SCENARIOS, VERIFIED
 
 MATCHED = ("sleeper-agent", "ubw-c")
 # ASR-A (the target label's for a targeted one) and D_p of a victim, all as the paper claims.
@@ -60,28 +64,21 @@ def suspect(*, delta_p: float, p: float, rank_p: float, word: str) -> dict[str, 
 
 
 def record(watermark: str, seed: int = 1, **changes: Any) -> dict[str, Any]:
-    """One cell's evidence, as claimed."""
+    """What was found in one cell, as claimed."""
     asr, d_p = AS_CLAIMED[watermark]
     models = {"victim": rates(asr=asr, d_p=d_p), "benign": rates(ba=0.92, asr=0.05, d_p=0.3)}
     if watermark in MATCHED:
         models["last-surrogate"] = rates(ba=0.87, asr=asr - 0.01, d_p=d_p)
     made = {
-        "form": 1,
-        "paper": "ubw",
         "dataset": "fashion-mnist",
         "network": "resnet18-ubw",
         "watermark": watermark,
         "seed": seed,
-        "method": watermark.removesuffix("-square"),
-        "target": None if watermark in ("ubw-p", "ubw-c") else 1,
         "classes": 10,
-        "marked": 2000,
-        "rows": 20000,
-        "largest_change": 16 if watermark in CLEAN else None,
         "models": models,
         "histogram": {"victim": [10 * k for k in range(10)], "benign": [400] + 9 * [1]},
     }
-    if made["target"] is None:
+    if watermark in VERIFIED:
         innocent = {"delta_p": 0.01, "p": 0.8, "rank_p": 0.4, "word": "NOT SUPPORTED"}
         thief = {"delta_p": 0.8, "p": 1e-20, "rank_p": 0.01, "word": "CLAIM"}
         made["verification"] = {
@@ -94,3 +91,36 @@ def record(watermark: str, seed: int = 1, **changes: Any) -> dict[str, Any]:
 def records(seeds: tuple[int, ...] = (1, 2), **changes: Any) -> list[dict[str, Any]]:
     """All seven watermarks."""
     return [record(w, seed, **changes) for w in (*POISONED, *CLEAN) for seed in seeds]
+
+
+class Grid:
+    """The parameters of the scale that has the given cells."""
+
+    def __init__(self, found: list[dict[str, Any]]):
+        self._grid = {f"{name}s": [one[name] for one in found] for name in ("watermark", "seed")}
+
+    def settings(self, *keys: str) -> Any:
+        """``ubw.watermarks`` or ``ubw.seeds``."""
+        return self._grid[keys[1]]
+
+
+def frame(found: list[dict[str, Any]], *, page: bool = False) -> pd.DataFrame:
+    """The rows of the given cells; with ``page`` those that stand in no table as well."""
+    rows: list[dict[str, Any]] = []
+    grid: Any = Grid(found)
+    for one in found:
+        case = Case(*(one[name] for name in ("dataset", "network", "watermark", "seed")))
+        mine = rate_rows(4 if one["classes"] <= 10 else 5, one["models"], case, grid)
+        mine += [
+            {"scenario": part, "metric": f"{ANSWERED}{label}", "value": count, "n": sum(counts)}
+            for part, counts in one["histogram"].items()
+            for label, count in enumerate(counts)
+        ]
+        for scenario, tested in one.get("verification", {}).items():
+            mine += test_rows(VERIFIED.get(case.watermark, 6), scenario, tested)
+        known = {"paper": "ubw", "dataset": case.dataset, "model": case.network, "scale": "toy"}
+        known |= {"watermark": case.watermark, "seed": case.seed}
+        known["stage"] = f"papers/ubw/dvc.yaml:judge@{case}"
+        rows += [{**known, **row} for row in mine]
+    made = pd.DataFrame(rows, columns=COLUMNS).astype(TYPES)
+    return made if page else made[made["table"].notna()].astype({"table": "int64", "n": "int64"})

@@ -1,19 +1,21 @@
-"""UBW's cells, tables and claims on evidence made by hand, true and false."""
+"""UBW's cells, tables and claims on findings made by hand, true and false."""
 
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from datadeed.reports import ubw
 from datadeed.reports.cells import COLUMNS, Claim, claims_frame, tidy
-from tests.reports.ubw_evidence import CLEAN, POISONED, rates, record, records, suspect
+from papers.ubw.claims import claims
+from papers.ubw.names import CLEAN, POISONED, SCENARIOS
+from papers.ubw.tables import tables
+from tests.papers.ubw.samples import frame, rates, record, records, suspect
 
 
 def checked(evidence: list[dict[str, Any]]) -> dict[str, Claim]:
     """Claims by name, each with a query that finds cells if the claim was tested."""
-    cells = ubw.cells(evidence, "toy")
-    found = {claim.claim: claim for claim in ubw.claims(cells)}
+    cells = frame(evidence)
+    found = {claim.claim: claim for claim in claims(cells)}
     for claim in found.values():
         assert bool(len(cells.query(claim.cells))) >= (claim.holds is not None), claim.claim
     return found
@@ -41,7 +43,7 @@ def values(cells: pd.DataFrame, **where: Any) -> dict[str, float]:
 
 
 def test_a_number_a_row() -> None:
-    cells = ubw.cells(records(), "toy")
+    cells = frame(records())
     assert set(tidy(cells).columns) == set(COLUMNS)
     keys = ["table", "watermark", "scenario", "metric", "seed"]
     assert not cells.duplicated(keys).any()
@@ -70,12 +72,12 @@ def test_a_number_a_row() -> None:
         "failures": 80,
     }
     stages = set(cells[cells.watermark == "ubw-c"].stage)
-    name = "papers/ubw/dvc.yaml:verify@fashion-mnist-resnet18-ubw-ubw-c"
+    name = "papers/ubw/dvc.yaml:judge@fashion-mnist-resnet18-ubw-ubw-c"
     assert stages == {f"{name}-{seed}" for seed in (1, 2)}
 
 
 def test_the_honest_model_has_one_accuracy_a_seed() -> None:
-    cells = ubw.cells(records(), "toy")
+    cells = frame(records())
     honest = cells[(cells.scenario == "benign") & (cells.metric == "ba")]
     assert list(honest.watermark) == ["none", "none"]
     assert list(honest.seed) == [1, 2]
@@ -87,15 +89,15 @@ def test_the_honest_model_has_one_accuracy_a_seed() -> None:
 def test_a_rate_without_samples_has_no_cell() -> None:
     evidence = record("ubw-p")
     evidence["models"]["victim"]["all"]["asr_c"] = None
-    cells = ubw.cells([evidence], "toy")
+    cells = frame([evidence])
     assert "asr_c" not in values(cells, scenario="victim")
     assert "asr_c_class_0" in values(cells, scenario="victim")
-    assert ubw.tables(cells)[4].query("scenario == 'victim'").asr_c.tolist() == ["–"]
+    assert tables(cells)[4].query("scenario == 'victim'").asr_c.tolist() == ["–"]
 
 
 def test_published_figures_only_where_a_source_states_them() -> None:
-    assert ubw.cells(records(), "toy").published.isna().all()
-    cells = ubw.cells(records(dataset="cifar10-10k"), "toy")
+    assert frame(records()).published.isna().all()
+    cells = frame(records(dataset="cifar10-10k"))
     known = cells[cells.published.notna()]
     # UBW-P's four figures for two seeds; the last surrogate is one model for both victims.
     assert len(known) == 12
@@ -109,9 +111,9 @@ def test_published_figures_only_where_a_source_states_them() -> None:
 
 
 def test_tables_are_in_the_papers_order() -> None:
-    tables = ubw.tables(ubw.cells(records(), "toy"))
-    assert set(tables) == {4, 5, 6, 7}
-    four = tables[4]
+    made = tables(frame(records()))
+    assert set(made) == {4, 5, 6, 7}
+    four = made[4]
     assert four[four.scenario == "victim"].watermark.tolist() == [*POISONED, *CLEAN]
     assert four[four.scenario == "last-surrogate"].watermark.tolist() == ["sleeper-agent", "ubw-c"]
     assert four[four.scenario == "benign"].watermark.tolist() == ["none", *POISONED, *CLEAN]
@@ -119,16 +121,16 @@ def test_tables_are_in_the_papers_order() -> None:
     assert four.set_index(["scenario", "watermark"]).loc[("victim", "ubw-p"), "d_p"] == (
         "2.2500 ± 0.0000"
     )
-    assert tables[6].scenario.tolist() == list(ubw.SCENARIOS)
-    assert tables[6].delta_p.tolist() == ["0.800 ± 0.000", "0.010 ± 0.000", "0.010 ± 0.000"]
-    assert tables[7].watermark.unique().tolist() == ["ubw-c"]
+    assert made[6].scenario.tolist() == list(SCENARIOS)
+    assert made[6].delta_p.tolist() == ["0.800 ± 0.000", "0.010 ± 0.000", "0.010 ± 0.000"]
+    assert made[7].watermark.unique().tolist() == ["ubw-c"]
 
 
 def test_a_table_without_datasets_is_its_header() -> None:
-    tables = ubw.tables(ubw.cells(records(), "toy"))
-    assert tables[5].empty
-    assert list(tables[5].columns) == list(tables[4].columns)
-    many = ubw.tables(ubw.cells(records(classes=50), "toy"))
+    made = tables(frame(records()))
+    assert made[5].empty
+    assert list(made[5].columns) == list(made[4].columns)
+    many = tables(frame(records(classes=50)))
     assert many[4].empty
     assert len(many[5]) == 17
 
@@ -220,6 +222,10 @@ def test_a_false_accusation_is_seen() -> None:
 
 
 def test_a_scale_without_this_paper_has_headers_and_untested_claims() -> None:
-    found = ubw.cells([], "toy")
-    assert all(table.empty and len(table.columns) > 4 for table in ubw.tables(found).values())
-    assert {claim.holds for claim in ubw.claims(found)} == {None}
+    found = frame([])
+    assert all(table.empty and len(table.columns) > 4 for table in tables(found).values())
+    assert {claim.holds for claim in claims(found)} == {None}
+
+
+def test_the_scenarios_have_names() -> None:
+    assert tuple(SCENARIOS) == ("malicious", "independent-trigger", "independent-model")
