@@ -43,7 +43,7 @@ def tables(found: pd.DataFrame) -> dict[int, pd.DataFrame]:
     made = {}
     for table in TABLES:
         mine = found[found.table == table]
-        metrics = {8: ACCURACY, 11: tuple(mine.metric.unique())}.get(table, DETECTION)
+        metrics = {8: ACCURACY, 11: sorted(mine.metric.unique())}.get(table, DETECTION)
         rows = [
             {**case, **{m: cell_view(part[part.metric == m], m, SHOWN)["text"] for m in metrics}}
             for case, part in in_order(mine)
