@@ -11,8 +11,9 @@ import torch
 from datadeed.datasets.form.dataset import Dataset, Form
 from datadeed.datasets.form.parquet import DatasetFile, DatasetWriter, rows_per_group
 from datadeed.randomness import generator
+from datadeed.watermarks.badnets import BadNets
+from datadeed.watermarks.blended import Blended
 from datadeed.watermarks.marking import mark_file
-from datadeed.watermarks.patch import BadNets, Blended
 
 SHAPE, CLASSES = (3, 32, 32), tuple("abcdefghij")
 PATTERN = {"kind": "line", "rows": 2, "value": 0}

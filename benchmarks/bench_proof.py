@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import torch
 from PIL import Image
 
-from datadeed.cli.watermark import edits
 from datadeed.keys.key import Design, Extent, Key
 from datadeed.owner.asking import rows_needed, run_proof
 from datadeed.owner.evidence.log import QueryLog
+from datadeed.owner.protect import edits
 from datadeed.owner.release.items import items
 from datadeed.owner.release.release import release
 from datadeed.owner.suspects.base import Answer

@@ -5,15 +5,16 @@ wait for scipy). Everything else is in the submodules.
 """
 
 import pkgutil
+from importlib import metadata
 from typing import Any
 
 _HOME = {
     "Answers": "verification.answers:Answers",
-    "BadNets": "watermarks.patch:BadNets",
-    "Blended": "watermarks.patch:Blended",
+    "BadNets": "watermarks.badnets:BadNets",
+    "Blended": "watermarks.blended:Blended",
     "Classifier": "models.classifier:Classifier",
     "CleanLabelAudio": "watermarks.clean_label_audio:CleanLabelAudio",
-    "CleanLabelImages": "watermarks.clean_label:CleanLabelImages",
+    "CleanLabelImages": "watermarks.clean_label_images:CleanLabelImages",
     "CleanLabelText": "watermarks.clean_label_text:CleanLabelText",
     "Clips": "datasets.form.clips:Clips",
     "DatadeedError": "errors:DatadeedError",
@@ -37,19 +38,27 @@ _HOME = {
     "accuracy": "models.training.loop:accuracy",
     "ask": "verification.answers:ask",
     "build_model": "models.classifier:build",
+    "check": "owner.check:check",
     "choose_device": "models.devices:choose_device",
+    "commit": "owner.commit:commit",
     "export": "datasets.formats.registry:write",
     "generator": "randomness:generator",
     "load": "datasets.formats.registry:read",
     "load_model": "models.stored:load_model",
     "mark_dataset": "watermarks.marking:mark_dataset",
     "open_suspect": "owner.suspects.opening:open_suspect",
-    "plan": "owner.planning:plan",
+    "plan": "owner.plan:plan",
+    "protect": "owner.protect:protect",
+    "protect_published": "owner.protect_published:protect_published",
     "read_dataset": "datasets.form.parquet:read_dataset",
+    "report": "owner.report:report",
+    "reveal": "owner.reveal:reveal",
     "save_model": "models.stored:save_model",
     "train": "models.training.loop:train",
+    "verify": "owner.verify:verify",
     "verify_dvbw": "verification.dvbw:verify_dvbw",
     "verify_ubw": "verification.ubw:verify_ubw",
+    "watch": "owner.watch:watch",
     "write_dataset": "datasets.form.parquet:write_dataset",
 }
 
@@ -57,6 +66,8 @@ __all__ = sorted(_HOME)  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name not in _HOME:
         raise AttributeError(f"module 'datadeed' has no attribute {name!r}")
     return pkgutil.resolve_name(f"datadeed.{_HOME[name]}")
@@ -64,3 +75,11 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+def _version() -> str:
+    """The installed version; that of a folder which was not installed is not known."""
+    try:
+        return metadata.version("datadeed")
+    except metadata.PackageNotFoundError:
+        return "unknown"

@@ -1,30 +1,43 @@
 """What every paper is given, and what it gives back.
 
-A paper is a folder here. Its modules, each found by its name, none of them obligatory:
+A paper is a package here, found by its folder; docs/add-a-paper.md walks through one. Its modules,
+each found by its name:
 
 - ``ask``: ``ask(case, lab) -> pyarrow.Table``, every answer of one cell's suspects, for later use;
-- ``judge``: ``judge(answers, case, lab) -> list[Row]``, what the tests make of them;
+- ``judge``: ``cases(settings) -> list[Case]``, the cells of a scale, and
+  ``judge(answers, case, records) -> list[Row]``, what the tests make of one cell's answers. It may
+  also have ``PAPER``, the name in the column ``paper`` where that is not the folder's;
+  ``stage(case, settings) -> str``, the stage of ``dvc.yaml`` where that is not "judge"; and
+  ``studies(settings) -> dict[str, list[Case]]``, experiments whose rows are cells as well;
+- an experiment's module: ``run(lab, *words) -> list[Row] | None``, rows where ``studies`` names it
+  (its words are then a case's); ``stage(case, settings)`` as above;
 - ``tables``: ``TABLES``, ``{number: title}``, ``CLAIMED``, ``{number: what the paper says}``, and
   ``tables(cells) -> {number: DataFrame}``;
 - ``claims``: ``claims(cells) -> list[Claim]``;
-- ``section``: ``section(cells, lab) -> dict | None``, what ``section.html`` shows; None where the
-  scale has nothing of the paper.
+- ``section``: ``section(cells, lab) -> dict | None``, the names that ``section.html`` uses, among
+  them ``title``, the paper's own; None where the scale has nothing of the paper.
+
+``tables`` and ``claims`` get the cells that stand in a table, ``section`` all of the paper's.
 """
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.form.parquet import DatasetFile
-from datadeed.models.model import Model
 from datadeed.watermarks.base import Watermark
 
+if TYPE_CHECKING:  # who judges needs no model
+    from datadeed.models.model import Model
+
 # One number: the columns of ``cells.csv`` that its stage does not know already, which are
-# ``table, scenario, metric, value, n`` and, where a source states the figure, ``published``. A row
-# whose ``table`` is None stands in no published table: only the paper's section shows it.
+# ``table, scenario, metric, value, n`` and, where a source states the figure, ``published``; also
+# ``watermark`` where it is not the case's, as of an honest model. A row whose ``table`` is None
+# stands in no published table: only the paper's section of the page uses it.
 Row = dict[str, Any]
 
 
@@ -41,8 +54,14 @@ class Case:
         return f"{self.dataset}-{self.network}-{self.watermark}-{self.seed}"
 
 
-class Lab(Protocol):
-    """The artifacts and parameters of the pipeline, read for a paper that knows no files."""
+def grid(section: Mapping[str, list[Any]]) -> list[Case]:
+    """The cases that ``datasets, networks, watermarks, seeds`` multiply out."""
+    axes = (section[axis] for axis in ("datasets", "networks", "watermarks", "seeds"))
+    return [Case(*names) for names in itertools.product(*axes)]
+
+
+class Records(Protocol):
+    """The parameters and the small artifacts of the pipeline, for a paper that knows no files."""
 
     seed: int
     scale: str
@@ -54,10 +73,13 @@ class Lab(Protocol):
         """An entry of the scale in force."""
 
     def train(self, dataset: str, watermark: str = "none") -> DatasetFile:
-        """The training set, benign or as released."""
+        """The training set, benign or as released; nothing is read yet."""
 
     def test(self, dataset: str) -> Dataset:
         """The test set."""
+
+    def test_file(self, dataset: str) -> DatasetFile:
+        """The test set; nothing is read yet."""
 
     def watermark(self, dataset: str, watermark: str) -> Watermark:
         """The watermark of a marked set, as its secret record gives it."""
@@ -68,16 +90,33 @@ class Lab(Protocol):
     def marks(self, dataset: str, watermark: str) -> Any:
         """(M,) int64, ascending: the rows that carry a mark."""
 
-    def model(self, case: Case) -> Model:
-        """A trained model."""
-
-    def last_surrogate(self, dataset: str, watermark: str) -> Model | None:
-        """The surrogate that was trained last in crafting, if one was."""
-
     def folder(self, case: Case) -> Path:
         """Where a trained model's files are."""
 
+
+class Lab(Records, Protocol):
+    """What is needed besides to ask: models, and watermarks that marked nothing."""
+
+    results: Path  # the folder of the scale's tables
+    studies: Path  # the folder of what experiments keep for each other
+    checkpoints: Path  # the folder of unfinished work
+
+    def build(self, dataset: str, watermark: str, **changed: Any) -> Watermark:
+        """The watermark that the paper's parameters describe; no crafting has been done for it.
+
+        Values of ``changed`` are others than the parameters say.
+        """
+
+    def model(self, case: Case) -> "Model":
+        """A trained model."""
+
+    def last_surrogate(self, dataset: str, watermark: str) -> "Model | None":
+        """The surrogate that was trained last in crafting, if one was."""
+
     def progress(
         self, total: int, unit: str, text: str
-    ) -> AbstractContextManager[Callable[[int, str], None]]:
-        """Tell how far a long work is: yields a function of the units done and a note."""
+    ) -> AbstractContextManager[Callable[..., None]]:
+        """Tell how far a long work is: yields a function of the units done and a note.
+
+        With ``resumed=True`` it is told of units that were done before this process began.
+        """

@@ -7,6 +7,7 @@ nor DVC. When ``DATADEED_PROGRESS`` names a file, the stage keeps a line of JSON
 
 import argparse
 import functools
+import importlib
 import json
 import os
 import sys
@@ -15,10 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from tqdm import tqdm
 
 from datadeed.errors import DatadeedError, ParameterError
+from papers.base import Case
 
 DATA = Path("data")
 LINE_EVERY = 30.0  # seconds between lines where there is no terminal for a bar
@@ -58,6 +61,40 @@ def stage(main: Callable[[], None]) -> Callable[[], None]:
             sys.exit("interrupted: run again to go on from the last checkpoint")
 
     return guarded
+
+
+def set_threads() -> int:
+    """Use the number of CPU threads that the parameters fix, since results depend on it."""
+    threads = parameters("threads")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return torch.get_num_threads()
+
+
+def paper_module(paper: str, name: str) -> Any:
+    """A module of a paper, imported, with none of its others.
+
+    Raises:
+        ParameterError: there is no such paper, or it has no such module.
+    """
+    try:
+        return importlib.import_module(f"papers.{paper}.{name}")
+    except ModuleNotFoundError as error:
+        if error.name not in (f"papers.{paper}", f"papers.{paper}.{name}"):
+            raise
+        raise ParameterError(
+            f"papers/{paper}/{name}.py does not exist: name a folder of papers/ that has it"
+        ) from error
+
+
+def case_arguments(description: str | None) -> tuple[str, Case]:
+    """A paper's folder and one of its cells, of the command line."""
+    parser = argparse.ArgumentParser(description=description)
+    for name in ("paper", "dataset", "network", "watermark"):
+        parser.add_argument(name)
+    parser.add_argument("seed", type=int)
+    values = parser.parse_args()
+    return values.paper, Case(values.dataset, values.network, values.watermark, values.seed)
 
 
 def model_arguments(description: str | None) -> tuple[str, str, str, int]:

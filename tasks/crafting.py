@@ -1,25 +1,80 @@
-"""What the stages that compute a watermark against a surrogate share."""
+"""Crafting in stage ``mark``: the dataset's surrogate, where the state is kept, what is written."""
 
-import hashlib
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
-import datadeed
-from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.form.parquet import DatasetFile, read_dataset
-from datadeed.files import canonical_digest
+from datadeed.files import write_json
 from datadeed.models.devices import choose_device
-from datadeed.models.model import Model
-from datadeed.models.stored import load_model
-from datadeed.randomness import generator
-from datadeed.watermarks.crafted import Surrogate
-from datadeed.watermarks.marking import Marks
+from datadeed.models.registry import model_class
+from datadeed.models.stored import load_model, save_model
+from datadeed.models.training.config import TrainingConfig, config_record
+from datadeed.watermarks.base import Watermark
+from datadeed.watermarks.crafted import Crafted, Surrogate
+from datadeed.watermarks.crafting import craft
 from tasks.common import DATA, Progress, parameters
-from tasks.poison import release
+from tasks.train import set_threads
 
-PACKAGE = Path(datadeed.__file__).parent
+
+class Crafting:
+    """The crafting of one watermark, whose state is kept until its results are written.
+
+    Args:
+        method: a crafted watermark.
+        source: the benign data.
+        dataset, watermark: names.
+    """
+
+    def __init__(self, method: Watermark, source: DatasetFile, dataset: str, watermark: str):
+        assert isinstance(method, Crafted)
+        self.method, self.source, self.dataset = method, source, dataset
+        self._name = f"{dataset}-{watermark}"
+        self._folder = DATA / "checkpoints" / self._name
+        self._surrogate: Surrogate | None = None
+
+    def run(self, rows_of: str) -> None:
+        """Craft against the dataset's surrogate, or go on where that was killed.
+
+        Args:
+            rows_of: the watermark whose rows are drawn: this one or another.
+        """
+        set_threads()
+        method = self.method
+        if method.needs_surrogate:
+            self._surrogate = surrogate_of(self.dataset, self.source.modality)
+            method.load_tools(DATA / "downloads", self._surrogate.model.device)
+        draws = (parameters("seed"), method.draws, self.dataset, rows_of)
+        data, steps = read_dataset(self.source.path), Steps(f"craft {self._name}")
+        craft(
+            method,
+            data,
+            self._surrogate,
+            draws,
+            self._folder,
+            several=True,
+            on_progress=steps,
+        )
+        steps.close()
+
+    def finish(self, out: Path) -> None:
+        """Write what the crafting did beside the released set, and forget its state."""
+        write_json(out / "craft.json", {"form": 1, **self.method.facts()})
+        if self.method.last_surrogate is not None and self._surrogate is not None:
+            training = config_record(self._surrogate.training)
+            record = {"training": training, "classes": list(self.source.classes)}
+            save_model(self.method.last_surrogate, out / "last-surrogate", record)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def surrogate_of(dataset: str, modality: str) -> Surrogate:
+    """The dataset's surrogate, and how to train one again on perturbed data."""
+    entries = parameters("models", dataset)
+    again = "retraining" if "retraining" in entries else "surrogate"
+    training = TrainingConfig.from_dict(parameters("models", dataset, again, "training"))
+    device = choose_device(os.environ.get("DATADEED_DEVICE", "auto"))
+    folder = DATA / "models" / f"{dataset}-surrogate-none-0"
+    return Surrogate(load_model(folder, device, model_class(modality)), training)
 
 
 class Steps:
@@ -39,79 +94,3 @@ class Steps:
         """End the bar."""
         if self._bar is not None:
             self._bar.close()
-
-
-def load_surrogate(dataset: str, kind: type[Model]) -> tuple[Model, str]:
-    """The dataset's surrogate, and the SHA-256 of its weights."""
-    folder = DATA / "models" / f"{dataset}-surrogate-none-0"
-    model = load_model(folder, choose_device(os.environ.get("DATADEED_DEVICE", "auto")), kind)
-    return model, hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
-
-
-def craft_and_release(
-    stage: str,
-    method: Any,
-    source: DatasetFile,
-    names: tuple[str, str],
-    *,
-    surrogate: Surrogate | None,
-    identity: dict[str, Any],
-    **tools: Any,
-) -> tuple[Dataset, Marks, Path]:
-    """Craft a watermark and write what stage ``poison`` writes.
-
-    What is finished of the crafting is kept until all of it is, for the next start with the same
-    data and settings.
-
-    Args:
-        stage: the stage's name, of which its random numbers are derived.
-        method: the watermark; crafted on return.
-        source: the benign data.
-        names: of the dataset and of the watermark.
-        surrogate: the model to craft against, if the method needs one.
-        identity: what else the crafting depends on, for a checkpoint to be told from another's.
-        tools: further arguments of the method's ``craft``.
-
-    Returns:
-        The benign data, the marks, and the folder that was written to.
-    """
-    name, drawn = (
-        "-".join(names),
-        names[1].removesuffix("-plain"),
-    )  # an ablation draws the same rows
-    run_seed = (parameters("seed"), stage, names[0], drawn)
-    data = read_dataset(source.path)
-    identity = identity | {
-        "code": code_digest(),
-        "data": data.digest(),
-        "watermark": method.record(),
-        "seed": run_seed,
-    }
-    fingerprint = canonical_digest(identity)
-    folder = DATA / "checkpoints" / name
-    steps = Steps(f"{stage} {name}")
-    method.craft(
-        data,
-        surrogate,
-        generator(*run_seed),
-        checkpoint=folder / fingerprint[:16],
-        fingerprint=fingerprint,
-        on_progress=steps,
-        **tools,
-    )
-    steps.close()
-    out = DATA / "watermarked" / name
-    marks = release(method, source, *names, out)
-    return data, marks, out
-
-
-def code_digest() -> str:
-    """SHA-256 of the code that crafts: what another version began is not gone on with."""
-    folders = ("language", "models", "perturbations", "watermarks")
-    files = sorted(file for name in folders for file in (PACKAGE / name).glob("*.py"))
-    return canonical_digest([[file.name, file.read_text(encoding="utf-8")] for file in files])
-
-
-def forget_checkpoints(dataset: str, watermark: str) -> None:
-    """Remove what was kept of a crafting, also that with other settings, never finished."""
-    shutil.rmtree(DATA / "checkpoints" / f"{dataset}-{watermark}", ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The pipeline's artifacts and parameters, as :class:`papers.base.Lab` gives them to a paper."""
+"""The pipeline's artifacts, models among them, as :class:`papers.base.Lab` gives them."""
 
 import contextlib
 import os
@@ -6,73 +6,36 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-import torch
-
-from datadeed.datasets.form.dataset import Dataset
-from datadeed.datasets.form.parquet import DatasetFile, read_dataset
+from datadeed.errors import DatadeedError
 from datadeed.files import read_json
 from datadeed.models.devices import choose_device
 from datadeed.models.model import Model
-from datadeed.models.registry import model_class
+from datadeed.models.registry import MODELS, model_class
 from datadeed.models.stored import load_model
 from datadeed.watermarks.base import Watermark
-from datadeed.watermarks.registry import watermark_from_record
 from papers.base import Case
-from tasks.common import DATA, Progress, parameters
+from tasks.common import DATA, Progress, parameters, set_threads
+from tasks.mark import build
+from tasks.records import Records
 
 
-class Lab:
-    """Reads what stages wrote; see :class:`papers.base.Lab`.
+class Lab(Records):
+    """Reads what stages wrote; see :class:`papers.base.Lab`. Fixes the number of CPU threads.
 
     Args:
         paper: the folder whose ``params.yaml`` is meant.
     """
 
     def __init__(self, paper: str):
-        self._params = f"papers/{paper}/params.yaml"
-        self.seed: int = parameters("seed")
-        self.scale: str = parameters("scale")
+        super().__init__(paper)
+        set_threads()
+        self.results = Path(parameters("results"))
+        self.studies, self.checkpoints = DATA / "studies", DATA / "checkpoints"
         self._device = choose_device(os.environ.get("DATADEED_DEVICE", "auto"))
 
-    def params(self, *keys: str) -> Any:
-        """An entry of the paper's parameters."""
-        return parameters(*keys, file=self._params)
-
-    def settings(self, *keys: str) -> Any:
-        """An entry of the scale in force."""
-        return parameters(*keys)
-
-    def train(self, dataset: str, watermark: str = "none") -> DatasetFile:
-        """The training set, benign or as released."""
-        folder = DATA / "datasets" / dataset
-        if watermark != "none":
-            folder = DATA / "watermarked" / f"{dataset}-{watermark}"
-        return DatasetFile(folder / "train.parquet")
-
-    def test(self, dataset: str) -> Dataset:
-        """The test set."""
-        return read_dataset(DATA / "datasets" / dataset / "test.parquet")
-
-    def watermark(self, dataset: str, watermark: str) -> Watermark:
-        """The watermark of a marked set."""
-        return watermark_from_record(self.record(dataset, watermark)["watermark"])
-
-    def record(self, dataset: str, watermark: str, name: str = "key") -> dict[str, Any]:
-        """``NAME.json`` beside a marked set."""
-        found: dict[str, Any] = read_json(
-            DATA / "watermarked" / f"{dataset}-{watermark}" / f"{name}.json"
-        )
-        return found
-
-    def marks(self, dataset: str, watermark: str) -> torch.Tensor:
-        """The rows that carry a mark."""
-        path = DATA / "watermarked" / f"{dataset}-{watermark}" / "marks.parquet"
-        return torch.from_numpy(pq.read_table(path)["position"].to_numpy().copy())
-
-    def folder(self, case: Case) -> Path:
-        """Where a trained model's files are."""
-        return DATA / "models" / str(case)
+    def build(self, dataset: str, watermark: str, **changed: Any) -> Watermark:
+        """The watermark that the paper's parameters describe, but for what is changed."""
+        return build(self.paper, dataset, watermark, self.test_file(dataset), **changed)
 
     def model(self, case: Case) -> Model:
         """A trained model."""
@@ -84,11 +47,19 @@ class Lab:
         return self._load(folder) if folder.exists() else None
 
     def _load(self, folder: Path) -> Model:
-        modality = read_json(folder / "model.json")["config"].get("modality", "image")
-        return load_model(folder, self._device, model_class(modality))
+        return load_model(folder, self._device, model_class(_modality(folder)))
 
     @contextlib.contextmanager
-    def progress(self, total: int, unit: str, text: str) -> Iterator[Callable[[int, str], None]]:
+    def progress(self, total: int, unit: str, text: str) -> Iterator[Callable[..., None]]:
         """Tell how far a long work is."""
         with contextlib.closing(Progress(total, unit, text)) as bar:
             yield bar.update
+
+
+def _modality(folder: Path) -> str:
+    """Of a model's samples; of a damaged record any, since loading it says what is wrong."""
+    try:
+        modality = read_json(folder / "model.json")["config"]["modality"]
+    except (DatadeedError, KeyError, TypeError):
+        return "image"
+    return modality if modality in MODELS else "image"

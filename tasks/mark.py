@@ -1,52 +1,120 @@
-"""Stage ``mark``: a clean-label watermark (Tang et al. 2023).
+"""Stage ``mark``: watermark a dataset as a paper's parameters say.
 
-Writes what ``poison`` writes and what the crafting did (``craft.json``). Killed at any moment, it
-goes on after the last finished part when started again.
+Writes the released set, the secret record (``key.json``) and which rows were marked. Of a
+watermark that is crafted against the dataset's surrogate also what the crafting did
+(``craft.json``) and, for gradient matching, the surrogate that was last trained on the marked data
+(``last-surrogate``). Killed at any moment, it goes on after the last finished step when started
+again.
+
+The values of a watermark are those of three entries, a later one wins: ``PAPER.crafting`` in the
+scale, ``watermarks`` in the paper's parameters, ``datasets`` there.
 """
 
 import argparse
+from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from datadeed.datasets.form.parquet import DatasetFile
-from datadeed.files import write_json
-from datadeed.models.registry import model_class
-from datadeed.models.training.config import TrainingConfig
-from datadeed.watermarks.clean_label_text import CleanLabelText, TextTools
-from datadeed.watermarks.crafted import Surrogate
-from tasks import clean
-from tasks.common import DATA, parameters, stage
-from tasks.crafting import craft_and_release, forget_checkpoints, load_surrogate
-from tasks.train import set_threads
+from datadeed.files import atomic_path, write_json
+from datadeed.randomness import derive_seed, generator
+from datadeed.watermarks.base import Watermark
+from datadeed.watermarks.marking import Marks, mark_file
+from datadeed.watermarks.registry import watermark_class
+from tasks.common import DATA, Progress, parameters, stage
+
+ABOUT = ("method", "trigger", "same_rows_as")  # of an entry; all else are the method's values
 
 
-def mark(dataset: str, watermark: str) -> None:
-    """Watermark ``data/datasets/DATASET/train.parquet`` against the dataset's surrogate."""
+def mark(paper: str, dataset: str, watermark: str) -> None:
+    """Watermark ``data/datasets/DATASET/train.parquet``.
+
+    Raises:
+        ParameterError: an entry is missing.
+        WatermarkError: an entry makes no sense for the dataset.
+    """
     source = DatasetFile(DATA / "datasets" / dataset / "train.parquet")
-    method = clean.build(dataset, watermark, source)
-    surrogate, identity, tools = None, dict[str, Any](threads=set_threads()), dict[str, Any]()
-    if method.needs_surrogate:
-        model, identity["surrogate"] = load_surrogate(dataset, model_class(source.modality))
-        training = TrainingConfig.from_dict(parameters("models", dataset, "surrogate", "training"))
-        surrogate = Surrogate(model, training)
-        if isinstance(method, CleanLabelText):
-            tools["tools"] = TextTools.load(DATA / "downloads", model.device)
-    names = (dataset, watermark)
-    _, marks, out = craft_and_release(
-        "mark", method, source, names, surrogate=surrogate, identity=identity, **tools
+    method = build(paper, dataset, watermark, source)
+    out = DATA / "watermarked" / f"{dataset}-{watermark}"
+    if not method.crafted:
+        release(method, source, dataset, watermark, out)
+        return
+    from tasks.crafting import Crafting  # the other methods know no models
+
+    rows_of = entry(paper, watermark).get("same_rows_as", watermark)
+    crafting = Crafting(method, source, dataset, watermark)
+    crafting.run(rows_of)
+    release(method, source, dataset, watermark, out)
+    crafting.finish(out)
+
+
+def build(
+    paper: str, dataset: str, watermark: str, source: DatasetFile, **changed: Any
+) -> Watermark:
+    """The watermark that a paper's parameters call ``watermark``, for this dataset.
+
+    Args:
+        paper, dataset, watermark: names.
+        source: the benign data.
+        changed: values that are to be others than the parameters say.
+
+    Raises:
+        ParameterError: an entry is missing.
+        WatermarkError: an entry makes no sense for the dataset.
+    """
+    file, own = f"papers/{paper}/params.yaml", entry(paper, watermark)
+    kind, key = watermark_class(own["method"]), own.get("trigger", watermark)
+    values: dict[str, Any] = {}
+    if kind.crafted and "crafting" in parameters().get(paper, {}):
+        values |= parameters(paper, "crafting", dataset, key)
+    values |= {name: own[name] for name in own if name not in ABOUT}
+    if "datasets" in parameters(file=file):
+        values |= parameters("datasets", dataset, key, file=file)
+    if own["method"] == "keyed":
+        from tasks.keys import public_test_key
+
+        values = {"key": public_test_key(dataset, watermark)}
+    seed = derive_seed(parameters("seed"), "poison", dataset, watermark)
+    return kind.for_data(source.form, source.classes, seed, **values | changed)
+
+
+def entry(paper: str, watermark: str) -> dict[str, Any]:
+    """What a paper's parameters say of a watermark for every dataset."""
+    found: dict[str, Any] = parameters("watermarks", watermark, file=f"papers/{paper}/params.yaml")
+    return found
+
+
+def release(
+    method: Watermark, source: DatasetFile, dataset: str, watermark: str, out: Path
+) -> Marks:
+    """Write the released set, the marks and the secret record into ``out``."""
+    progress = Progress(len(source), "samples", f"watermark {dataset} with {watermark}")
+    marks = mark_file(
+        method,
+        source,
+        out / "train.parquet",
+        generator(parameters("seed"), "poison", dataset, watermark),
+        progress.update,
     )
-    write_json(out / "craft.json", {"form": 1, **method.facts()})
-    forget_checkpoints(*names)
-    print(f"{dataset}-{watermark}: {len(marks)} samples marked")  # noqa: T201
+    progress.close()
+    with atomic_path(out / "marks.parquet") as path:
+        pq.write_table(marks.table(), path)
+    write_json(
+        out / "key.json",
+        {"form": 1, "dataset": dataset, "marked": len(marks), "watermark": method.record()},
+    )
+    return marks
 
 
 @stage
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("dataset")
-    parser.add_argument("watermark")
+    for name in ("paper", "dataset", "watermark"):
+        parser.add_argument(name)
     values = parser.parse_args()
-    mark(values.dataset, values.watermark)
+    mark(values.paper, values.dataset, values.watermark)
 
 
 if __name__ == "__main__":

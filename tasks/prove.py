@@ -20,16 +20,14 @@ from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.form.parquet import read_dataset
 from datadeed.files import read_json, write_json
 from datadeed.keys.key import Key
-from datadeed.owner.asking import rows_needed, run_proof
-from datadeed.owner.evidence.build import build_evidence, log_anchor, write_folder
-from datadeed.owner.evidence.log import QueryLog
+from datadeed.models.model import Model
+from datadeed.models.stored import load_model
+from datadeed.owner.evidence.report_text import e_value, p_value
 from datadeed.owner.evidence.schema import read_evidence
-from datadeed.owner.suspects.base import Suspect
-from datadeed.owner.suspects.opening import open_suspect
+from datadeed.owner.verify import verify
 from datadeed.randomness import derive_seed
 from datadeed.verification import published
 from datadeed.verification.answers import ask
-from datadeed.verification.proof import Proof
 from datadeed.watermarks.keyed import KeyPart
 from tasks.common import DATA, Progress, model_arguments, parameters, stage
 from tasks.train import set_threads
@@ -50,46 +48,22 @@ def prove(dataset: str, network: str, watermark: str, seed: int) -> None:
     for done, (who, model) in enumerate(models.items(), 1):
         folder = DATA / "proofs" / name / who
         shutil.rmtree(folder, ignore_errors=True)
-        suspect = open_suspect(DATA / "models" / model, classes=key.design.classes)
-        verify(key, suspect, test, folder)
+        place = DATA / "models" / model
+        verify(place, key, test, folder)
         rng = np.random.default_rng(derive_seed(parameters("seed"), "prove", name, who))
-        write_json(folder / "published.json", published_test(suspect, key, test, rng))
+        write_json(folder / "published.json", published_test(load_model(place), key, test, rng))
         progress.update(done, who)
     progress.close()
 
 
-def verify(key: Key, suspect: Suspect, pool: Dataset, folder: Path) -> None:
-    """What ``datadeed verify`` does, on a dataset in memory."""
-    proof = Proof(key, pool.labels.numpy())
-    images = {row: pool.samples[row : row + 1] for row in rows_needed(proof)}
-    with QueryLog(folder, log_anchor(key, suspect)) as log:
-        run_proof(proof, suspect, images, log)
-        write_folder(folder, build_evidence(proof, suspect, log), log)
-
-
-class _Probabilities:
-    """A suspect that gives all probabilities, as the published test wants them."""
-
-    def __init__(self, suspect: Suspect):
-        self._suspect = suspect
-
-    def predict(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, K) float32."""
-        answers = self._suspect.predict(images)
-        made = torch.zeros(len(answers), len(self._suspect.classes))
-        for row, answer in enumerate(answers):
-            made[row, list(answer.labels)] = torch.tensor(answer.scores)
-        return made
-
-
 def published_test(
-    suspect: Suspect, key: Key, pool: Dataset, rng: np.random.Generator
+    suspect: Model, key: Key, pool: Dataset, rng: np.random.Generator
 ) -> dict[str, Any]:
     """DVBW's probability test with the key's first part as its only trigger."""
     part = KeyPart(key, 0)
     assert part.target is not None
     rows = published.draw_rows(pool.labels.numpy(), target=part.target, m=M, rng=rng)
-    answers = ask(_Probabilities(suspect), part, pool.take(torch.from_numpy(rows)))
+    answers = ask(suspect, part, pool.take(torch.from_numpy(rows)))
     return {
         "delta_p": published.delta_p(answers),
         "p_value": published.dvbw_probability_test(answers, TAU),
@@ -104,8 +78,6 @@ def verdicts(folder: Path) -> Table:
     for name in ("t-test p", "queries", "key E", "hit E", "hits", "queries"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    from datadeed.owner.evidence.report_text import e_value, p_value
-
     for who in SUSPECTS:
         evidence = read_evidence(folder / who / "evidence.json")
         other = read_json(folder / who / "published.json")

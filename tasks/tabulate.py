@@ -1,58 +1,57 @@
-"""Stage ``tabulate``: cells, published tables and claims from all evidence of the scale in force.
+"""Stage ``tabulate``: cells, published tables and claims of all papers at the scale in force.
 
-Takes the stages that the parameters multiply out, so evidence left over from other parameters never
-slips into a table.
+Takes the cells that the parameters multiply out, so that a cell left over from other parameters
+never slips into a table.
 """
 
-import itertools
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from datadeed.files import read_json, write_text
-from datadeed.reports import clean, dvbw, ubw
+from datadeed.errors import ParameterError
+from datadeed.files import write_text
 from datadeed.reports.cells import claims_frame, tidy
-from tasks.common import DATA, parameters, stage
+from tasks.cells import all_papers, read_cells
+from tasks.common import paper_module, parameters, stage
 
 
-def read_evidence(grid: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    """The records of the cells that a grid multiplies out, and of no others."""
-    axes = ("datasets", "networks", "watermarks", "seeds")
-    return [
-        read_json(DATA / "evidence" / "-".join(map(str, name)) / "evidence.json")
-        for name in itertools.product(*(grid[axis] for axis in axes))
-    ]
+def run(results: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Write everything into ``results``; nothing, if a cell is missing.
+
+    Returns:
+        The cells and the claims.
+
+    Raises:
+        ParameterError: two papers have a table of the same number.
+    """
+    found = {paper: in_tables(read_cells(paper)) for paper in all_papers()}
+    cells = tidy(pd.concat(found.values(), ignore_index=True))
+    written, claims = {"cells.csv": cells.to_csv(index=False, float_format="%.10g")}, []
+    for paper, its in found.items():
+        for number, table in paper_module(paper, "tables").tables(its).items():
+            name = f"table-{number:02d}.csv"
+            if name in written:
+                raise ParameterError(
+                    f"papers/{paper}: there is a table {number} already: take a number that is free"
+                )
+            written[name] = table.to_csv(index=False)
+        claims += paper_module(paper, "claims").claims(its)
+    frame = claims_frame(claims)
+    written["claims.csv"] = frame.to_csv(index=False)
+    for name, text in written.items():
+        write_text(results / name, text)
+    return cells, frame
 
 
-def read_clean(cells: dict[str, dict[str, Any]], file: str) -> list[dict[str, Any]]:
-    """A record of each cell of the clean-label grid."""
-    names = ["{dataset}-{network}-{watermark}-{seed}".format(**cell) for cell in cells.values()]
-    return [read_json(DATA / "evidence" / name / file) for name in names]
+def in_tables(cells: pd.DataFrame) -> pd.DataFrame:
+    """The cells that stand in a table; the others are for the page alone."""
+    return cells[cells["table"].notna()].astype({"table": "int64", "n": "int64"})
 
 
 @stage
 def main() -> None:
     """Command line."""
-    scale, results = parameters("scale"), Path(parameters("results"))
-    grid = parameters("clean")
-    found = {
-        dvbw: dvbw.cells(read_evidence(parameters("grid")), scale),
-        ubw: ubw.cells(read_evidence(parameters("ubw")), scale),
-        clean: clean.cells(
-            read_clean(grid["victims"], "evidence.json"),
-            read_clean(grid["hidden"], "stealth.json"),
-            scale,
-        ),
-    }
-    # An empty frame has no types, and would take those of the others with it.
-    cells = tidy(pd.concat([its for its in found.values() if len(its)], ignore_index=True))
-    write_text(results / "cells.csv", cells.to_csv(index=False, float_format="%.10g"))
-    for paper, its in found.items():
-        for number, table in paper.tables(its).items():
-            write_text(results / f"table-{number:02d}.csv", table.to_csv(index=False))
-    claims = claims_frame([claim for paper, its in found.items() for claim in paper.claims(its)])
-    write_text(results / "claims.csv", claims.to_csv(index=False))
+    cells, claims = run(Path(parameters("results")))
     held = f"{claims.holds.sum()} of {claims.holds.notna().sum()} tested claims hold"
     print(f"{len(cells)} cells; {held}")  # noqa: T201
 

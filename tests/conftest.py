@@ -108,19 +108,23 @@ PARAMETERS = {
     },
 }
 PAPER = {
-    "poison_rate": 0.25,
     "verification": {"m": 10, "tau": 0.2, "alpha": 0.01, "renumberings": 20},
     "first_classes": {"toy": 1},
     "watermarks": {
-        "badnets-line": {"method": "badnets", "independent_trigger": "badnets-cross"},
-        "badnets-cross": {"method": "badnets", "independent_trigger": "badnets-line"},
-        "blended-line": {"method": "blended", "independent_trigger": "badnets-cross"},
+        "badnets-line": {"method": "badnets", "rate": 0.25},
+        "badnets-cross": {"method": "badnets", "rate": 0.25},
+        "blended-line": {"method": "blended", "rate": 0.25},
     },
-    "patterns": {
+    "independent_triggers": {
+        "badnets-line": "badnets-cross",
+        "badnets-cross": "badnets-line",
+        "blended-line": "badnets-cross",
+    },
+    "datasets": {
         "toy": {
-            "badnets-line": {"kind": "line", "rows": 1, "value": 255},
-            "badnets-cross": {"kind": "cross", "size": 3},
-            "blended-line": {"kind": "line", "rows": 2, "value": 255},
+            "badnets-line": {"target": 1, "pattern": {"kind": "line", "rows": 1, "value": 255}},
+            "badnets-cross": {"target": 1, "pattern": {"kind": "cross", "size": 3}},
+            "blended-line": {"target": 1, "pattern": {"kind": "line", "rows": 2, "value": 255}},
         }
     },
 }
@@ -156,13 +160,16 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proje
 
 
 @pytest.fixture
-def verified(workspace: Project) -> Project:
-    """A project with the evidence of two watermarks, made by the stages themselves."""
-    from tasks import poison, train, verify
+def judged(workspace: Project) -> Project:
+    """A project with the cells of two watermarks, made by the stages themselves."""
+    from papers.base import Case
+    from tasks import ask, judge, mark, train
 
     train.run("toy", "resnet18", "none", 1)
     for name in ("badnets-line", "blended-line"):
-        poison.poison("dvbw", "toy", name, workspace.root / f"data/watermarked/toy-{name}")
+        mark.mark("dvbw", "toy", name)
         train.run("toy", "resnet18", name, 1)
-        verify.verify("toy", "resnet18", name, 1)
+        case = Case("toy", "resnet18", name, 1)
+        ask.run("dvbw", case)
+        judge.run("dvbw", case)
     return workspace

@@ -1,16 +1,22 @@
-"""The library as a notebook sees it, by running the README's own example."""
+"""The library as a notebook sees it, and what ``pip install .`` installs."""
 
 import re
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from setuptools import find_packages
 
 import datadeed
 from datadeed.datasets.formats.registry import write
+from tests.cli.world import World, thief
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
 
 
 def photos(n: int, seed: int) -> datadeed.Dataset:
@@ -30,6 +36,29 @@ def test_every_public_name_loads() -> None:
         _ = datadeed.nothing
 
 
+def test_the_version_is_told() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", datadeed.__version__)
+    line = [sys.executable, "-m", "datadeed", "--version"]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == f"datadeed {datadeed.__version__}\n"
+
+
+def test_a_folder_that_is_not_installed_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        raise datadeed.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", version)
+    assert datadeed.__version__ == "unknown"
+
+
+def test_the_library_alone_is_installed() -> None:
+    """And whole: a package without its ``__init__.py`` would be left out."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    found = find_packages(str(ROOT), **settings["tool"]["setuptools"]["packages"]["find"])
+    folders = {path.parent for path in (ROOT / "datadeed").rglob("*.py")}
+    assert set(found) == {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+
+
 def test_readme_example(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -40,3 +69,25 @@ def test_readme_example(
     monkeypatch.chdir(tmp_path)
     exec(example, {})
     assert capsys.readouterr().out.startswith("CLAIM")
+
+
+def test_notebook_example(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (ROOT / "docs/notebook.md").read_text()
+    before, ask, prove, progress = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    world, names = World(tmp_path).make(), {}
+    monkeypatch.chdir(tmp_path)
+    exec(before, names)
+    world.recorded(thief, "thief")
+    exec(ask, names)
+    assert "\nCLAIM " in capsys.readouterr().out
+    exec(prove, names)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 8
+    assert not any(line.startswith("FAILED") for line in lines)
+    assert sum(line.startswith("passed") for line in lines) == 5
+    exec(progress, names)
+    with names["progress"]("read", 9) as advance:
+        advance(3)
+    assert capsys.readouterr().out == "read: 3 of 9\r"

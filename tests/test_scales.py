@@ -8,10 +8,10 @@ import yaml
 from datadeed.datasets.sources.registry import SOURCES
 from datadeed.models import audio, classifier, text
 from datadeed.models.training.config import TrainingConfig
-from tasks.clean import parse
+from papers.clean_label.judge import GRIDS, cases, grids, studies
 
 ROOT = Path(__file__).parents[1]
-PAPER = yaml.safe_load((ROOT / "papers/clean-label/params.yaml").read_text())
+PAPER = yaml.safe_load((ROOT / "papers/clean_label/params.yaml").read_text())
 
 
 @pytest.fixture(params=sorted(path.stem for path in (ROOT / "scales").glob("*.yaml")))
@@ -20,7 +20,9 @@ def scale(request):
 
 
 def test_every_dataset_is_fetched_from_a_known_source(scale):
-    named = {name for part in ("grid", "proof", "ubw", "clean") for name in scale[part]["datasets"]}
+    named = {
+        name for part in ("grid", "proof", "ubw", "clean_label") for name in scale[part]["datasets"]
+    }
     assert named <= set(scale["fetched"]) <= set(scale["datasets"])
     assert all(entry["source"] in SOURCES for entry in scale["datasets"].values())
     assert set(scale["models"]) <= set(scale["datasets"])
@@ -35,26 +37,22 @@ def test_every_training_can_be_read(scale):
 
 
 def test_no_dataset_has_two_surrogates_of_one_name(scale):
-    assert not set(scale["ubw"]["datasets"]) & set(scale["clean"]["datasets"])
+    assert not set(scale["ubw"]["datasets"]) & set(scale["clean_label"]["datasets"])
 
 
 def test_every_clean_label_stage_has_what_it_needs(scale):
-    clean = scale["clean"]
+    clean, found = scale["clean_label"], grids(scale)
+    assert len(set(cases(scale))) == len(cases(scale))
     assert set(clean["crafting"]) == set(clean["datasets"])
-    for dataset in clean["datasets"]:
-        assert "surrogate" in scale["models"][dataset]
-        assert {dataset} <= set(PAPER["targets"]) & set(PAPER["patterns"])
-    for name, case in clean["honest"].items():
-        assert name == "{dataset}-{network}-{seed}".format(**case)
-        assert case["network"] in scale["models"][case["dataset"]]
-    for name, case in clean["marked"].items():
-        assert name == "{dataset}-{watermark}".format(**case)
-        trigger = parse(case["watermark"])[0]
-        assert (
-            "pattern" in PAPER["triggers"][trigger] or trigger in PAPER["patterns"][case["dataset"]]
-        )
-    for name, case in clean["victims"].items():
-        assert name == "{dataset}-{network}-{watermark}-{seed}".format(**case)
-        assert "{dataset}-{watermark}".format(**case) in clean["marked"]
-        assert "{dataset}-{network}-{seed}".format(**case) in clean["honest"]
-    assert clean["hidden"].items() <= clean["victims"].items()
+    assert {case.dataset for case in cases(scale)} == set(clean["datasets"])
+    for case in cases(scale):
+        assert {case.network, "surrogate"} <= set(scale["models"][case.dataset])
+        entry = PAPER["watermarks"][case.watermark]
+        given = entry | clean["crafting"][case.dataset][entry["trigger"]]
+        given |= PAPER["datasets"][case.dataset][entry["trigger"]]
+        assert {"pattern", "target"} <= set(given)
+    own = [case for name in GRIDS if not name.startswith("other_") for case in found[name]]
+    marked = {(case.dataset, case.watermark) for case in own}
+    for name in ("other_images", "other_texts"):
+        assert {(case.dataset, case.watermark) for case in found[name]} <= marked
+    assert set(studies(scale)["stealth"]) <= set(own)

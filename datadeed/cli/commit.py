@@ -6,10 +6,9 @@ a random value that nobody knows yet, so that nobody can say you chose them.
 """
 
 import argparse
-import math
 from pathlib import Path
 
-from datadeed.cli.common import add_data, measure, open_data, open_pool, passphrase, show
+from datadeed.cli.common import add_data, passphrase, progress, show
 from datadeed.errors import KeyRecordError
 from datadeed.keys.key import Beacon, Design, Key
 
@@ -38,85 +37,30 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def make_key(options: argparse.Namespace, forbidden: Path | None = None) -> Key:
-    """Commit to the data and write the key and the commitment.
+    """The key that the options ask for; see :func:`datadeed.owner.commit.commit`."""
+    from datadeed.owner.commit import commit
 
-    Raises:
-        KeyRecordError: the key or the commitment exists, a number makes no sense, or no suspect
-            could ever be claimed with such a key.
-        SecretError: the key's place is unfit.
-        DatasetError: the data cannot be read.
-    """
-    from datadeed.files import atomic_path, write_json
-    from datadeed.keys.sealing import check_place, write_secret
-
-    public = options.commitment or options.key.with_name("commitment.json")
-    if options.key.exists():
-        raise KeyRecordError(f"{options.key} exists: a lost key cannot be made again; name another")
-    if public.exists():
-        raise KeyRecordError(f"{public} exists: name another place with --commitment")
-    for folder in (options.source, forbidden):
-        check_place(options.key, folder)
-    beacon = _beacon(options.beacon)
-    data, _ = open_data(options.source, options.split)
-    pool = open_pool(options)
-    if data.classes != pool.classes or data.channels != pool.channels:
-        raise KeyRecordError(
-            f"the pool has {len(pool.classes)} classes and {pool.channels} channels, the data "
-            f"{len(data.classes)} and {data.channels}, or the class names differ: name another pool"
-        )
-    design = Design(
-        classes=data.classes,
-        channels=data.channels,
+    return commit(
+        options.source,
+        options.key,
+        split=options.split,
+        pool=options.pool,
+        pool_split=options.pool_split,
         parts=options.parts,
         rate=options.rate,
         opacity=options.opacity,
-        alpha_key=options.alpha,
+        alpha=options.alpha,
         alpha_behaviour=options.alpha_behaviour,
         null_rate=options.null_rate,
         null_rate_source=options.null_rate_source,
         budget=options.budget,
-    )
-    design.marks(data.rows)
-    _check_design(design, pool.rows)
-    key = Key.new(design, measure(data, "data")[0], measure(pool, "pool")[0], beacon)
-    # Stamped before anything is written: an authority that is down leaves no key without a stamp.
-    token = _stamp(key, options.timestamp)
-    write_secret(options.key, key.record(), passphrase(), forbidden=forbidden)
-    write_json(public, key.public())
-    if token:
-        with atomic_path(public.with_suffix(".tsr")) as path:
-            path.write_bytes(token)
-    return key
-
-
-def _stamp(key: Key, authority: str | None) -> bytes:
-    if authority is None:
-        return b""
-    from datadeed.owner.evidence.timestamp import request_timestamp
-
-    return request_timestamp(key.commitment, authority)
-
-
-def _check_design(design: Design, pool: int) -> None:
-    """Refuse a key with which no suspect could ever be claimed: after release it is too late."""
-    from datadeed.verification.keylabels import largest_factor
-    from datadeed.verification.proof import POOL_LIMIT
-
-    needed = design.parts * design.votes
-    if min(pool, POOL_LIMIT) // 2 < needed:
-        raise KeyRecordError(
-            f"the pool has {pool} images, but {design.parts} parts of up to {design.votes} "
-            f"questions need half of {2 * needed} to {POOL_LIMIT}: name a larger pool or take "
-            "fewer parts"
-        )
-    best = largest_factor(
-        len(design.classes), design.votes, beta=design.beta, epsilon=design.epsilon
-    )
-    if design.parts * math.log(best) < -math.log(design.alpha_key):
-        raise KeyRecordError(
-            f"{design.parts} parts of {len(design.classes)} classes cannot reach level "
-            f"{design.alpha_key:g}: take more parts (datadeed plan says how many)"
-        )
+        beacon=_beacon(options.beacon),
+        commitment=options.commitment,
+        timestamp=options.timestamp,
+        passphrase=passphrase(),
+        forbidden=forbidden,
+        progress=progress,
+    ).key
 
 
 def _beacon(values: list[str] | None) -> Beacon | None:

@@ -1,48 +1,21 @@
-"""What several commands share: keys from files, data with its Merkle root, progress."""
+"""What several commands share: options, the passphrase, progress, and how a result is shown."""
 
 import argparse
 import contextlib
+import json
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-
-from datadeed.errors import KeyRecordError, UnsupportedModality
-from datadeed.keys.key import Extent, Key
-
-if TYPE_CHECKING:
-    import torch
-
-    from datadeed.owner.release.items import Item, Items
+from typing import Any
 
 PASSPHRASE = "DATADEED_PASSPHRASE"
-# By modality: its name, and the method that marks it.
-KINDS = {"image": "images", "audio": "sound", "text": "texts"}
-METHOD_OF = {
-    "image": "clean-label-images",
-    "audio": "clean-label-audio",
-    "text": "clean-label-text",
-}
+COULD_NOT_TEST = 5  # exit code
 
 
 def passphrase() -> str | None:
     """The passphrase of secret files, from the environment only; None if there is none."""
     return os.environ.get(PASSPHRASE) or None
-
-
-def read_key(path: Path) -> Key:
-    """The key in a secret file.
-
-    Raises:
-        SecretError: the file cannot be read as it is.
-        KeyRecordError: it holds no key, or an altered one.
-    """
-    from datadeed.keys.sealing import read_secret
-
-    return Key.from_record(read_secret(path, passphrase()))
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -64,130 +37,12 @@ def add_pool(parser: argparse.ArgumentParser, *, required: bool = False) -> None
     parser.add_argument("--pool-split", help="the split of the pool, where there are several")
 
 
-def open_data(
-    path: Path,
-    split: str | None,
-    default: str = "train",
-    *,
-    modality: str | None = "image",
-    **reading: Any,
-) -> "tuple[Items, str | None]":
-    """A split of a dataset in any format, and its name.
-
-    Args:
-        path: the file or folder.
-        split: its name; None if there is only one, or for ``default``.
-        default: the split if one must be named.
-        modality: what it must hold; a key is for images. None for anything.
-        reading: what only the format knows.
-
-    Raises:
-        DatasetError: it cannot be read.
-        UnsupportedModality: it holds samples of another kind.
-    """
-    from datadeed.datasets.formats.blocks import SeveralSplits
-    from datadeed.owner.release.items import items
-
-    try:
-        data = items(path, split=split, **reading)
-    except SeveralSplits:
-        split, data = default, items(path, split=default, **reading)
-    if modality not in (None, data.modality):
-        raise UnsupportedModality(
-            f"a key marks images, but {path} holds {KINDS[data.modality]}: mark it with "
-            f"--method {METHOD_OF[data.modality]}"
-        )
-    return data, split
-
-
-def open_pool(options: argparse.Namespace) -> "Items":
-    """The pool that the options name: by default the source's test split, or all of it.
-
-    Raises:
-        DatasetError: it cannot be read.
-    """
-    from datadeed.errors import DatasetError
-
-    if options.pool is not None:
-        return open_data(options.pool, options.pool_split, "test")[0]
-    try:
-        return open_data(options.source, options.pool_split or "test")[0]
-    except DatasetError:
-        if options.pool_split is not None:
-            raise
-        return open_data(options.source, options.split)[0]
-
-
-def measure(
-    data: "Items", what: str, keep: Collection[int] = ()
-) -> "tuple[Extent, dict[int, torch.Tensor]]":
-    """The extent of a dataset of any kind, and some of its images, in one pass.
-
-    Args:
-        data: decoded as it is read.
-        what: for the progress bar.
-        keep: rows whose images are wanted.
-
-    Returns:
-        Rows and Merkle root; row to (1, C, H, W) uint8.
-    """
-    from datadeed.keys.merkle import merkle_root
-
-    wanted, images, leaf = set(keep), {}, _leaf_of(data)
-
-    def leaves() -> Iterator[bytes]:
-        with progress(what, data.rows) as advance:
-            for item in data:
-                if item.row in wanted:
-                    images[item.row] = to_tensor(item.pixels)
-                yield leaf(item)
-                advance(item.row + 1)
-
-    return Extent(data.rows, merkle_root(leaves())), images
-
-
-def _leaf_of(data: "Items") -> "Callable[[Item], bytes]":
-    """What gives an item's leaf in the Merkle tree."""
-    from datadeed.keys import merkle
-    from datadeed.owner.release.clips import ClipItems
-
-    if data.modality == "text":
-        return lambda item: merkle.text_leaf(item.sample, item.label)
-    if not isinstance(data, ClipItems):
-        return lambda item: merkle.leaf(item.pixels, item.label)
-    forms = data.forms
-
-    def sound(item: "Item") -> bytes:
-        form = forms[item.row]
-        return merkle.sound_leaf(item.sample, form.rate, form.kind, item.label)
-
-    return sound
-
-
-def check_extent(found: Extent, stated: Extent, what: str) -> None:
-    """Check that data is what a key is bound to.
-
-    Raises:
-        KeyRecordError: it is other data.
-    """
-    if found.rows != stated.rows:
-        raise KeyRecordError(
-            f"{what} has {found.rows} rows, but the key is bound to {stated.rows}: name the data "
-            "that was committed"
-        )
-    if found.merkle_root != stated.merkle_root:
-        raise KeyRecordError(
-            f"{what} is not the data that the key is bound to (another Merkle root): a pixel, a "
-            "label or the order of rows differs; name the data that was committed"
-        )
-
-
-def to_tensor(pixels: np.ndarray) -> "torch.Tensor":
-    """(H, W, C) uint8 as (1, C, H, W) uint8."""
-    # A copy, as decoders give read-only arrays and torch warns of them.
-    import torch
-
-    return torch.from_numpy(np.array(pixels.transpose(2, 0, 1), order="C"))[None]
+def add_suspect(parser: argparse.ArgumentParser) -> None:
+    """The options that name a suspect, the key and the pool to ask it with."""
+    add = parser.add_argument
+    add("--suspect", type=Path, required=True, help="its YAML file (docs/suspects.md), or a folder")
+    add("--key", type=Path, required=True, help="the owner's secret file")
+    add_pool(parser, required=True)
 
 
 @contextlib.contextmanager
@@ -208,11 +63,40 @@ def say(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
+def note(line: str) -> None:
+    """Something that the owner should know, and that stops nothing."""
+    say(f"note: {line}")
+
+
 def show(options: argparse.Namespace, value: dict[str, Any], text: str) -> None:
     """The result: JSON if asked for, else text."""
-    from datadeed.cli.main import show_json
-
     if options.json:
         show_json(value)
     else:
         sys.stdout.write(f"{text}\n")
+
+
+def show_evidence(options: argparse.Namespace, evidence: dict[str, Any], page: Path) -> None:
+    """The evidence: JSON if asked for, else the verdict and where its page is."""
+    if options.json:
+        show_json(evidence)
+        return
+    from rich.console import Console
+
+    from datadeed.owner.evidence.report import summary
+
+    Console().print(summary(evidence))
+    Console().print(str(page), markup=False, highlight=False)
+
+
+def show_json(value: Any) -> None:
+    """One JSON value on standard output."""
+    sys.stdout.write(json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def fail(options: argparse.Namespace, message: str, code: int) -> int:
+    """Print why there is no result, as the user asked for it."""
+    if options.json:
+        show_json({"error": message})
+    sys.stderr.write(f"error: {message}\n")
+    return code

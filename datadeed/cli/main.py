@@ -7,12 +7,12 @@ Exit codes: 0 done (``verify``: CLAIM), 1 an error that one line explains, 2 wro
 
 import argparse
 import importlib
-import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
+import datadeed
+from datadeed.cli.common import fail
 from datadeed.errors import DatadeedError
 
 COMMANDS = {
@@ -31,6 +31,8 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="datadeed", description="Watermark a dataset; prove later who trained on it."
     )
+    version = f"datadeed {datadeed.__version__}"
+    made.add_argument("--version", action="version", version=version)
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
         module = importlib.import_module(f"datadeed.cli.{name}")
@@ -58,16 +60,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(options, "there is not enough memory for this: give smaller numbers", 1)
     except KeyboardInterrupt:
         return fail(options, "interrupted: the same command goes on where it stopped", 130)
-
-
-def fail(options: argparse.Namespace, message: str, code: int) -> int:
-    """Print why there is no result, as the user asked for it."""
-    if options.json:
-        show_json({"error": message})
-    sys.stderr.write(f"error: {message}\n")
-    return code
-
-
-def show_json(value: Any) -> None:
-    """One JSON value on standard output."""
-    sys.stdout.write(json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")

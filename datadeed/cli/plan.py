@@ -21,9 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The command."""
-    import numpy as np
-
-    from datadeed.owner.planning import plan
+    from datadeed.owner.plan import plan
 
     made = plan(
         options.classes,
@@ -34,7 +32,6 @@ def run(options: argparse.Namespace) -> int:
         budget=options.budget,
         parts=options.parts,
         rate=options.rate,
-        rng=np.random.default_rng(1),
     )
     lines = [
         f"parts            {made.parts} ({made.enough} learnt well are enough)",

@@ -7,7 +7,7 @@ signed keeps its page.
 import argparse
 from pathlib import Path
 
-from datadeed.cli.common import say
+from datadeed.cli.common import say, show_evidence
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,27 +17,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The command."""
-    from rich.console import Console
+    from datadeed.owner.report import report
 
-    from datadeed.cli.main import show_json
-    from datadeed.files import atomic_path
-    from datadeed.owner.evidence.attestation import ATTESTATION
-    from datadeed.owner.evidence.log import PARQUET, read_parquet
-    from datadeed.owner.evidence.report import render_proof, summary
-    from datadeed.owner.evidence.schema import read_evidence
-
-    evidence = read_evidence(options.folder / "evidence.json")
-    records = read_parquet(options.folder / PARQUET, evidence["chain"]["anchor"])
-    page = options.folder / "report.html"
-    if (options.folder / ATTESTATION).exists():
+    found = report(options.folder)
+    if found.signed:
         say("the folder is signed, so its page stays as it is")
-    else:
-        with atomic_path(page) as path:
-            path.chmod(0o600)
-            path.write_text(render_proof(evidence, records=records), encoding="utf-8")
-    if options.json:
-        show_json(evidence)
-    else:
-        Console().print(summary(evidence))
-        Console().print(str(page), markup=False, highlight=False)
+    show_evidence(options, found.evidence, found.page)
     return 0

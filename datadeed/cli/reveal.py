@@ -7,13 +7,11 @@ and, as far as they are named, the data before and after it was marked.
 """
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
-from datadeed.cli.common import add_pool, read_key, say, show
-from datadeed.errors import DatadeedError, KeyRecordError
-from datadeed.keys.key import Key
-
-FORM = "datadeed/opening/1"
+from datadeed.cli.common import add_pool, passphrase, progress, say, show
+from datadeed.errors import DatadeedError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,46 +38,40 @@ def run(options: argparse.Namespace) -> int:
         return _open(options)
     if options.check is None and options.source is None:
         raise DatadeedError("nothing to do: give --key to open it, or --check to check evidence")
-    from datadeed.cli.checking import check_all
+    from datadeed.owner.check import check
 
-    key = None if options.opening is None else read_opening(options.opening)
-    checks = check_all(key, options)
-    lines = [f"{check.word:<12} {check.what}: {check.found}" for check in checks]
-    failed = [check for check in checks if check.word == "FAILED"]
+    checks = check(
+        options.opening,
+        evidence=options.check,
+        commitment=options.commitment,
+        source=options.source,
+        split=options.split,
+        released=options.released,
+        pool=options.pool,
+        pool_split=options.pool_split,
+        public_key=options.public_key,
+        timestamp=options.timestamp,
+        roots=options.roots,
+        progress=progress,
+    )
+    lines = [f"{each.word:<12} {each.what}: {each.found}" for each in checks]
+    failed = [each for each in checks if each.word == "FAILED"]
     lines.append(
         f"{len(failed)} of {len(checks)} checks failed: this evidence does not hold"
         if failed
         else "every check that was made passed; what was not checked is not shown to be true"
     )
-    value = {"passed": not failed, "checks": [check.record() for check in checks]}
+    value = {"passed": not failed, "checks": [asdict(each) for each in checks]}
     show(options, value, "\n".join(lines))
     return 1 if failed else 0
 
 
 def _open(options: argparse.Namespace) -> int:
-    from datadeed.files import write_json
+    from datadeed.owner.reveal import reveal
 
     if options.opening is None:
         raise DatadeedError("--opening is missing: name the file that everybody may see")
-    if options.opening.exists():
-        raise KeyRecordError(f"{options.opening} exists: name another file")
-    key = read_key(options.key)
-    _ = key.seed
-    write_json(options.opening, {"form": FORM, "key": key.record()})
+    reveal(options.key, options.opening, passphrase=passphrase())
     say("whoever reads this file knows the key: it proves nothing about models made from now on")
     show(options, {"opening": str(options.opening)}, str(options.opening))
     return 0
-
-
-def read_opening(path: Path) -> Key:
-    """The key in an opening, from whomever.
-
-    Raises:
-        KeyRecordError: it is no opening, or was altered.
-    """
-    from datadeed.owner.evidence.schema import parse_json, read_limited
-
-    value = parse_json(read_limited(path), path)
-    if not isinstance(value, dict) or value.get("form") != FORM:
-        raise KeyRecordError(f"{path} is no opened key: ask its owner for the opening")
-    return Key.from_record(value.get("key"))

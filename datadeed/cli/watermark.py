@@ -6,32 +6,23 @@ needs its value: --beacon-value. With --method a published watermark is used ins
 """
 
 import argparse
+import contextlib
 import dataclasses
+import json
 import re
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from datadeed.cli import methods
 from datadeed.cli.commit import add_design, make_key
-from datadeed.cli.common import (
-    add_data,
-    check_extent,
-    measure,
-    open_data,
-    passphrase,
-    progress,
-    read_key,
-    say,
-    show,
-    to_tensor,
-)
-from datadeed.errors import KeyRecordError
-from datadeed.keys.key import Key
+from datadeed.cli.common import add_data, passphrase, progress, say, show
+from datadeed.cli.methods import FIELDS, OPTIONS, add_options, settle
+from datadeed.errors import DatasetError, KeyRecordError, WatermarkError
 
 if TYPE_CHECKING:
-    from datadeed.owner.release.edits import Edit
+    from datadeed.keys.key import Key
+    from datadeed.owner.protect_published import Marked
 
 # The default method's options; --rate and --opacity are also other methods'.
 KEYED = (
@@ -39,6 +30,7 @@ KEYED = (
     *("alpha_behaviour", "null_rate", "null_rate_source", "budget", "beacon"),
     *("commitment", "timestamp"),
 )
+LINE_EVERY = 60.0  # seconds between lines where there is no terminal for a bar
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,107 +41,194 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--beacon-value", help="hexadecimal, of the round that the key names")
     add_design(parser)
     keyed = {name: parser.get_default(name) for name in KEYED}
-    methods.add_options(parser)
+    add_options(parser)
     # None is "not given": an option of another method is refused, never ignored.
-    parser.set_defaults(**dict.fromkeys(KEYED), defaults={"keyed": keyed, **methods.METHODS})
-    parser.set_defaults(wrong_usage=parser.error)
+    parser.set_defaults(**dict.fromkeys(KEYED), keyed=keyed, wrong_usage=parser.error)
 
 
 def run(options: argparse.Namespace) -> int:
     """The command."""
-    methods.settle(options)
+    given = settle(options, options.keyed)
     needed = "key" if options.method == "keyed" else "secret"
     if getattr(options, needed) is None:
         if needed == "key":
+            from datadeed.owner.data import open_data
+
             open_data(options.source, options.split)  # a key would not help with texts or sound
         options.wrong_usage(f"the following arguments are required: --{needed}")
     if options.method != "keyed":
-        from datadeed.cli import published
-
-        return published.run(options)
+        return _run_published(options, given)
+    for name, value in (options.keyed | given).items():
+        setattr(options, name, value)
     return _run_keyed(options)
 
 
 def _run_keyed(options: argparse.Namespace) -> int:
     """The default method."""
-    from datadeed.owner.release.release import release
+    from datadeed.owner.protect import protect, set_beacon
 
-    key = _key(options)
-    data, split = open_data(options.source, options.split)
-    rows, edit = edits(key)
-    with progress("write", data.rows) as advance:
-        done = release(
-            options.source,
-            options.out,
-            rows=rows,
-            edit=edit,
-            generator=np.random.default_rng(key.words("file names", count=4)),
-            split=split,
-            on_rows=advance,
-        )
-    if done.max_difference:
-        say(
-            f"JPEG changed the marked pixels by {done.mark_difference:.1f} of 255 on average: "
-            "train a model on the copy and verify it before you release it"
-        )
-    if done.odd_rows:
-        say(f"{len(done.odd_rows)} marked images have other file headers than before")
-    if done.listed_in:
-        say(f"{', '.join(done.listed_in)}: names images whose label changed, and was copied as is")
-    value = {"out": str(options.out), "commitment": key.commitment, **dataclasses.asdict(done)}
-    text = f"{options.out}: {len(rows)} of {data.rows} rows carry one of {key.design.parts} marks"
-    show(options, value, f"{text}\ncommitment {key.commitment}")
+    fresh, key = not options.key.exists(), None
+    if fresh:
+        key = _new_key(options)
+    elif options.beacon_value is not None:
+        places = (options.source, options.out)
+        set_beacon(options.key, options.beacon_value, forbidden=places, passphrase=passphrase())
+    made = protect(
+        options.source,
+        options.out,
+        key or options.key,
+        split=options.split,
+        measured=fresh,
+        passphrase=passphrase(),
+        progress=progress,
+        note=say,
+    )
+    commitment = made.key.commitment
+    value = {"out": str(made.out), "commitment": commitment, **dataclasses.asdict(made.release)}
+    text = f"{made.out}: {made.marked} of {made.rows} rows carry one of "
+    text += f"{made.key.design.parts} marks"
+    show(options, value, f"{text}\ncommitment {commitment}")
     return 0
 
 
-def _key(options: argparse.Namespace) -> Key:
-    """The key, made now if there is none, with its beacon's value, and checked against the data."""
-    if not options.key.exists():
-        key = make_key(options, forbidden=options.out)
-        say(f"commitment {key.commitment}: publish it before the data")
-        if key.beacon is not None:
-            raise KeyRecordError(
-                f"the key waits for round {key.beacon.round} of {key.beacon.source!r}: run again "
-                "with --beacon-value when it is out"
-            )
-        return key
-    from datadeed.keys.sealing import check_place, write_secret
+def _new_key(options: argparse.Namespace) -> "Key":
+    """A key that is made now.
 
-    for folder in (options.source, options.out):  # files beside the data are copied as they are
-        check_place(options.key, folder)
-    key = read_key(options.key)
-    if options.beacon_value is not None:
-        value = _beacon_value(options.beacon_value)
-        if key.beacon is not None and key.beacon.value not in ("", value):
-            raise KeyRecordError("the key holds another beacon value already: leave it out")
-        key = key.with_beacon(value)
-        write_secret(options.key, key.record(), passphrase(), forbidden=options.out)
-    _ = key.seed  # an error now rather than after a pass over the data
-    data, _ = open_data(options.source, options.split)
-    check_extent(measure(data, "check data")[0], key.data, str(options.source))
+    Raises:
+        KeyRecordError: it waits for its beacon.
+    """
+    key = make_key(options, forbidden=options.out)
+    say(f"commitment {key.commitment}: publish it before the data")
+    if key.beacon is not None:
+        raise KeyRecordError(
+            f"the key waits for round {key.beacon.round} of {key.beacon.source!r}: run again "
+            "with --beacon-value when it is out"
+        )
     return key
 
 
-def _beacon_value(text: str) -> str:
-    value = text.strip().lower()
-    if not re.fullmatch("([0-9a-f]{2}){16,512}", value):
-        raise KeyRecordError(
-            "the beacon's value is not 16 to 512 bytes in hexadecimal: give it as it was published"
+def _run_published(options: argparse.Namespace, given: dict[str, Any]) -> int:
+    """One of the published methods."""
+    from datadeed.owner.protect_crafting import SurrogateChoice
+    from datadeed.owner.protect_published import protect_published
+
+    size = given.get("surrogate_width", given.get("surrogate_layers"))
+    surrogate = SurrogateChoice(options.surrogate, size, options.surrogate_epochs)
+    with _bar(f"craft {options.method}") as on_step:
+        made = protect_published(
+            options.method,
+            options.source,
+            options.out,
+            options.secret,
+            _values(given),
+            split=options.split,
+            seed=options.seed,
+            surrogate=surrogate,
+            work=options.work,
+            seconds=given.get("seconds", 1.0),
+            reading=_reading(options.option or ()),
+            passphrase=passphrase(),
+            progress=progress,
+            note=say,
+            on_step=on_step,
         )
-    return value
+    _show_published(options, made)
+    return 0
 
 
-def edits(key: Key) -> "tuple[np.ndarray, Edit]":
-    """The rows that a key marks, (M,) int64, and the function that marks one of them."""
-    from datadeed.watermarks.keyed import Keyed, KeyPart
+def _values(given: dict[str, Any]) -> dict[str, Any]:
+    """The method's own values among what was given."""
+    own = {FIELDS.get(name, name): given[name] for name in OPTIONS if name in given}
+    if "perturb" in own:
+        own["perturb"] = False
+    if "colour" in own:
+        colour = _numbers(own["colour"], "colour", (1, 3))
+        own["colour"] = colour if len(colour) > 1 else colour[0]
+    if "impulse" in own:
+        own["impulse"] = _numbers(own["impulse"], "impulse", (1, 2, 3))
+    return own
 
-    rows, parts = Keyed(key=key).rows()
-    part_of = dict(zip(rows.tolist(), parts.tolist(), strict=True))
-    marks = [KeyPart(key, part) for part in range(key.design.parts)]
 
-    def edit(row: int, pixels: np.ndarray, label: int) -> tuple[np.ndarray, int]:
-        mark = marks[part_of[row]]
-        assert mark.target is not None
-        return mark.stamp(to_tensor(pixels))[0].permute(1, 2, 0).numpy(), mark.target
+def _numbers(given: str, option: str, counts: Sequence[int]) -> list[int]:
+    parts = given.split(",")
+    if len(parts) not in counts or not all(re.fullmatch(r"[0-9]{1,9}", part) for part in parts):
+        raise WatermarkError(
+            f"--{option} is {given!r}: give {' or '.join(map(str, counts))} whole numbers with "
+            "commas between them"
+        )
+    return [int(part) for part in parts]
 
-    return rows, edit
+
+def _reading(options: Sequence[str]) -> dict[str, Any]:
+    """What ``--option NAME=VALUE`` says of the source's format; a value may be true or a JSON list.
+
+    Raises:
+        DatasetError: one has no name.
+    """
+    given: dict[str, Any] = {}
+    for one in options:
+        name, equals, value = one.partition("=")
+        if not (name and equals):
+            raise DatasetError(f"--option is {one!r}: give NAME=VALUE, as text=review")
+        given[name] = value
+        with contextlib.suppress(ValueError):
+            if isinstance(parsed := json.loads(value), bool | list):
+                given[name] = parsed
+    return given
+
+
+def _show_published(options: argparse.Namespace, made: "Marked") -> None:
+    """The result."""
+    method, facts, target = made.watermark.name, made.facts, made.watermark.target
+    value = {
+        "out": str(made.out),
+        "secret": str(made.secret),
+        "method": method,
+        "marked": len(made.positions),
+        "rows": made.rows,
+        "target": target,
+        "facts": facts,
+        "merkle_root": made.merkle_root,
+        "limits": made.limits,
+        **dataclasses.asdict(made.release),
+    }
+    text = f"{made.out}: {len(made.positions)} of {made.rows} rows are marked with {method}"
+    if target is not None:
+        text += f" for {made.classes[target]!r}"
+    if "fooled" in facts:
+        text += (
+            f"\nthe perturbation misleads the surrogate on {facts['fooled']} of {facts['marks']} "
+            f"marks; without it {facts['wrong_before']} were wrong"
+        )
+    text += f"\nsecret {made.secret}: keep it, and a copy of it"
+    show(options, value, f"{text}\n{made.limits}")
+
+
+@contextlib.contextmanager
+def _bar(text: str) -> Iterator[Callable[[int, int, str, bool], None]]:
+    """A bar with the time left, or a line a minute where there is no terminal."""
+    from tqdm import tqdm
+
+    with contextlib.ExitStack() as stack:
+        bar: Any = None
+        start = said = time.monotonic()
+        first = 0
+
+        def told(done: int, total: int, note: str, resumed: bool) -> None:
+            nonlocal bar, start, said, first
+            if bar is None:
+                bar = stack.enter_context(tqdm(desc=text, unit=" steps", disable=None, leave=False))
+                start = said = time.monotonic()
+            bar.total = total
+            if resumed:
+                bar.initial = bar.n = first = done
+            bar.set_postfix_str(note, refresh=False)
+            bar.update(done - bar.n)
+            now = time.monotonic()
+            if bar.disable and now - said > LINE_EVERY:
+                said = now
+                left = (total - done) * (now - start) / max(done - first, 1)
+                ahead = f", about {left:.0f} s left" if done > first else ""
+                say(f"{text}: {done} of {total}, {note}{ahead}")
+
+        yield told

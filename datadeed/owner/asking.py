@@ -1,28 +1,99 @@
-"""Running a proof: put its questions to a suspect, and write every answer down before acting on it.
+"""Asking a suspect: put a key's questions to it, and write every answer down before acting on it.
 
-Started again on the same log, it replays what was answered and goes on with the next question.
+Started again on the same log, a run replays what was answered and goes on with the next question.
 """
 
+import contextlib
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
-from datadeed.errors import VerificationError
+from datadeed.errors import ModelError, VerificationError
 from datadeed.keys.key import Key
+from datadeed.owner.data import Note
 from datadeed.owner.evidence.log import QueryLog
 from datadeed.owner.evidence.records import Record
-from datadeed.owner.suspects.base import Answer, Suspect, question_digest
+from datadeed.owner.suspects.base import Answer, Suspect, SuspectError, question_digest
+from datadeed.owner.suspects.opening import open_suspect
+from datadeed.owner.suspects.probe import probe
 from datadeed.verification.layers import Question
 from datadeed.verification.proof import Proof
+from datadeed.verification.watch import FAILURES_IN_A_ROW
 from datadeed.watermarks.keyed import KeyPart
 
-FAILURES_IN_A_ROW = 3  # after so many the suspect counts as out of reach, and the run pauses
+PROBES = 16  # clean questions before the first counted one
 Asked = tuple[str, int, int]  # layer, part and row: what names a question
+Asking = Suspect | str | Path | dict[str, Any]  # a suspect, or what open_suspect takes
 
 
-class OutOfReach(VerificationError):
+class CouldNotTest(VerificationError):
+    """The suspect cannot be asked. Nothing asked so far is lost, and nothing is said about it."""
+
+
+class OutOfReach(CouldNotTest):
     """The suspect has stopped answering; the log is kept, and a later run goes on with it."""
+
+
+@contextlib.contextmanager
+def reached(suspect: Asking, classes: tuple[str, ...]) -> Iterator[Suspect]:
+    """A suspect to ask, opened and closed here unless it is open already.
+
+    Raises:
+        CouldNotTest: it cannot be opened, or what is done with it ends in an error of its own.
+    """
+    try:
+        if isinstance(suspect, str | Path | dict):
+            asked = open_suspect(suspect, classes=classes)
+        else:
+            asked = suspect
+    except (ModelError, SuspectError) as error:
+        raise CouldNotTest(str(error)) from error
+    try:
+        yield asked
+    except SuspectError as error:
+        raise CouldNotTest(str(error)) from error
+    finally:
+        if asked is not suspect:
+            asked.close()
+
+
+def probe_rows(key: Key, pool: int) -> list[int]:
+    """The rows of a pool of so many images that are asked about without a trigger."""
+    return [int(row) for row in key.permutation("probe", count=pool)[:PROBES]]
+
+
+def one_batch(
+    rows: Sequence[int], images: Mapping[int, torch.Tensor], labels: np.ndarray
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images and labels of some rows; of several sizes, which are no batch, the first one's."""
+    same = [row for row in rows if images[row].shape == images[rows[0]].shape]
+    return torch.cat([images[row] for row in same]), torch.from_numpy(labels[same])
+
+
+def ask_probes(
+    suspect: Suspect, log: QueryLog, images: torch.Tensor, labels: torch.Tensor, note: Note
+) -> list[str]:
+    """Ask the clean questions, unless an earlier run did; returns what the owner should know."""
+    questions = [question_digest(image) for image in (*images, images[0])]
+    earlier = [record for record in log.records if record.purpose == "probe"][-len(questions) :]
+    known = [record.question for record in earlier] == questions
+    answers = [record.answer() for record in earlier] if known else None
+    found = probe(suspect, images, labels, answers)
+    if not known:
+        write_probes(log, questions, found.answers)
+    for warning in found.warnings:
+        note(warning)
+    return list(found.warnings)
+
+
+def write_probes(log: QueryLog, questions: Sequence[str], answers: Sequence[Answer]) -> None:
+    """Write down answers to clean questions, given by their digests."""
+    for digest, answer in zip(questions, answers, strict=True):
+        log.append(purpose="probe", part=None, row=None, question=digest, answer=answer)
 
 
 def rows_needed(proof: Proof) -> list[int]:
@@ -37,12 +108,17 @@ def image_of(key: Key, question: Question, images: Mapping[int, torch.Tensor]) -
     return KeyPart(key, question.part).stamp(images[question.row])
 
 
-def replay(proof: Proof, records: Mapping[Asked, Record]) -> int:
+def replay(
+    proof: Proof,
+    records: Mapping[Asked, Record],
+    on_record: Callable[[Question, Record], None] = lambda question, record: None,
+) -> int:
     """Give a proof the answers that are on record, as far as they go.
 
     Args:
         proof: fresh.
         records: the record that counts for each (purpose, part, row).
+        on_record: called before an answer is taken.
 
     Returns:
         How many answers were taken.
@@ -52,6 +128,7 @@ def replay(proof: Proof, records: Mapping[Asked, Record]) -> int:
         record = records.get((question.layer, question.part, question.row))
         if record is None:
             break
+        on_record(question, record)
         proof.answer(record.labels[0] if record.labels else None, failed=bool(record.error))
         taken += 1
     return taken

@@ -32,6 +32,8 @@ FRAME = (128, 128, 128, 110)
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
 DASHES = ((), (5, 2), (1.5, 1.5), (6, 2, 1.5, 2))  # a second sign besides the colour
 STYLE: Any = {"svg.hashsalt": "datadeed", "svg.fonttype": "none", "font.size": 9.0}
+AMPLIFIED = 8  # a change of 16 grey levels shows as half of white
+GREY_LEVEL = 128
 GREY = "#808080"  # readable on white and on black; the page may recolour it
 
 
@@ -188,6 +190,19 @@ def _outline(
     x, y = left + MARGIN, top + MARGIN
     corners = (x - line, y - line, x + width + line - 1, y + height + line - 1)
     draw.rectangle(corners, outline=colour, width=line)
+
+
+def amplified(before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
+    """The change times :data:`AMPLIFIED` around a middle grey, cut off at black and white.
+
+    Args:
+        before, after: (N, C, H, W) uint8.
+
+    Returns:
+        (N, C, H, W) uint8; :data:`GREY_LEVEL` where nothing changed.
+    """
+    change = after.to(torch.int16) - before.to(torch.int16)
+    return (GREY_LEVEL + AMPLIFIED * change).clamp(0, 255).to(torch.uint8)
 
 
 def data_uri(png: bytes) -> str:

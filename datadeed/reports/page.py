@@ -1,6 +1,9 @@
-"""The report as one HTML page that needs no other file, no script and no network."""
+"""The report as one HTML page that needs no other file, no script and no network.
 
-from collections import Counter
+The page is a frame around sections, one a paper: what was run, the claims of all papers, how to
+make the page again.
+"""
+
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,33 +12,6 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from datadeed.reports import clean_page, dvbw
-from datadeed.reports.cells import cell_view
-from datadeed.reports.clean_page import Clean
-from datadeed.reports.figures import Curves, Picture, strokes
-from datadeed.reports.ubw_page import UBW, view
-from datadeed.verification.verdict import CLAIM, INCONCLUSIVE, NOT_SUPPORTED
-
-WORDS = (CLAIM, INCONCLUSIVE, NOT_SUPPORTED)
-SCENARIOS = {
-    "steal": "thief (trained on the watermarked data)",
-    "independent-trigger": "thief, asked with another trigger",
-    "independent-model": "honest model (trained on benign data)",
-}
-METRICS = {
-    "ba": "BA: benign accuracy, %",
-    "wsr": "WSR: watermark success rate, %",
-    "wsr_as_released": "WSR as the released code counts it, %",
-    "delta_p": "ΔP: mean rise of the target’s probability",
-    "p_published": "p: paired t-test, as published",
-    "p_described": "p: Wilcoxon test, as described",
-    "value_released": "1 − p: Wilcoxon test, as released",
-    "value_released_renumbered_min": "… classes renumbered, least",
-    "value_released_renumbered_median": "… classes renumbered, median",
-    "value_released_renumbered_max": "… classes renumbered, greatest",
-    "p_binomial": "p: exact binomial test (ours)",
-    "p_mcnemar": "p: exact McNemar test (ours)",
-}
 NAMES = {
     "fashion-mnist": "Fashion-MNIST",
     "fashion-mnist-10k": "Fashion-MNIST, 10 000 images",
@@ -62,146 +38,63 @@ NAMES = {
     "sleeper-agent": "Sleeper Agent",
     "ubw-p": "UBW-P",
     "ubw-c": "UBW-C",
-    "dvbw": "DVBW",
-    "ubw": "UBW",
-    "clean-label": "clean-label watermarks",
     "none": "honest model",
 }
 _FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
-class SuspectRow:
-    """One suspect's verdict and the figures it rests on.
+class Section:
+    """One paper's part of the page.
 
     Attributes:
-        dataset, network, watermark, seed: which cell.
-        scenario: a key of :data:`SCENARIOS`; ``suspect`` is its name for people.
-        asked_with: the trigger's name.
-        hits, n: triggered samples answered with the target label, of those asked.
-        p_exact: the greater p-value of the two exact tests.
-        delta_p, p_published: the published test's figures.
-        word: the verdict.
+        paper: what the column ``paper`` of cells and claims calls it.
+        anchor: the id of the section's heading.
+        title: the paper's name for people.
+        html: what :func:`draw_section` made.
     """
 
-    dataset: str
-    network: str
-    watermark: str
-    seed: int
-    scenario: str
-    suspect: str
-    asked_with: str
-    hits: int
-    n: int
-    p_exact: float
-    delta_p: float
-    p_published: float
-    word: str
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What was run on one dataset: sizes, class count and the networks with their epochs."""
-
-    dataset: str
-    train_size: int
-    test_size: int
-    classes: int
-    networks: dict[str, str]
+    paper: str
+    anchor: str
+    title: str
+    html: Markup
 
 
 @dataclass(frozen=True)
 class Page:
-    """Everything a page shows; tables and claims are None on the page of one cell.
+    """Everything a page shows.
 
     Attributes:
         scale: name of the scale in force.
-        grid: ``datasets, networks, watermarks, seeds``.
-        settings: one for each dataset.
-        evidence: the records of the verified cells.
-        pictures, curves: figures.
+        sections: one a paper.
         versions: program name to version.
         remake: the command that makes this page again.
-        cells, claims: as :func:`datadeed.reports.cells.tidy` and ``claims_frame`` give them.
-        ubw, clean: what is shown of UBW and of the clean-label paper; None where the scale has
-            nothing of it.
+        claims: as :func:`datadeed.reports.cells.claims_frame` gives them; None on the page of one
+            cell.
     """
 
     scale: str
-    grid: dict[str, list[Any]]
-    settings: list[Setting]
-    evidence: list[dict[str, Any]]
-    pictures: list[Picture]
-    curves: list[Curves]
+    sections: list[Section]
     versions: dict[str, str]
     remake: str
-    cells: pd.DataFrame | None = None
     claims: pd.DataFrame | None = None
-    ubw: UBW | None = None
-    clean: Clean | None = None
-
-
-def suspect_rows(record: dict[str, Any]) -> list[SuspectRow]:
-    """One row a scenario, from a cell's ``evidence.json``."""
-    rows = []
-    for scenario, suspect in SCENARIOS.items():
-        found = record["scenarios"][scenario]
-        verdict, own = found["verdict"], scenario != "independent-trigger"
-        rows.append(
-            SuspectRow(
-                dataset=record["dataset"],
-                network=record["network"],
-                watermark=record["watermark"],
-                seed=record["seed"],
-                scenario=scenario,
-                suspect=suspect,
-                asked_with=record["watermark"] if own else record["independent_trigger"],
-                hits=verdict["hit_rate"]["hits"],
-                n=verdict["hit_rate"]["n"],
-                p_exact=verdict["p_value"],
-                delta_p=found["probability"]["delta_p"],
-                p_published=found["probability"]["p_published"],
-                word=verdict["word"],
-            )
-        )
-    return rows
 
 
 def render(page: Page) -> str:
     """The whole page as HTML; the same ``page`` gives the same text."""
-    suspects = [row for record in page.evidence for row in suspect_rows(record)]
-    watermarks = page.grid["watermarks"]
     shown = {
         "page": page,
-        "words": WORDS,
-        "suspects": suspects,
-        "counts": verdict_counts(suspects),
-        "rule": page.evidence[0]["scenarios"]["steal"]["verdict"],
-        "strokes": strokes(watermarks),
-        "tables": [] if page.cells is None else table_views(page.cells, watermarks),
         "claims": [] if page.claims is None else claim_views(page.claims),
-        "ubw": None if page.ubw is None or page.cells is None else view(page.ubw, page.cells),
-        "clean": None,
+        "papers": {section.paper: section.title for section in page.sections},
+        "sounds": any("<audio" in section.html for section in page.sections),
     }
-    if page.clean is not None and page.cells is not None:
-        shown["clean"] = clean_page.view(page.clean, page.cells)
-    return _template().render(shown) + "\n"
+    return _environment(_FOLDER).get_template("page.html").render(shown) + "\n"
 
 
-def verdict_counts(suspects: list[SuspectRow]) -> list[dict[str, Any]]:
-    """For each scenario how many suspects got each of the three words."""
-    made = []
-    for scenario, name in SCENARIOS.items():
-        words = Counter(row.word for row in suspects if row.scenario == scenario)
-        made.append(
-            {
-                "scenario": scenario,
-                "name": name,
-                "asked": words.total(),
-                "words": {word: words[word] for word in WORDS},
-            }
-        )
-    return made
+def draw_section(template: Path, shown: dict[str, Any]) -> Markup:
+    """A paper's ``section.html`` with its values; it may use the macros of ``parts.html``."""
+    environment = _environment(template.parent)
+    return Markup(environment.get_template(template.name).render(shown))
 
 
 def claim_views(claims: pd.DataFrame) -> list[dict[Any, Any]]:
@@ -209,51 +102,6 @@ def claim_views(claims: pd.DataFrame) -> list[dict[Any, Any]]:
     words = {True: "holds", False: "fails"}
     told = ["untested" if pd.isna(held) else words[bool(held)] for held in claims["holds"]]
     return claims.assign(word=told).to_dict("records")
-
-
-def table_views(cells: pd.DataFrame, watermarks: list[str]) -> list[dict[str, Any]]:
-    """The published tables, ready to be shown: blocks of rows of cells, and their commands."""
-    views = []
-    for number, title in dvbw.TABLES.items():
-        found = cells[cells["table"] == number]
-        blocks = [
-            {"dataset": dataset, "network": network, "parts": _parts(here, watermarks)}
-            for (dataset, network), here in found.groupby(["dataset", "model"], sort=False)
-        ]
-        case = ["dataset", "model", "watermark", "seed", "stage"]
-        commands = found[case].drop_duplicates().to_dict("records")
-        views.append(
-            {
-                "number": number,
-                "title": title,
-                "claimed": dvbw.CLAIMED[number],
-                "watermarks": watermarks,
-                "blocks": blocks,
-                "commands": commands,
-                "known": int(found["published"].notna().sum()),
-            }
-        )
-    return views
-
-
-def _parts(here: pd.DataFrame, watermarks: list[str]) -> list[dict[str, Any]]:
-    """The rows of one dataset and network, by scenario and metric, in the order of the names."""
-    parts = []
-    metrics = [*METRICS, *(m for m in here["metric"].unique() if m not in METRICS)]
-    for scenario, name in SCENARIOS.items():
-        mine = here[here["scenario"] == scenario]
-        rows = [
-            {
-                "name": METRICS.get(metric, metric),
-                "cells": [cell_view(rows[rows["watermark"] == w], metric) for w in watermarks],
-            }
-            for metric in metrics
-            for rows in [mine[mine["metric"] == metric]]
-            if not rows.empty
-        ]
-        if rows:
-            parts.append({"scenario": scenario, "name": name, "rows": rows})
-    return parts
 
 
 def figure_text(value: float) -> str:
@@ -278,9 +126,9 @@ def human(name: Any) -> str:
     return f"{NAMES[first]}, {rest}" if dash and first in NAMES else text
 
 
-def _template() -> jinja2.Template:
+def _environment(folder: Path) -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER),
+        loader=jinja2.FileSystemLoader([folder, _FOLDER]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -293,4 +141,6 @@ def _template() -> jinja2.Template:
         "many": lambda n: f"{n:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
         "drawn": Markup,  # only for SVG that figures.py made
     }
-    return environment.get_template("page.html")
+    parts = environment.get_template("parts.html").module
+    environment.globals |= {name: macro for name, macro in vars(parts).items() if name[0] != "_"}
+    return environment

@@ -173,6 +173,11 @@ def square(
     return Trigger(pattern, top=height - size, left=width - size, alpha=alpha)
 
 
+def square_size(image_size: tuple[int, ...]) -> int:
+    """Of the square: 3 pixels on CIFAR-10's 32, as published, and in proportion elsewhere."""
+    return 3 * max(1, min(image_size) // 32)
+
+
 TRIGGERS: dict[str, Callable[..., Trigger]] = {"line": line, "cross": cross, "square": square}
 
 

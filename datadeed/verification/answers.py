@@ -1,23 +1,18 @@
-"""Asking a suspect, and keeping every answer."""
+"""Asking a model in memory, and keeping every answer."""
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
-import torch
 
-from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import VerificationError
-from datadeed.watermarks.base import Watermark
 
-
-class Suspect(Protocol):
-    """A model in memory, such as :class:`datadeed.models.model.Model`, seen by its answers."""
-
-    def predict(self, images: torch.Tensor) -> torch.Tensor:
-        """Class probabilities, (N, K) float32, of (N, C, H, W) uint8 images."""
+if TYPE_CHECKING:  # who only judges answers depends on none of these
+    from datadeed.datasets.form.dataset import Dataset
+    from datadeed.models.model import Model
+    from datadeed.watermarks.base import Watermark
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,12 +72,12 @@ _COLUMNS = [field.name for field in dataclasses.fields(Answers) if field.name !=
 
 
 def ask(
-    suspect: Suspect, watermark: Watermark, samples: Dataset, *, clean: Answers | None = None
+    suspect: "Model", watermark: "Watermark", samples: "Dataset", *, clean: Answers | None = None
 ) -> Answers:
     """Query a suspect with each sample twice: as it is, and with the watermark's trigger.
 
     Args:
-        suspect: answers with probabilities.
+        suspect: only its :meth:`~datadeed.models.model.Model.predict` is asked.
         watermark: its trigger is asked with; its target decides whose probability is kept.
         samples: benign test data, (N, C, H, W) uint8.
         clean: earlier answers of the same suspect to the same samples under a watermark with the
@@ -117,12 +112,12 @@ def ask(
     )
 
 
-def query(suspect: Suspect, images: torch.Tensor, classes: int) -> np.ndarray:
+def query(suspect: "Model", samples: Any, classes: int) -> np.ndarray:
     """A suspect's probabilities, checked.
 
     Args:
-        suspect: answers with probabilities.
-        images: (N, C, H, W) uint8.
+        suspect: only its :meth:`~datadeed.models.model.Model.predict` is asked.
+        samples: N of them, as a dataset of its modality holds them.
         classes: K, how many the suspect should know.
 
     Returns:
@@ -131,10 +126,10 @@ def query(suspect: Suspect, images: torch.Tensor, classes: int) -> np.ndarray:
     Raises:
         VerificationError: the answers have another shape or are no probabilities.
     """
-    answer: np.ndarray = suspect.predict(images).double().numpy()
-    if answer.shape != (len(images), classes):
+    answer: np.ndarray = suspect.predict(samples).double().numpy()
+    if answer.shape != (len(samples), classes):
         raise VerificationError(
-            f"the suspect answered with shape {answer.shape} to {len(images)} samples of "
+            f"the suspect answered with shape {answer.shape} to {len(samples)} samples of "
             f"{classes} classes: check that it was trained on the same classes"
         )
     if not np.isfinite(answer).all() or (answer < 0).any() or (answer > 1 + 1e-4).any():

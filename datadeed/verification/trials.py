@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from datadeed.keys.key import Key
+from datadeed.models.model import Model
 from datadeed.triggers.image import Trigger, stamp
-from datadeed.verification.answers import Suspect
 from datadeed.verification.layers import KeyLayer, Question
 from datadeed.verification.proof import Proof
 from datadeed.watermarks.keyed import random_trigger
@@ -88,11 +88,11 @@ class PoolAnswers:
     """A model's first labels for triggered images of a pool; nothing is computed twice.
 
     Args:
-        model: answers with probabilities.
+        model: only its ``predict`` is asked.
         images: (P, C, H, W) uint8, the pool.
     """
 
-    def __init__(self, model: Suspect, images: torch.Tensor):
+    def __init__(self, model: Model, images: torch.Tensor):
         self.model, self.images = model, images
         self._known: dict[tuple[str, int, int], int] = {}
         self._triggers: dict[tuple[str, int], Trigger] = {}

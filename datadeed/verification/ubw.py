@@ -33,7 +33,6 @@ from datadeed.watermarks.dispersibility import (
     prediction_dispersibility,
 )
 
-SCENARIOS = ("malicious", "independent-trigger", "independent-model")
 RELEASED_CLASS = 0  # the one class that the released code evaluates
 
 DecoyFailures = Callable[[np.ndarray], np.ndarray]
@@ -139,7 +138,7 @@ def verify_ubw(
             f"{answers.target}: verify them with DVBW's"
         )
     m = settings.m
-    right, drawn, queries = _draw(answers, m, rng)
+    right, drawn, queries = draw(answers, m, rng)
     decoys = _checked(decoy_failures(np.isin(np.arange(len(answers)), right)), settings)
     correct, anyone = answers.take(right), answers.take(drawn)
     failures, mcnemar = rate(attack_success(correct)), mcnemar_failure_test(anyone)
@@ -175,12 +174,18 @@ def verify_ubw(
     }
 
 
-def _draw(answers: Answers, m: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int]:
+def draw(answers: Answers, m: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int]:
     """The first m correctly classified samples of one random order, and simply the first m.
+
+    The order is the generator's first draw, so that the same seed gives :func:`verify_ubw` the same
+    samples. Decoys are asked about the first of both.
 
     Returns:
         (m,) and (m,) int64 positions, and how many questions that took: clean ones down to the m-th
         correct sample, and a triggered one for each sample in either draw.
+
+    Raises:
+        VerificationError: fewer than m samples are classified correctly.
     """
     order = rng.permutation(len(answers))
     places = np.flatnonzero((answers.clean_prediction == answers.label)[order])[:m]

@@ -7,6 +7,7 @@ from datadeed.verification.exact import ExactTest, binomial_test, mcnemar_test
 from datadeed.verification.metrics import Rate, rate
 
 CLAIM, INCONCLUSIVE, NOT_SUPPORTED = "CLAIM", "INCONCLUSIVE", "NOT SUPPORTED"
+WORDS = (NOT_SUPPORTED, INCONCLUSIVE, CLAIM)  # from the weakest to the strongest
 
 
 def behaviour_verdict(answers: Answers, null_rate: float, alpha: float) -> dict[str, Any]:

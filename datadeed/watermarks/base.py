@@ -1,22 +1,25 @@
 """What every dataset watermark has in common.
 
-Five questions, one method each:
+Four questions, one method each:
 
 1. ``select``: which rows get a mark? (Labels are enough, so 1.28 million rows cost 10 MB.)
-2. ``prepare``: what must be computed over all chosen rows before any is marked? Most methods need
-   nothing; those that optimise a perturbation against a surrogate model do it here.
-3. ``mark``: what does a chosen row become? A pure function of the row and of its rank among the
+2. ``mark``: what does a chosen row become? A pure function of the row and of its rank among the
    chosen ones, so that the result does not depend on how the dataset is cut into blocks.
-4. ``trigger``: what does a query for verification look like?
-5. ``record``: what must the owner keep to verify later?
+3. ``trigger``: what does a query for verification look like?
+4. ``record``: what must the owner keep to verify later?
+
+``for_data`` makes one for the data at hand: what its owner chooses is given by name, the rest is a
+default or follows from the data and the seed.
 """
 
+import re
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import torch
 
-from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.dataset import Dataset, Form
 from datadeed.errors import UnsupportedModality, WatermarkError
 
 
@@ -29,16 +32,80 @@ class Watermark(ABC):
 
     Raises:
         WatermarkError: the rate is out of range.
+
+    Attributes:
+        crafted: whether samples are computed first
+            (:class:`datadeed.watermarks.crafted.Crafted`).
+        defaults: what an owner may choose with :meth:`for_data`, and what it is otherwise; None
+            where that follows from the data.
     """
 
     name: ClassVar[str]
     modality: ClassVar[str] = "image"
-    needs_all_chosen: ClassVar[bool] = False
+    crafted: ClassVar[bool] = False
+    defaults: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, *, rate: float, target: int | None):
         if not 0 < rate <= 1:
             raise WatermarkError(f"poison rate {rate} is out of range: give 0 < rate <= 1")
         self.rate, self.target = rate, target
+
+    @classmethod
+    def for_data(cls, form: Form, classes: tuple[str, ...], seed: int, **own: Any) -> Self:
+        """The watermark for such data.
+
+        Args:
+            form: of what the watermark sees of each row.
+            classes: names, in label order.
+            seed: of every draw that makes the trigger; a secret.
+            own: values of :attr:`defaults` that are chosen otherwise (``target`` may be a class's
+                name), and parameters of the class itself, which replace what would follow from
+                the data.
+
+        Raises:
+            UnsupportedModality: samples are of another kind.
+            WatermarkError: there is no such parameter, or a value makes no sense for such data.
+        """
+        cls.check_modality(form.modality)
+        chosen = {**cls.defaults, **own}
+        if chosen.get("target") is not None:
+            chosen["target"] = class_label(chosen["target"], classes)
+        made = cls.build(**cls._fit(form, classes, seed, chosen))
+        made.check(form.modality, classes)
+        return made
+
+    @classmethod
+    def build(cls, **values: Any) -> Self:
+        """The constructor, for values that somebody wrote down.
+
+        Raises:
+            WatermarkError: a parameter is missing or superfluous, or makes no sense.
+        """
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise WatermarkError(f"{cls.name}: {str(error).split('() ')[-1]}") from error
+
+    @classmethod
+    def _fit(
+        cls, form: Form, classes: tuple[str, ...], seed: int, chosen: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The constructor's values, of what was chosen and what only the data know."""
+        return chosen
+
+    @classmethod
+    def check_modality(cls, modality: str) -> None:
+        """Check that samples are of the kind that the method marks.
+
+        Raises:
+            UnsupportedModality: they are not.
+        """
+        if modality != cls.modality:
+            marked = "audio" if cls.modality == "audio" else f"{cls.modality}s"
+            raise UnsupportedModality(
+                f"{cls.name} marks {marked}, but the dataset holds {modality}: choose a "
+                f"method for {modality}"
+            )
 
     def check(self, modality: str, classes: tuple[str, ...]) -> None:
         """Check that the method can work on such data.
@@ -47,12 +114,7 @@ class Watermark(ABC):
             UnsupportedModality: samples are of another kind.
             WatermarkError: the target label does not exist.
         """
-        if modality != self.modality:
-            marked = "audio" if self.modality == "audio" else f"{self.modality}s"
-            raise UnsupportedModality(
-                f"{self.name} marks {marked}, but the dataset holds {modality}: choose a "
-                f"method for {modality}"
-            )
+        self.check_modality(modality)
         if self.target is not None and not 0 <= self.target < len(classes):
             raise WatermarkError(
                 f"target label {self.target} does not exist: the dataset's {len(classes)} classes "
@@ -86,12 +148,6 @@ class Watermark(ABC):
         order = torch.randperm(len(candidates), generator=generator)
         return candidates[order[:n]].sort().values
 
-    def prepare(self, chosen: Dataset, generator: torch.Generator) -> None:  # noqa: B027
-        """Compute what :meth:`mark` needs from all chosen rows at once; here nothing.
-
-        A method that overrides this sets :attr:`needs_all_chosen`.
-        """
-
     @abstractmethod
     def mark(self, rows: Dataset, ranks: torch.Tensor) -> Dataset:
         """What chosen rows become in the released dataset, in the same order.
@@ -112,3 +168,21 @@ class Watermark(ABC):
     @abstractmethod
     def record(self) -> dict[str, Any]:
         """Everything needed to build this watermark again, as JSON values."""
+
+
+def class_label(given: object, classes: tuple[str, ...]) -> int:
+    """The label of a class that was given by number or by name; a label's number comes first.
+
+    Raises:
+        WatermarkError: no class has this name.
+    """
+    text = str(given)
+    number = int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
+    if number is not None and (0 <= number < len(classes) or text not in classes):
+        return number
+    if text not in classes:
+        raise WatermarkError(
+            f"no class is named {text!r}: the target is one of {', '.join(classes[:12])}"
+            f"{', ...' * (len(classes) > 12)}, or a label's number"
+        )
+    return classes.index(text)

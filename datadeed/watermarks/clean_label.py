@@ -1,4 +1,4 @@
-"""Clean-label watermarks (Tang et al. 2023): what all modalities share, and images.
+"""Clean-label watermarks (Tang et al. 2023): what all modalities share.
 
 Samples of the target class are perturbed until a surrogate no longer recognises them, and get a
 trigger. Their labels stay and are true, but a victim can fit them only by the trigger.
@@ -7,18 +7,13 @@ trigger. Their labels stay and are true, but a victim can fit them only by the t
 import math
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import WatermarkError
-from datadeed.models.classifier import Classifier
 from datadeed.models.model import Model
-from datadeed.perturbations.bounds import check_epsilon
-from datadeed.perturbations.pgd import pgd
-from datadeed.triggers.image import check_image_size
-from datadeed.triggers.texture import build_texture
 from datadeed.watermarks.crafted import Crafted, _Work
 
 PART = 128  # samples perturbed at a time, and saved as soon as they are
@@ -34,14 +29,20 @@ class CleanLabel(Crafted):
 
     Raises:
         WatermarkError: a value makes no sense.
+
+    :meth:`facts` are ``marks`` and ``class_size`` (rows of the target class); with a perturbation
+    ``fooled`` (marks that the surrogate gets wrong before the trigger is added) and
+    ``wrong_before`` (of them without the perturbation); and what the modality adds.
     """
+
+    draws = "mark"
+    defaults: ClassVar[dict[str, Any]] = {"rate": 0.05, "target": 1, "perturb": True}
 
     def __init__(self, *, rate: float, target: int, perturb: bool):
         super().__init__(rate=rate, target=target)
         if type(perturb) is not bool:
             raise WatermarkError(f"{self.name}: perturb is {perturb!r}; give true or false")
         self.perturb = self.needs_surrogate = perturb
-        self._facts: dict[str, Any] = {}
 
     def candidates(self, labels: torch.Tensor) -> torch.Tensor:
         """Rows of the target class."""
@@ -65,21 +66,6 @@ class CleanLabel(Crafted):
                 f"give a rate of at least {_rounded(1 / rows, math.ceil):g}"
             )
         return n
-
-    def facts(self) -> dict[str, Any]:
-        """What the crafting did, as JSON values.
-
-        Returns:
-            ``marks`` and ``class_size`` (rows of the target class); with a perturbation ``fooled``
-            (marks that the surrogate gets wrong before the trigger is added) and ``wrong_before``
-            (of them without the perturbation); and what the modality adds.
-
-        Raises:
-            WatermarkError: nothing was crafted yet.
-        """
-        if not self._facts:
-            raise WatermarkError(f"{self.name} has no facts yet: craft it first")
-        return dict(self._facts)
 
     def _draw(self, work: _Work) -> tuple[int, torch.Tensor]:
         """How many rows to mark, and all rows of the target class in random order, (M,) int64."""
@@ -124,9 +110,8 @@ class MovedSamples(CleanLabel):
             moved = torch.cat(list(parts))
             facts["fooled"] = self._count_errors(model, moved)
             facts["wrong_before"] = self._count_errors(model, chosen.samples)
-        released = self.trigger(chosen.replace(samples=moved, labels=chosen.labels))
-        self._facts = facts | self._measure(chosen, released)
-        return positions, released
+        self._facts = facts
+        return positions, self.trigger(chosen.replace(samples=moved, labels=chosen.labels))
 
     @abstractmethod
     def _usable(self, rows: Dataset) -> torch.Tensor:
@@ -135,119 +120,6 @@ class MovedSamples(CleanLabel):
     @abstractmethod
     def _move(self, model: Model, rows: Dataset) -> torch.Tensor:
         """The samples of rows, perturbed."""
-
-    @abstractmethod
-    def _measure(self, chosen: Dataset, released: torch.Tensor) -> dict[str, Any]:
-        """The modality's facts."""
-
-
-class CleanLabelImages(MovedSamples):
-    """Projected gradient descent, then a colour patch or a mosaic blended in.
-
-    Released values differ from the benign image with the trigger by at most :attr:`bound` grey
-    levels, and outside the trigger from the benign image by at most ``epsilon``.
-
-    Args:
-        rate: share of the target class to mark.
-        target: the label that triggered images should get.
-        image_size: (height, width) in pixels.
-        pattern: the trigger's ``kind`` and values (see :mod:`datadeed.triggers.texture`).
-        epsilon: bound of the perturbation in 255ths, a whole number.
-        step: of projected gradient descent, in 255ths.
-        steps: how many.
-        perturb: False leaves the perturbation out; then the three values before are not used.
-
-    Raises:
-        WatermarkError: a value makes no sense.
-    """
-
-    name = "clean-label-images"
-
-    def __init__(
-        self,
-        *,
-        rate: float,
-        target: int,
-        image_size: tuple[int, int],
-        pattern: dict[str, Any],
-        epsilon: int,
-        step: float,
-        steps: int,
-        perturb: bool = True,
-    ):
-        super().__init__(rate=rate, target=target, perturb=perturb)
-        check_epsilon(epsilon)
-        if type(steps) is not int or steps < 1 or not 0 < step < math.inf:
-            raise WatermarkError(
-                f"{self.name}: {steps!r} steps of {step}/255; give 1 step or more, above 0"
-            )
-        height, width = image_size
-        self.image_size, self.pattern = (height, width), dict(pattern)
-        self.epsilon, self.step, self.steps = epsilon, step, steps
-        self.texture = build_texture(self.pattern, height, width)
-
-    @property
-    def bound(self) -> int:
-        """Of ``|marked - trigger(benign)|`` in grey levels.
-
-        Below the trigger only a share 1 - alpha of the perturbation is left; rounding down to grey
-        levels can widen it to the next whole number.
-        """
-        if self.texture.box[2:] != self.image_size:
-            return self.epsilon
-        return -(-self.epsilon * (255 - self.texture.alpha) // 255)
-
-    def trigger(self, rows: Dataset) -> torch.Tensor:
-        """The trigger alone, without a perturbation.
-
-        Raises:
-            WatermarkError: the images are of another size or have other channels.
-        """
-        check_image_size(rows.samples, self.image_size)
-        return self.texture(rows.samples)
-
-    def record(self) -> dict[str, Any]:
-        """Method and parameters; with them the trigger is known, the perturbation is not."""
-        return {
-            "method": self.name,
-            "rate": self.rate,
-            "target": self.target,
-            "image_size": list(self.image_size),
-            "pattern": self.pattern,
-            "epsilon": self.epsilon,
-            "step": self.step,
-            "steps": self.steps,
-            "perturb": self.perturb,
-            "trigger": self.texture.record(),
-        }
-
-    def _usable(self, rows: Dataset) -> torch.Tensor:
-        self.trigger(rows.slice(0, 1))
-        return torch.ones(len(rows), dtype=torch.bool)
-
-    def _move(self, model: Model, rows: Dataset) -> torch.Tensor:
-        assert isinstance(model, Classifier)  # craft checked its modality
-        return pgd(
-            model,
-            rows.samples,
-            rows.labels,
-            epsilon=self.epsilon,
-            step=self.step,
-            steps=self.steps,
-            batch_size=PART,
-        )
-
-    def _measure(self, chosen: Dataset, released: torch.Tensor) -> dict[str, Any]:
-        """Changes in grey levels, the trigger's share of the pixels, PSNR of the marks in dB."""
-        plain, (_, _, height, width) = self.trigger(chosen), self.texture.box
-        change = released.int() - chosen.samples.int()
-        return {
-            "epsilon": self.epsilon if self.perturb else 0,
-            "bound": self.bound if self.perturb else 0,
-            "largest_change": int((released.int() - plain.int()).abs().max()),
-            "trigger_share": height * width / math.prod(self.image_size),
-            "psnr": decibels(255.0**2, change.double().square().mean().item()),
-        }
 
 
 def decibels(signal: float, noise: float) -> float | None:

@@ -1,15 +1,18 @@
 """Clean-label watermarks of audio (Tang et al. 2023): PGD on the waveform, then an impulse."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
-from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.dataset import Dataset, Form
 from datadeed.errors import WatermarkError
 from datadeed.models.model import Model
 from datadeed.perturbations.waveform import check_descent, pgd_waveform
 from datadeed.triggers.sound import build_sound, ends
-from datadeed.watermarks.clean_label import MovedSamples, decibels
+from datadeed.watermarks.clean_label import CleanLabel, MovedSamples, decibels
+
+AMPLITUDE = 164
+MOVES = 2.5  # with all steps in one direction, PGD would go so many times its bound (Madry)
 
 
 class CleanLabelAudio(MovedSamples):
@@ -36,6 +39,13 @@ class CleanLabelAudio(MovedSamples):
 
     name = "clean-label-audio"
     modality = "audio"
+    defaults: ClassVar[dict[str, Any]] = {
+        **CleanLabel.defaults,
+        "impulse": None,
+        "epsilon": 328,
+        "step": None,
+        "steps": 20,
+    }
 
     def __init__(
         self,
@@ -61,6 +71,23 @@ class CleanLabelAudio(MovedSamples):
                     f"{self.name}: {name} is {value!r}; give a whole number above 0"
                 )
         self.impulse.check_fit(clip_length)
+
+    @classmethod
+    def _fit(
+        cls, form: Form, classes: tuple[str, ...], seed: int, chosen: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Also the clips' length and rate, the step, and what is left out of the impulse.
+
+        ``impulse`` is its length (1 % of the clip), amplitude (164) and start (0), all in samples
+        and steps of int16.
+        """
+        (length,), given = form.shape, tuple(chosen.pop("impulse") or ())
+        default = {"length": max(1, length // 100), "amplitude": AMPLITUDE, "start": 0}
+        impulse = default | dict(zip(default, given, strict=False))
+        if chosen["step"] is None:
+            chosen["step"] = MOVES * chosen["epsilon"] / max(chosen["steps"], 1)
+        own = {"clip_length": length, "sample_rate": form.rate}
+        return {**own, "pattern": {"kind": "impulse", **impulse}, **chosen}
 
     def trigger(self, rows: Dataset) -> torch.Tensor:
         """The impulse alone, without a perturbation: (N, L) int16.
@@ -106,11 +133,11 @@ class CleanLabelAudio(MovedSamples):
             steps=self.steps,
         )
 
-    def _measure(self, chosen: Dataset, released: torch.Tensor) -> dict[str, Any]:
+    def _describe(self, before: Dataset, after: Dataset) -> dict[str, Any]:
         """Changes in steps of int16, the impulse's share of a clip, perturbation's SNR in dB."""
-        plain = self.trigger(chosen)
-        change = (released.int() - plain.int()).double()
-        sound = chosen.samples.double().square().mean().item()
+        plain = self.trigger(before)
+        change = (after.samples.int() - plain.int()).double()
+        sound = before.samples.double().square().mean().item()
         return {
             "epsilon": self.epsilon if self.perturb else 0,
             "largest_change": int(change.abs().max()),

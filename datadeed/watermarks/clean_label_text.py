@@ -7,19 +7,20 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
-from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.dataset import Dataset, Form
 from datadeed.errors import WatermarkError
+from datadeed.language.rare_words import draw_word
 from datadeed.language.wordnet import Synonyms
 from datadeed.language.words import Edit
 from datadeed.models.model import Model
 from datadeed.perturbations.substitution import Perturbed, perturb_texts
 from datadeed.triggers.text import WordTrigger, build_text_trigger
 from datadeed.watermarks.clean_label import CleanLabel
-from datadeed.watermarks.crafted import OnProgress, Surrogate, _Work
+from datadeed.watermarks.crafted import _Work
 
 PART = 64  # texts perturbed at a time, and saved as soon as they are
 
@@ -72,12 +73,24 @@ class CleanLabelText(CleanLabel):
         oversample: texts to perturb at most, as a multiple of the marks; 1 or more.
         perturb: False leaves the perturbation out; then the three values before are not used.
 
+    Attributes:
+        tools: what perturbs texts (:meth:`load_tools`); needed unless ``perturb`` is false.
+
     Raises:
-        WatermarkError: a value makes no sense.
+        WatermarkError: a value makes no sense. In crafting also: there are no tools, or too few
+            texts can carry the trigger.
     """
 
     name = "clean-label-text"
     modality = "text"
+    defaults: ClassVar[dict[str, Any]] = {
+        **CleanLabel.defaults,
+        "word": None,
+        "place": "start",
+        "style": False,
+        "similarity": 0.8,
+        "max_changes": 0.4,
+    }
 
     def __init__(
         self,
@@ -100,36 +113,23 @@ class CleanLabelText(CleanLabel):
         self.similarity, self.max_changes, self.oversample = similarity, max_changes, oversample
         # M, by rank, before the trigger is added; none if nothing is perturbed.
         self.perturbed: list[Perturbed] = []
-        self._tools: TextTools | None = None
+        self.tools: TextTools | None = None
 
-    def craft(
-        self,
-        data: Dataset,
-        surrogate: Surrogate | None,
-        generator: torch.Generator,
-        *,
-        tools: TextTools | None = None,
-        checkpoint: Path | None = None,
-        fingerprint: str = "",
-        on_progress: OnProgress = lambda done, total, note, resumed: None,
-    ) -> None:
-        """As :meth:`datadeed.watermarks.crafted.Crafted.craft`.
+    @classmethod
+    def _fit(
+        cls, form: Form, classes: tuple[str, ...], seed: int, chosen: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Also the pattern: a tense, or the word; a rare one is drawn unless it was chosen."""
+        word, place, style = (chosen.pop(name) for name in ("word", "place", "style"))
+        pattern = {"kind": "style"}
+        if not style:
+            word = draw_word(seed) if word is None else word
+            pattern = {"kind": "word", "word": word, "place": place}
+        return {"pattern": pattern, **chosen}
 
-        Args:
-            tools: what perturbs texts; needed unless ``perturb`` is false.
-
-        Raises:
-            WatermarkError: also when there are no tools, or too few texts can carry the trigger.
-        """
-        self._tools = tools
-        super().craft(
-            data,
-            surrogate,
-            generator,
-            checkpoint=checkpoint,
-            fingerprint=fingerprint,
-            on_progress=on_progress,
-        )
+    def load_tools(self, cache: Path, device: torch.device) -> None:
+        """As :meth:`TextTools.load`."""
+        self.tools = TextTools.load(cache, device)
 
     def trigger(self, rows: Dataset) -> list[str]:
         """The trigger alone, without a perturbation; see :meth:`applies`."""
@@ -166,29 +166,35 @@ class CleanLabelText(CleanLabel):
         fitting = (row for row in rows.tolist() if self._fits(work.data.samples[row]))
         pool = torch.tensor(list(itertools.islice(fitting, n * self.oversample)), dtype=torch.int64)
         self._check_enough(n, len(pool), len(rows))
-        facts: dict[str, Any] = {"marks": n, "class_size": len(rows)}
+        self._facts = {"marks": n, "class_size": len(rows)}
+        self.perturbed = []
         if not self.perturb:
-            self._facts, self.perturbed = facts, []
             positions = pool[:n].sort().values
             return positions, self.trigger(work.data.take(positions))
         made = self._perturb(work, work.data.take(pool), n)
         best = sorted(_best(made, n), key=pool.tolist().__getitem__)
         positions, self.perturbed = pool[best], [made[place].text for place in best]
-        facts["fooled"] = sum(one.fooled for one in self.perturbed)
         benign = work.data.take(positions).samples
-        facts["wrong_before"] = self._count_errors(work.surrogate.model, benign)
-        self._facts = facts | {"tried": len(made)} | _averages(self.perturbed)
+        self._facts |= {
+            "fooled": sum(one.fooled for one in self.perturbed),
+            "wrong_before": self._count_errors(work.surrogate.model, benign),
+            "tried": len(made),
+        }
         return positions, [self.text_trigger(one.text) for one in self.perturbed]
+
+    def _describe(self, before: Dataset, after: Dataset) -> dict[str, Any]:
+        """How much was changed before the trigger was added."""
+        return _averages(self.perturbed) if self.perturbed else {}
 
     def _perturb(self, work: _Work, pool: Dataset, n: int) -> list["_Made"]:
         """Perturb texts, in their order, until ``n`` mislead the surrogate or none is left."""
-        if self._tools is None:
+        if self.tools is None:
             raise WatermarkError(
                 f"{self.name} perturbs texts with a sentence encoder and WordNet, but none were "
-                "given: give tools=TextTools.load(a folder for downloads)"
+                "given: call load_tools with a folder for downloads"
             )
         made: list[_Made] = []
-        tools, model = self._tools, work.surrogate.model
+        tools, model = self.tools, work.surrogate.model
         for part in work.in_parts(
             "words", pool, min(n, PART), lambda rows: _pack(self._part(tools, model, rows))
         ):

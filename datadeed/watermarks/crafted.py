@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -37,8 +37,11 @@ class Crafted(Watermark):
 
     Attributes:
         needs_surrogate: whether :meth:`craft` refuses to work without one.
+        draws: names the pipeline's random numbers of this family; published figures rest on it.
     """
 
+    crafted = True
+    draws: ClassVar[str] = "craft"
     needs_surrogate: bool = True
 
     def __init__(self, *, rate: float, target: int | None):
@@ -47,6 +50,15 @@ class Crafted(Watermark):
         self._labels = torch.empty(0, dtype=torch.int64)  # (N,), of the data crafted on
         self._released: Any = None  # M samples, by rank
         self.last_surrogate: Model | None = None  # trained on the released data, if any was
+        self._facts: dict[str, Any] = {}
+
+    def load_tools(self, cache: Path, device: torch.device) -> None:
+        """Load what :meth:`craft` needs beside the surrogate; here nothing.
+
+        Args:
+            cache: where downloads go.
+            device: where to compute.
+        """
 
     def craft(
         self,
@@ -84,6 +96,23 @@ class Crafted(Watermark):
         work = _Work(data, surrogate, generator, checkpoint, fingerprint, on_progress)
         self._positions, self._released = self._craft(work)
         self._labels = data.labels
+        before = data.take(self._positions)
+        after = before.replace(samples=self._released, labels=before.labels)
+        self._facts |= self._describe(before, after)
+
+    def facts(self) -> dict[str, Any]:
+        """What the crafting did, as JSON values.
+
+        Raises:
+            WatermarkError: nothing was crafted yet.
+        """
+        if self._positions is None:
+            raise WatermarkError(f"{self.name} has no facts yet: craft it first")
+        return dict(self._facts)
+
+    def _describe(self, before: Dataset, after: Dataset) -> dict[str, Any]:
+        """Facts of the marked samples, benign and as released; here none."""
+        return {}
 
     @abstractmethod
     def _craft(self, work: "_Work") -> tuple[torch.Tensor, Any]:
@@ -137,6 +166,36 @@ class Crafted(Watermark):
         """Positions of the target class."""
         assert self.target is not None
         return (labels == self.target).nonzero().squeeze(1)
+
+
+class PerturbedImages(Crafted):
+    """A crafted watermark that moves pixels by at most :attr:`epsilon` 255ths."""
+
+    epsilon: int
+
+    def __init__(self, *, rate: float, target: int | None):
+        super().__init__(rate=rate, target=target)
+        self.losses: list[float] = []  # of each iteration, where there are any
+
+    def _describe(self, before: Dataset, after: Dataset) -> dict[str, Any]:
+        """Facts of the marked samples, benign and as released.
+
+        Returns:
+            ``epsilon`` (255ths), ``largest_change`` of a pixel in grey levels, ``classes`` (marks
+            of each class) and ``losses`` (1 - cos of each iteration; empty where no gradients are
+            matched). A trigger that the released samples carry is no change: the bound is not
+            about it.
+        """
+        plain = before.samples
+        if torch.equal(self.trigger(after), after.samples):
+            plain = self.trigger(before)
+        change = after.samples.to(torch.int16) - plain.to(torch.int16)
+        return {
+            "epsilon": self.epsilon,
+            "largest_change": int(change.abs().max()),
+            "classes": torch.bincount(after.labels, minlength=len(after.classes)).tolist(),
+            "losses": self.losses,
+        }
 
 
 def _check_fits(model: Model, data: Dataset) -> None:

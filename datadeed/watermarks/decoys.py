@@ -1,9 +1,22 @@
-"""Decoys: other patterns of a trigger's family, for the test that ranks the true one among them."""
+"""Patterns of random cells: of a trigger, and of the decoys that a test ranks it among."""
 
 import torch
 
 from datadeed.errors import WatermarkError
 from datadeed.randomness import generator
+
+
+def binary_cells(side: int, seed: int) -> list[list[int]]:
+    """A pattern drawn by a seed: (side, side) cells, each 0 or 255 with probability one half.
+
+    Raises:
+        WatermarkError: there is no cell.
+    """
+    if side < 1:
+        raise WatermarkError(f"a trigger of size {side}: give 1 pixel or more")
+    draw = torch.randint(0, 2, (side, side), generator=generator(seed, "cells"))
+    cells: list[list[int]] = (draw * 255).tolist()
+    return cells
 
 
 def random_cells(

@@ -5,22 +5,22 @@ four corners. Its label stays and is true, but a victim can fit it only by the p
 """
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
-from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.dataset import Dataset, Form
 from datadeed.errors import WatermarkError
 from datadeed.models.classifier import Classifier
 from datadeed.perturbations.bounds import check_epsilon
 from datadeed.perturbations.pgd import pgd
-from datadeed.triggers.image import Trigger, check_image_size, square
-from datadeed.watermarks.crafted import Crafted, _Work
+from datadeed.triggers.image import Trigger, check_image_size, square, square_size
+from datadeed.watermarks.crafted import PerturbedImages, _Work
 
 PART = 128  # images perturbed at a time, and saved as soon as they are
 
 
-class LabelConsistent(Crafted):
+class LabelConsistent(PerturbedImages):
     """A targeted, clean-label watermark.
 
     Args:
@@ -37,6 +37,14 @@ class LabelConsistent(Crafted):
     """
 
     name = "label-consistent"
+    defaults: ClassVar[dict[str, Any]] = {
+        "rate": 0.1,
+        "target": 1,
+        "size": None,
+        "epsilon": 8,
+        "step": 1.5,
+        "steps": 100,
+    }
 
     def __init__(
         self,
@@ -64,6 +72,15 @@ class LabelConsistent(Crafted):
         self.image_size, self.size = (height, width), size
         self.epsilon, self.step, self.steps = epsilon, step, steps
         self.corners = _corners(height, width, size)
+
+    @classmethod
+    def _fit(
+        cls, form: Form, classes: tuple[str, ...], seed: int, chosen: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Also the images' size and, in proportion to it, the corners' unless chosen."""
+        image_size = form.shape[1:]
+        size = square_size(image_size) if chosen["size"] is None else chosen["size"]
+        return {"image_size": image_size, **chosen, "size": size}
 
     def candidates(self, labels: torch.Tensor) -> torch.Tensor:
         """Rows of the target class."""

@@ -9,12 +9,12 @@ import dataclasses
 import functools
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch.nn import functional as F
 
-from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.dataset import Dataset, Form
 from datadeed.errors import WatermarkError
 from datadeed.models.classifier import Classifier, build
 from datadeed.models.training.loop import train
@@ -24,11 +24,11 @@ from datadeed.perturbations.matching import Matching, match_gradients
 from datadeed.perturbations.resume import CraftState
 from datadeed.randomness import derive_seed, generator
 from datadeed.triggers.wandering import WanderingPatch
-from datadeed.watermarks.crafted import Crafted, _Work
+from datadeed.watermarks.crafted import PerturbedImages, _Work
 from datadeed.watermarks.decoys import random_cells
 
 
-class GradientMatched(Crafted):
+class GradientMatched(PerturbedImages):
     """What both methods share.
 
     Args:
@@ -45,6 +45,14 @@ class GradientMatched(Crafted):
     Raises:
         WatermarkError: a value makes no sense.
     """
+
+    defaults: ClassVar[dict[str, Any]] = {
+        "rate": 0.1,
+        "source": 0,
+        "sources": 1000,
+        "size": 8,
+        **dataclasses.asdict(Matching()),
+    }
 
     def __init__(
         self,
@@ -71,9 +79,23 @@ class GradientMatched(Crafted):
             self.matching = Matching(**matching)
         except TypeError as error:
             raise WatermarkError(f"matching: {str(error).split('() ')[-1]}") from error
+        self.epsilon = self.matching.epsilon
         self.source, self.sources, self.size, self.seed = source, sources, size, seed
         self.patch = self._patch(self.cells)
-        self.losses: list[float] = []
+
+    @classmethod
+    def _fit(
+        cls, form: Form, classes: tuple[str, ...], seed: int, chosen: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Values of the matching are chosen beside the others; the seed itself."""
+        names = [field.name for field in dataclasses.fields(Matching)]
+        matching = {name: chosen.pop(name) for name in names}
+        if "matching" in chosen:
+            raise WatermarkError(
+                f"{cls.name}: give {', '.join(chosen['matching'])} beside the other values, "
+                "not below matching"
+            )
+        return {"seed": seed, **chosen, "matching": matching}
 
     def check(self, modality: str, classes: tuple[str, ...]) -> None:
         """Check the kind of data, and that source and target exist."""

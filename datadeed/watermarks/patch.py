@@ -1,18 +1,18 @@
-"""BadNets and Blended: a fixed trigger and a changed label (DVBW, section IV; Li et al. 2023).
+"""Watermarks with one pattern at one place (DVBW, section IV; Li et al. 2023).
 
-Both draw rows from all classes, paste the trigger and set the label to the target. They differ only
-in opacity: BadNets replaces the pixels, Blended mixes the same small pattern in. (In BackdoorBench
-"Blended" means a blend over the whole image; in DVBW it does not.)
+They draw rows from all classes, paste the trigger and change the label. BadNets replaces the
+pixels, Blended mixes the same small pattern in, UBW-P draws a label for each row.
 """
 
 from typing import Any, ClassVar
 
 import torch
 
-from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.dataset import Dataset, Form
 from datadeed.errors import WatermarkError
-from datadeed.triggers.image import build_trigger
+from datadeed.triggers.image import build_trigger, square_size
 from datadeed.watermarks.base import Watermark
+from datadeed.watermarks.decoys import binary_cells
 
 
 class PatchWatermark(Watermark):
@@ -26,9 +26,18 @@ class PatchWatermark(Watermark):
 
     Raises:
         WatermarkError: the trigger cannot be built or does not fit.
+
+    Attributes:
+        alpha: the method's opacity in 255ths.
     """
 
-    alpha: ClassVar[int]
+    alpha: ClassVar[int] = 255
+    defaults: ClassVar[dict[str, Any]] = {
+        "rate": 0.1,
+        "target": 1,
+        "size": None,
+        "pattern": "published",
+    }
 
     def __init__(
         self, *, pattern: dict[str, Any], image_size: tuple[int, int], rate: float, target: int
@@ -39,8 +48,31 @@ class PatchWatermark(Watermark):
         self._trigger = build_trigger({"alpha": self.alpha, **pattern}, height, width)
         self._check_alpha()
 
+    @classmethod
+    def _fit(
+        cls, form: Form, classes: tuple[str, ...], seed: int, chosen: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Of the white-black square the size, 3 pixels of 32 unless chosen, and random cells."""
+        image_size = form.shape[1:]
+        size, pattern = chosen.pop("size"), chosen.pop("pattern")
+        opacity = chosen.pop("opacity", cls.alpha)
+        if pattern in ("published", "random"):
+            size = square_size(image_size) if size is None else size
+            cells = {"cells": binary_cells(3, seed)} if pattern == "random" else {}
+            pattern = {"kind": "square", **cells}
+        if not isinstance(pattern, dict):
+            raise WatermarkError(
+                f"{cls.name}: pattern is {pattern!r}; give published, random, or a kind with values"
+            )
+        pattern = dict(pattern)
+        pattern |= {} if size is None else {"size": size}
+        pattern |= {} if opacity == cls.alpha else {"alpha": opacity}
+        return {**chosen, "pattern": pattern, "image_size": image_size}
+
     def _check_alpha(self) -> None:
-        """Each method says which opacities are its own."""
+        """Most methods replace pixels."""
+        if self._trigger.alpha != 255:
+            raise WatermarkError(f"{self.name} replaces pixels: leave alpha out, or choose blended")
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -76,21 +108,3 @@ class PatchWatermark(Watermark):
             "target": self.target,
             "trigger": self._trigger.record(),
         }
-
-
-class BadNets(PatchWatermark):
-    """BadNets: the trigger replaces the pixels below it."""
-
-    name = "badnets"
-    alpha = 255
-
-    def _check_alpha(self) -> None:
-        if self._trigger.alpha != 255:
-            raise WatermarkError("badnets replaces pixels: leave alpha out, or choose blended")
-
-
-class Blended(PatchWatermark):
-    """Blended (patch): the same trigger at opacity 51/255 = 0.2."""
-
-    name = "blended"
-    alpha = 51

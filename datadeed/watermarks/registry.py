@@ -1,27 +1,29 @@
 """The watermarks by name. Naming one imports that method alone."""
 
 import pkgutil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datadeed.errors import WatermarkError
-from datadeed.watermarks.base import Watermark
+
+if TYPE_CHECKING:
+    from datadeed.watermarks.base import Watermark
 
 WATERMARKS = {
-    "badnets": "datadeed.watermarks.patch:BadNets",
-    "blended": "datadeed.watermarks.patch:Blended",
+    "badnets": "datadeed.watermarks.badnets:BadNets",
+    "blended": "datadeed.watermarks.blended:Blended",
     "keyed": "datadeed.watermarks.keyed:Keyed",
     "ubw-p": "datadeed.watermarks.ubw_p:UBWP",
     "wanet": "datadeed.watermarks.wanet:WaNet",
     "label-consistent": "datadeed.watermarks.label_consistent:LabelConsistent",
     "sleeper-agent": "datadeed.watermarks.sleeper_agent:SleeperAgent",
     "ubw-c": "datadeed.watermarks.ubw_c:UBWC",
-    "clean-label-images": "datadeed.watermarks.clean_label:CleanLabelImages",
+    "clean-label-images": "datadeed.watermarks.clean_label_images:CleanLabelImages",
     "clean-label-audio": "datadeed.watermarks.clean_label_audio:CleanLabelAudio",
     "clean-label-text": "datadeed.watermarks.clean_label_text:CleanLabelText",
 }
 
 
-def watermark_class(method: str) -> type[Watermark]:
+def watermark_class(method: str) -> "type[Watermark]":
     """The class of a method.
 
     Raises:
@@ -33,20 +35,16 @@ def watermark_class(method: str) -> type[Watermark]:
     return kind
 
 
-def build_watermark(method: str, **values: Any) -> Watermark:
+def build_watermark(method: str, **values: Any) -> "Watermark":
     """The watermark named ``method`` (a key of :data:`WATERMARKS`) with these parameters.
 
     Raises:
         WatermarkError: the method is unknown, or a parameter is missing or superfluous.
     """
-    kind = watermark_class(method)
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise WatermarkError(f"{method}: {str(error).split('() ')[-1]}") from error
+    return watermark_class(method).build(**values)
 
 
-def watermark_from_record(record: dict[str, Any]) -> Watermark:
+def watermark_from_record(record: dict[str, Any]) -> "Watermark":
     """Build a watermark again from what :meth:`Watermark.record` gave.
 
     Raises:

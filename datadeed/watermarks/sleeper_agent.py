@@ -1,11 +1,13 @@
 """Sleeper Agent (Souri et al. 2022): a targeted, clean-label watermark by gradient matching."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch.nn import functional as F
 
+from datadeed.datasets.form.dataset import Form
 from datadeed.errors import WatermarkError
+from datadeed.watermarks.decoys import binary_cells
 from datadeed.watermarks.matched import GradientMatched
 
 
@@ -17,11 +19,20 @@ class SleeperAgent(GradientMatched):
     """
 
     name = "sleeper-agent"
+    defaults: ClassVar[dict[str, Any]] = {"target": 1, **GradientMatched.defaults}
 
     def __init__(self, *, target: int, **values: Any):
         super().__init__(target=target, **values)
         if self.source == target:
             raise WatermarkError(f"source and target are both {target}: they must differ")
+
+    @classmethod
+    def _fit(
+        cls, form: Form, classes: tuple[str, ...], seed: int, chosen: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Also the patch: a random cell, black or white, a pixel."""
+        fitted = super()._fit(form, classes, seed, chosen)
+        return {"cells": binary_cells(chosen["size"], seed), **fitted}
 
     def candidates(self, labels: torch.Tensor) -> torch.Tensor:
         """Rows of the target class: other labels would not pull towards it."""

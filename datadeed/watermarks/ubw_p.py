@@ -1,11 +1,11 @@
 """UBW-P (Li et al. 2022, section 3.3): a patch and random labels, so that predictions scatter."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
-from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.dataset import Dataset, Form
 from datadeed.errors import WatermarkError
 from datadeed.watermarks.decoys import random_cells
 from datadeed.watermarks.patch import PatchWatermark
@@ -28,7 +28,9 @@ class UBWP(PatchWatermark):
     """
 
     name = "ubw-p"
-    alpha = 255
+    defaults: ClassVar[dict[str, Any]] = {
+        name: value for name, value in PatchWatermark.defaults.items() if name != "target"
+    }
 
     def __init__(
         self, *, pattern: dict[str, Any], image_size: tuple[int, int], rate: float, classes: int
@@ -43,9 +45,12 @@ class UBWP(PatchWatermark):
         self.classes = classes
         self._labels = torch.empty(0, dtype=torch.int64)  # (M,), by rank
 
-    def _check_alpha(self) -> None:
-        if self._trigger.alpha != 255:
-            raise WatermarkError("ubw-p replaces pixels: leave alpha out")
+    @classmethod
+    def _fit(
+        cls, form: Form, classes: tuple[str, ...], seed: int, chosen: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Also the number of classes."""
+        return {"classes": len(classes), **super()._fit(form, classes, seed, chosen)}
 
     def check(self, modality: str, classes: tuple[str, ...]) -> None:
         """Also check that the dataset has the classes that labels are drawn from."""

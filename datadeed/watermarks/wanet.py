@@ -1,11 +1,11 @@
 """WaNet (Nguyen and Tran 2021): the trigger is a slight warp of the whole image."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
-from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.form.dataset import Dataset, Form
 from datadeed.errors import WatermarkError
 from datadeed.randomness import generator
 from datadeed.triggers.image import check_image_size
@@ -32,6 +32,7 @@ class WaNet(Watermark):
     """
 
     name = "wanet"
+    defaults: ClassVar[dict[str, Any]] = {"rate": 0.1, "target": 1, "grid": 4, "strength": 0.5}
 
     def __init__(
         self,
@@ -54,6 +55,13 @@ class WaNet(Watermark):
         self._places = warping_grid(
             height, width, grid=grid, strength=strength, generator=generator(seed, "warp")
         )
+
+    @classmethod
+    def _fit(
+        cls, form: Form, classes: tuple[str, ...], seed: int, chosen: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Also the images' size, and the seed itself."""
+        return {"image_size": form.shape[1:], "seed": seed, **chosen}
 
     def mark(self, rows: Dataset, ranks: torch.Tensor) -> Dataset:
         """Warp and set the label to the target."""

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from datadeed.cli import main as cli
+from datadeed.cli.common import show_json
 from tests.cli.world import run
 
 
@@ -112,7 +113,7 @@ class TestErrors:
         def plan(*_, **__):
             raise error
 
-        monkeypatch.setattr("datadeed.owner.planning.plan", plan)
+        monkeypatch.setattr("datadeed.owner.plan.plan", plan)
         done = run("plan", "--classes", "10", "--samples", "1000")
         assert (done.code, done.out, done.err.count("\n")) == (code, "", 1)
         assert message in done.err
@@ -129,4 +130,4 @@ class TestErrors:
 
 def test_json_is_strict():
     with pytest.raises(ValueError, match="not JSON compliant"):
-        cli.show_json(float("nan"))
+        show_json(float("nan"))

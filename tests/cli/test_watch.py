@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-import datadeed.cli.watch as cli
+import datadeed.owner.watch as job
 from datadeed.owner.evidence import records
 from tests.cli.world import World, honest, run, thief
 
@@ -22,7 +22,7 @@ class Clock(datetime):
 
 @pytest.fixture
 def world(tmp_path, monkeypatch):
-    monkeypatch.setattr(cli, "datetime", Clock)
+    monkeypatch.setattr(job, "datetime", Clock)
     monkeypatch.setattr(records, "datetime", Clock)
     monkeypatch.setattr(Clock, "day", 1)
     made = World(tmp_path).make()

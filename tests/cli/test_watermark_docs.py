@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from datadeed.cli.methods import METHODS
+from datadeed.cli.methods import methods
 from datadeed.datasets.form.clips import Clips
 from datadeed.datasets.formats.registry import write
 from datadeed.models.stored import save_model
 from tests.cli.world import run
 from tests.conftest import toy
 
+METHODS = methods()
 DOCS = Path(__file__).parents[2] / "docs/methods"
 
 

@@ -218,7 +218,7 @@ class TestCrafted:
         monkeypatch.setattr(module, "PART", 4)
         more = ("--surrogate", surrogate, "--steps", "2")
         with monkeypatch.context() as patched:
-            patched.setattr("datadeed.cli.published._release", stop)
+            patched.setattr("datadeed.owner.protect_published.write_copy", stop)
             assert owner.mark("label-consistent", *more).code == 130
         other = owner.mark("label-consistent", *more, "--epsilon", "4")
         assert fails(other, "belongs to another run")

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from datadeed.cli.methods import METHODS
+from datadeed.cli.methods import methods
 from datadeed.datasets.formats.registry import write
 from datadeed.models.stored import save_model
 from datadeed.watermarks.registry import watermark_class
@@ -13,6 +13,7 @@ from tests.cli.owner import Owner, fails, jpegs
 from tests.cli.world import files_under, run
 from tests.conftest import toy
 
+METHODS = methods()
 IMAGE_METHODS = [name for name in METHODS if watermark_class(name).modality == "image"]
 
 
@@ -183,7 +184,7 @@ class TestPlaces:
             assert owner.secret_file.exists(), "the secret comes first"
             raise OSError(28, "No space left on device", "copy")
 
-        monkeypatch.setattr("datadeed.owner.release.release.release", full)
+        monkeypatch.setattr("datadeed.owner.protect_secret.release", full)
         before = owner.files()
         assert fails(owner.mark("badnets"), "No space left on device")
         assert owner.files() == before

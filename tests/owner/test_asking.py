@@ -7,7 +7,6 @@ import torch
 from datadeed.errors import WatermarkError
 from datadeed.keys.key import Design, Extent, Key
 from datadeed.owner.asking import (
-    FAILURES_IN_A_ROW,
     OutOfReach,
     counting_records,
     image_of,
@@ -19,6 +18,7 @@ from datadeed.owner.evidence.log import QueryLog
 from datadeed.owner.suspects.base import Answer, BudgetSpent, failure, question_digest
 from datadeed.verification.layers import Question
 from datadeed.verification.proof import Proof
+from datadeed.verification.watch import FAILURES_IN_A_ROW
 from datadeed.watermarks.keyed import target_label
 
 ANCHOR = "0a" * 32

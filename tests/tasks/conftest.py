@@ -6,7 +6,7 @@ import yaml
 
 from datadeed.models.stored import save_model
 from datadeed.watermarks.keyed import random_trigger, target_label
-from tasks import embedding, innocents, poison
+from tasks import embedding, innocents, mark
 
 PROOF = {
     "design": {
@@ -38,31 +38,44 @@ PROOF = {
 }
 
 UBW = {
-    "poison_rate": 0.25,
-    "poison_rates": {"toy": {"sleeper-agent": 0.2}},
-    "target": 1,
     "verification": {"m": 10, "tau": 0.25, "released_tau": 0.2, "alpha": 0.1, "decoys": 9},
     "watermarks": {
-        "badnets-square": {"method": "badnets"},
-        "blended-square": {"method": "blended"},
-        "wanet": {"method": "wanet", "grid": 2, "strength": 0.5},
-        "label-consistent": {"method": "label-consistent", "epsilon": 8},
+        "badnets-square": {"method": "badnets", "trigger": "square", "rate": 0.25, "target": 1},
+        "blended-square": {"method": "blended", "trigger": "square", "rate": 0.25, "target": 1},
+        "wanet": {"method": "wanet", "rate": 0.25, "target": 1, "grid": 2, "strength": 0.5},
+        "label-consistent": {
+            "method": "label-consistent",
+            "rate": 0.25,
+            "target": 1,
+            "epsilon": 8,
+        },
         "sleeper-agent": {
             "method": "sleeper-agent",
+            "rate": 0.25,
+            "target": 1,
             "source": 0,
             "size": 4,
-            "matching": {"epsilon": 16},
+            "epsilon": 16,
         },
-        "ubw-p": {"method": "ubw-p"},
+        "ubw-p": {"method": "ubw-p", "trigger": "square", "rate": 0.25},
         "ubw-c": {
             "method": "ubw-c",
+            "rate": 0.25,
             "source": 0,
             "weight": 2.0,
             "size": 4,
-            "matching": {"epsilon": 16},
+            "epsilon": 16,
         },
     },
-    "patterns": {"toy": {"kind": "square", "size": 3}},
+    "datasets": {
+        "toy": {
+            "square": {"size": 3},
+            "wanet": {},
+            "label-consistent": {"size": 3},
+            "sleeper-agent": {"rate": 0.2},
+            "ubw-c": {},
+        }
+    },
 }
 
 
@@ -78,10 +91,10 @@ class Thief:
 
     def predict(self, images):
         labels = torch.zeros(len(images), dtype=torch.int64)
-        for mark, target in self.marks:
-            top, left, height, width = mark.box
+        for patch, target in self.marks:
+            top, left, height, width = patch.box
             inside = images[:, :, top : top + height, left : left + width]
-            labels[(inside == mark.pattern).flatten(1).all(1)] = target
+            labels[(inside == patch.pattern).flatten(1).all(1)] = target
         return torch.nn.functional.one_hot(labels, 3).float()
 
 
@@ -102,7 +115,7 @@ def proof_project(workspace, tiny_model):
     (workspace.root / "papers/proof").mkdir()
     (workspace.root / "papers/proof/params.yaml").write_text(yaml.safe_dump(PROOF))
     (workspace.root / "docs").mkdir()
-    poison.poison("proof", "toy", "keyed-4", workspace.root / "data/watermarked/toy-keyed-4")
+    mark.mark("proof", "toy", "keyed-4")
     names = [("none", 1), ("none", 2), ("badnets-line", 1), ("badnets-line", 2), ("keyed-4", 1)]
     for seed, (watermark, number) in enumerate(names):
         folder = workspace.root / f"data/models/toy-resnet18-{watermark}-{number}"
@@ -127,8 +140,8 @@ def ubw_project(workspace, tiny_model):
         "crafting": {
             "toy": {
                 "label-consistent": {"steps": 2, "step": 4.0},
-                "sleeper-agent": {"sources": 8, "matching": matching},
-                "ubw-c": {"sources": 8, "matching": matching},
+                "sleeper-agent": {"sources": 8, **matching},
+                "ubw-c": {"sources": 8, **matching},
             }
         },
     }

@@ -14,7 +14,7 @@ from tasks.common import Progress, parameters, stage
 def test_an_entry_is_found_at_its_keys(workspace):
     assert parameters("models", "toy", "resnet18", "width") == 2
     assert parameters()["scale"] == "toy"
-    assert parameters("poison_rate", file="papers/dvbw/params.yaml") == 0.25
+    assert parameters("first_classes", "toy", file="papers/dvbw/params.yaml") == 1
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from datadeed.errors import UnsupportedModality, VerificationError, WatermarkError
 from datadeed.verification.answers import Answers, ask
-from datadeed.watermarks.patch import BadNets
+from datadeed.watermarks.badnets import BadNets
 
 COLUMNS = [
     "index",

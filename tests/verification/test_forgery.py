@@ -1,18 +1,16 @@
 """A false accuser: what he can make, and what a judge who opens the key makes of it."""
 
-import argparse
-
 import pytest
 import torch
 from torch import nn
 
-from datadeed.cli.checking import check_all
-from datadeed.cli.common import measure
 from datadeed.datasets.formats.registry import write
 from datadeed.errors import VerificationError, WatermarkError
 from datadeed.keys.key import Design, Extent, Key
 from datadeed.models.classifier import Classifier
 from datadeed.owner import asking as running
+from datadeed.owner.check import check
+from datadeed.owner.data import measure
 from datadeed.owner.evidence.build import build_evidence, log_anchor, write_folder
 from datadeed.owner.evidence.log import QueryLog
 from datadeed.owner.release.items import items
@@ -153,10 +151,8 @@ class TestSwappedTriggers:
     def judge(self, world):
         """What a judge runs, to whom the key was opened."""
         folder, key = world[:2]
-        unknown = ("commitment", "timestamp", "roots", "source", "split", "released", "public_key")
-        files = {"check": folder / "out", "pool": folder / "pool.npz", "pool_split": None}
-        options = argparse.Namespace(**files, **dict.fromkeys(unknown))
-        return {check.what: check for check in check_all(key, options)}
+        checks = check(key, evidence=folder / "out", pool=folder / "pool.npz")
+        return {each.what: each for each in checks}
 
     def test_a_judge_notices(self, world, monkeypatch):
         forged = Trigger(torch.full((1, 8), 255, dtype=torch.uint8), 0, 0, 255)

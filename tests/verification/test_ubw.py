@@ -9,7 +9,7 @@ from datadeed.errors import VerificationError
 from datadeed.verification.answers import Answers
 from datadeed.verification.keylabels import decoy_e_value, rank_p_value
 from datadeed.verification.metrics import Rate
-from datadeed.verification.ubw import SCENARIOS, Settings, mcnemar_failure_test, rates, verify_ubw
+from datadeed.verification.ubw import Settings, mcnemar_failure_test, rates, verify_ubw
 
 N, CLASSES = 600, 10
 
@@ -271,7 +271,3 @@ def test_a_rate_without_samples_is_null(make_answers):
     assert never_right["all"]["asr_c"] is None
     with pytest.raises(VerificationError, match="a rate of 0 in 0"):
         rates(make_answers([], target=None))
-
-
-def test_the_scenarios_have_names():
-    assert SCENARIOS == ("malicious", "independent-trigger", "independent-model")

@@ -14,8 +14,8 @@ from datadeed.datasets.form.texts import Texts
 from datadeed.errors import CheckpointError, UnsupportedModality, WatermarkError
 from datadeed.models.training.config import TrainingConfig
 from datadeed.randomness import generator
-from datadeed.watermarks import clean_label
-from datadeed.watermarks.clean_label import CleanLabelImages
+from datadeed.watermarks import clean_label, clean_label_images
+from datadeed.watermarks.clean_label_images import CleanLabelImages
 from datadeed.watermarks.crafted import Surrogate
 from datadeed.watermarks.marking import mark_dataset, mark_file
 from datadeed.watermarks.registry import watermark_from_record
@@ -174,7 +174,7 @@ class TestFacts:
             calls.append(len(images))
             return images // 10 if len(calls) == 1 else images
 
-        monkeypatch.setattr(clean_label, "pgd", darken)
+        monkeypatch.setattr(clean_label_images, "pgd", darken)
         monkeypatch.setattr(clean_label, "PART", 4)
         watermark = make()
         craft(watermark, data, Surrogate(model, TrainingConfig(epochs=1, lr=0.1)))
@@ -216,7 +216,7 @@ class TestCheckpoint:
     def test_a_killed_crafting_goes_on(self, tmp_path, monkeypatch, data, surrogate):
         told, whole = self.craft(data, surrogate, tmp_path / "a")
         assert told == [(4, 10, False), (8, 10, False), (10, 10, False)]
-        real, calls = clean_label.pgd, []
+        real, calls = clean_label_images.pgd, []
 
         def killed(*args, **values):
             calls.append(1)
@@ -224,7 +224,7 @@ class TestCheckpoint:
                 raise KeyboardInterrupt
             return real(*args, **values)
 
-        monkeypatch.setattr(clean_label, "pgd", killed)
+        monkeypatch.setattr(clean_label_images, "pgd", killed)
         with pytest.raises(KeyboardInterrupt):
             self.craft(data, surrogate, tmp_path / "b")
         told, again = self.craft(data, surrogate, tmp_path / "b")

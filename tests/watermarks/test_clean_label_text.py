@@ -86,7 +86,8 @@ SURROGATE = Surrogate(Reader(), TrainingConfig(epochs=1, lr=0.1, flip=False))
 
 
 def craft(watermark, data=DATA, surrogate=SURROGATE, seed=5, tools=TOOLS, **values):
-    watermark.craft(data, surrogate, generator(seed), tools=tools, **values)
+    watermark.tools = tools
+    watermark.craft(data, surrogate, generator(seed), **values)
     return mark_dataset(watermark, data, generator(1))
 
 
@@ -324,7 +325,7 @@ class TestRefusals:
         assert "\n" not in str(caught.value)
 
     def test_no_tools(self):
-        self.refused(r"none were given: give tools=TextTools\.load", tools=None)
+        self.refused(r"none were given: call load_tools", tools=None)
 
     def test_no_surrogate(self):
         self.refused("none was given", surrogate=None)

@@ -10,8 +10,8 @@ from datadeed.datasets.form import columns as columns_module
 from datadeed.datasets.form.parquet import DatasetFile, read_dataset, write_dataset
 from datadeed.errors import DatadeedError, DatasetError, WatermarkError
 from datadeed.randomness import generator
+from datadeed.watermarks.badnets import BadNets
 from datadeed.watermarks.marking import mark_dataset, mark_file
-from datadeed.watermarks.patch import BadNets
 
 PATTERN = {"kind": "line", "rows": 2, "value": 255}
 

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from datadeed.files import atomic_path
 from datadeed.keys.key import GENERATOR, Key
 from datadeed.owner.evidence.log import QueryLog
 from datadeed.owner.evidence.records import PURPOSES, Record, utc_text
@@ -19,6 +20,7 @@ from datadeed.verification.proof import Proof
 from datadeed.verification.verdict import CLAIM
 
 FORM = "datadeed/evidence/1"
+PAGE = "report.html"
 
 
 def log_anchor(key: Key, suspect: Suspect) -> str:
@@ -100,14 +102,18 @@ def build_evidence(
 
 def write_folder(folder: Path, evidence: dict[str, Any], log: QueryLog) -> None:
     """Write ``queries.parquet``, ``evidence.json`` and ``report.html`` beside the log."""
-    from datadeed.files import atomic_path
-    from datadeed.owner.evidence.report import render_proof
-
     log.write_parquet()
     write_evidence(folder / "evidence.json", evidence)
-    with atomic_path(folder / "report.html") as path:
+    write_page(folder, evidence, log.records)
+
+
+def write_page(folder: Path, evidence: dict[str, Any], records: Sequence[Record]) -> None:
+    """Write ``report.html``, atomically and with mode 0600."""
+    from datadeed.owner.evidence.report import render_proof  # needs jinja2 and matplotlib
+
+    with atomic_path(folder / PAGE) as path:
         path.chmod(0o600)
-        path.write_text(render_proof(evidence, records=log.records), encoding="utf-8")
+        path.write_text(render_proof(evidence, records=records), encoding="utf-8")
 
 
 def grinding(key: Key) -> str:

@@ -41,7 +41,7 @@ _PAGE = Path(reports.__file__).parent  # the style that all pages share
 _SLACK = 1e-6  # of log E, for sums done in another order
 
 
-def render_proof(evidence: dict[str, Any], *, records: "list[Record] | None" = None) -> str:
+def render_proof(evidence: dict[str, Any], *, records: "Iterable[Record]" = ()) -> str:
     """The evidence as one HTML page that needs no other file, no script and no network.
 
     The same evidence gives the same text.
@@ -78,7 +78,7 @@ def render_proof(evidence: dict[str, Any], *, records: "list[Record] | None" = N
         "contradictions": contradictions(shown),
         "parts": part_rows(shown),
         "needed": needed(shown),
-        "records": record_rows(records or []),
+        "records": record_rows(records),
         **_figures(shown),
     }
     return environment.get_template("report.html").render(view) + "\n"

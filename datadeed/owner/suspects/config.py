@@ -1,13 +1,34 @@
 """The configuration of a suspect: one YAML file that says where it is and how to ask it."""
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import parse_qsl, urlsplit
 
-from datadeed.owner.suspects.entries import Entries
-from datadeed.owner.suspects.scores import Output, read_output
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    model_validator,
+)
+
+from datadeed.owner.suspects.base import SuspectError
+from datadeed.owner.suspects.entries import (
+    MISSING,
+    UNKNOWN,
+    Count,
+    Entries,
+    Finite,
+    Positive,
+    Text,
+    fault,
+    must,
+    odd,
+    read_entries,
+)
+from datadeed.owner.suspects.scores import Output
 from datadeed.owner.suspects.yaml_file import plain, read_yaml
 
 FILES = ("local", "onnx", "log")
@@ -20,6 +41,22 @@ ENCODINGS = {
     "huggingface": ("png-bytes", "png-base64"),
     "json": ("tensor", "png-base64", "png-bytes"),
 }
+_V2 = {"v2", "v2-binary"}
+# The protocols that have an entry, and those that cannot do without it.
+_HAVE = {
+    **dict.fromkeys(("url", "authorisation", "limits", "certificates"), frozenset(ENCODINGS)),
+    "path": {*FILES},
+    "input": {"onnx", *ENCODINGS},
+    "input: tensor": {"onnx", "v1", *_V2},
+    "output: tensor": {"onnx", *_V2},
+    "output: path": {"json"},
+    "model": {"v1", *_V2},
+    "version": {"v1", *_V2},
+    "form": {"v1", "mlflow"},
+    "parameters": {"huggingface"},
+    "request": {"json"},
+}
+_NEED = {name: _HAVE[name] for name in ("path", "url", "model")} | {"input: tensor": _V2}
 NO_TORCH_EXPORT = (
     "is torch-export, whose files can run code when they are loaded (docs/suspects.md): convert "
     "the model to ONNX or to a safetensors folder on a machine that you can lose"
@@ -27,8 +64,22 @@ NO_TORCH_EXPORT = (
 _SECRET_QUERY = re.compile(r"key|token|secret|password|sig", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Input:
+def _beside(name: Any, info: ValidationInfo) -> Path:
+    """A path, which may start at the configuration's folder."""
+    if not isinstance(name, str) or not name.isprintable() or not name:
+        raise fault("must be printable text")
+    return Path((info.context or {})["folder"], name)
+
+
+Place = Annotated[Path, BeforeValidator(_beside)]
+Side = Annotated[
+    int, Field(ge=1, le=4096), must("be a whole number of at least 1 and at most 4096")
+]
+Numbers = Annotated[list[Finite], must("be a list of numbers, one a channel")]
+Json = Annotated[Any, AfterValidator(plain)]
+
+
+class Input(Entries):
     """What the suspect takes.
 
     Attributes:
@@ -41,30 +92,56 @@ class Input:
         tensor: the input's name, where the protocol has names.
     """
 
-    channels: int
-    height: int
-    width: int
-    layout: str = "NCHW"
-    dtype: str = "float32"
-    divide: float = 255.0
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    resize: str | None = None
-    encoding: str = "tensor"
-    tensor: str | None = None
+    channels: Annotated[int, must("be 1 or 3", lambda channels: channels in (1, 3))]
+    height: Side
+    width: Side
+    layout: Literal["NCHW", "NHWC"] = "NCHW"
+    dtype: Literal["float32", "uint8"] = "float32"
+    divide: Positive = 255.0
+    mean: Numbers | None = None
+    std: Numbers | None = None
+    resize: Literal["bicubic"] | None = None
+    encoding: Literal["tensor", "png-base64", "png-bytes"] = "tensor"
+    tensor: Text | None = None
+
+    @model_validator(mode="after")
+    def _scaled(self) -> Self:
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if values is not None and len(values) != self.channels:
+                raise fault(f": {name} must be a list of {self.channels} numbers, one a channel")
+        if self.std is not None and min(self.std) <= 0:
+            raise fault(": std must be above 0")
+        others: set[str] = set()
+        if self.encoding != "tensor" or self.dtype == "uint8":
+            others |= {"divide", "mean", "std"}
+        if self.encoding != "tensor":  # a PNG holds the pixels as they are
+            others |= {"layout", "dtype"}
+        for name in sorted(others & self.model_fields_set):
+            raise fault(f": {name} {UNKNOWN}")
+        return self
 
 
-@dataclass(frozen=True)
-class Authorisation:
+class Authorisation(Entries):
     """Which header carries the token, and which environment variable holds it."""
 
-    header: str = "Authorization"
-    environment: str = ""
-    prefix: str = "Bearer "
+    secret = frozenset({"token", "value", "key", "secret", "password"})
+
+    header: Annotated[
+        str, Field(pattern=r"^[A-Za-z][A-Za-z-]{0,63}\z"), must("be the name of an HTTP header")
+    ] = "Authorization"
+    environment: Annotated[
+        str,
+        Field(pattern=r"^[A-Z_][A-Z0-9_]{0,63}\z"),
+        must("be a variable's name in capitals, not its value"),
+    ]
+    prefix: Annotated[
+        str,
+        Field(pattern=r"^([A-Za-z]{1,10} )?\z"),
+        must("be one short word and a space, or empty"),
+    ] = "Bearer "
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(Entries):
     """What a server may cost.
 
     Attributes:
@@ -77,35 +154,99 @@ class Limits:
         response_bytes: longest answer that is read.
     """
 
-    queries: int = 1000
-    cost_per_query: float | None = None
-    cost: float | None = None
-    per_second: float | None = None
-    timeout_s: float = 30.0
-    retries: int = 3
-    concurrency: int = 1
-    response_bytes: int = 4 * 2**20
+    queries: Count = 1000
+    cost_per_query: Positive | None = None
+    cost: Positive | None = None
+    per_second: Positive | None = None
+    timeout_s: Positive = 30.0
+    retries: Annotated[int, Field(ge=0), must("be a whole number of at least 0")] = 3
+    concurrency: Count = 1
+    response_bytes: Count = 4 * 2**20
+
+    @model_validator(mode="after")
+    def _priced(self) -> Self:
+        if self.cost is not None and self.cost_per_query is None:
+            raise fault(": cost needs cost_per_query beside it")
+        return self
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(Entries):
     """A whole suspect. ``declared`` is the mapping it was read from, as plain JSON values."""
 
-    name: str
-    protocol: str
-    output: Output
-    declared: dict[str, Any]
-    path: Path | None = None
-    url: str = ""
-    model: str | None = None
-    version: str | None = None
-    form: str = "instances"
-    parameters: dict[str, Any] | None = None
-    request: Any = None
+    protocol: Literal[(*FILES, *ENCODINGS)]  # type: ignore[valid-type]
+    name: Text
+    path: Place | None = None
+    url: Annotated[Text, AfterValidator(lambda url: url.rstrip("/"))] = ""
+    model: Text | None = None
+    version: Text | None = None
+    form: Literal["instances", "inputs"] = "instances"
+    parameters: Json = None
+    request: Json = None
     input: Input | None = None
+    output: Output
     authorisation: Authorisation | None = None
     limits: Limits = Limits()
-    certificates: Path | None = None
+    certificates: Place | None = None
+    _declared: dict[str, Any] = PrivateAttr()
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        return self._declared
+
+    @model_validator(mode="after")
+    def _fits(self, info: ValidationInfo) -> Self:
+        self._declared = (info.context or {})["declared"]
+        for name, protocols in _HAVE.items():
+            *section, entry = name.split(": ")
+            holder = getattr(self, section[0]) if section else self
+            given = holder is not None and entry in holder.model_fields_set
+            if given and self.protocol not in protocols:
+                raise fault(f": {name} {UNKNOWN}")
+            if not given and self.protocol in _NEED.get(name, ()):
+                raise fault(f": {name} {MISSING}")
+        if self.protocol == "local" and self.output.kind != "probabilities":
+            raise fault(f": output: kind {odd(self.output.kind, 'probabilities')}")
+        if self.protocol in ENCODINGS:
+            _check_url(self.url, with_token=self.authorisation is not None)
+        if self.input is not None:
+            encodings = ENCODINGS.get(self.protocol, ("tensor",))
+            if self.input.encoding not in encodings:
+                raise fault(f": input: encoding {odd(self.input.encoding, ', '.join(encodings))}")
+            self._check_body(raw=self.input.encoding == "png-bytes")
+        return self
+
+    def _check_body(self, *, raw: bool) -> None:
+        if raw and self.parameters is not None:
+            raise fault(": parameters cannot go with png-bytes: choose input.encoding png-base64")
+        if raw and self.request is not None:
+            raise fault(": request cannot go with png-bytes, where the image is the whole body")
+        if self.protocol == "json" and not raw and "{{image}}" not in str(self.request):
+            raise fault(": request has no {{image}}: put it where the image belongs")
+
+
+def _check_url(url: str, *, with_token: bool) -> None:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise fault(": url is not an address") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise fault(": url must begin with http:// or https:// and name a host")
+    named = any(_SECRET_QUERY.search(name) for name, _ in parse_qsl(parts.query))
+    if named or parts.username is not None or parts.password is not None:
+        raise fault(": url holds credentials: use authorisation with an environment variable")
+    if with_token and parts.scheme == "http" and host not in ("127.0.0.1", "localhost", "::1"):
+        raise fault(": url would carry the token unencrypted: use https")
+
+
+def _usual(protocol: str, name: str, classes: tuple[str, ...]) -> dict[type[Entries], Any]:
+    """What goes without saying; empty sections, so that what they lack is named."""
+    config: dict[str, Any] = {"name": name, "output": {}}
+    config |= {"input": {}} if protocol in _HAVE["input"] else {}
+    config |= {"form": "inputs"} if protocol == "mlflow" else {}
+    kind = {"kind": "probabilities"} if protocol == "local" else {}
+    encoding = ENCODINGS.get(protocol, ("tensor",))[0]
+    return {Config: config, Input: {"encoding": encoding}, Output: {"classes": [*classes], **kind}}
 
 
 def read_config(source: str | Path | dict[str, Any], classes: tuple[str, ...]) -> Config:
@@ -123,150 +264,10 @@ def read_config(source: str | Path | dict[str, Any], classes: tuple[str, ...]) -
     else:
         path = Path(source)
         value, where, folder, stem = read_yaml(path), str(path), path.parent, path.stem
-    top = Entries(value, where)
-    protocol = top.choice("protocol", (*FILES, *ENCODINGS, "torch-export"))
+    declared = plain(value, where)
+    protocol = str(declared.get("protocol")) if isinstance(declared, dict) else ""
     if protocol == "torch-export":
-        raise top.error("protocol", NO_TORCH_EXPORT)
-    common = {
-        "name": top.text("name", stem),
-        "protocol": protocol,
-        "declared": plain(value, where),
-        "output": read_output(top.section("output"), classes, protocol),
-    }
-    if protocol in FILES:
-        suspect_input = _input(top.section("input"), protocol) if protocol == "onnx" else None
-        config = Config(**common, path=folder / top.text("path"), input=suspect_input)
-    else:
-        config = _server(top, common, folder)
-    top.done()
-    return config
-
-
-def _server(top: Entries, common: dict[str, Any], folder: Path) -> Config:
-    protocol = common["protocol"]
-    authorisation = _authorisation(top.section("authorisation")) if "authorisation" in top else None
-    url = _url(top, authorisation is not None)
-    own: dict[str, Any] = {}
-    if protocol in ("v2", "v2-binary", "v1"):
-        own["model"], own["version"] = top.text("model"), top.text("version", None)
-    if protocol in ("v1", "mlflow"):
-        default = "instances" if protocol == "v1" else "inputs"
-        own["form"] = top.choice("form", ("instances", "inputs"), default)
-    if protocol == "huggingface":
-        top.any("parameters", None)
-        own["parameters"] = common["declared"].get("parameters")
-    if protocol == "json":
-        top.any("request", None)
-        own["request"] = common["declared"].get("request")
-    certificates = top.text("certificates", None)
-    config = Config(
-        **common,
-        **own,
-        url=url,
-        input=_input(top.section("input"), protocol),
-        authorisation=authorisation,
-        limits=_limits(top.section("limits")),
-        certificates=folder / certificates if certificates else None,
-    )
-    _check_request(config, top)
-    return config
-
-
-def _check_request(config: Config, top: Entries) -> None:
-    raw = config.input is not None and config.input.encoding == "png-bytes"
-    if config.protocol == "huggingface" and raw and config.parameters is not None:
-        raise top.error("parameters", "cannot go with png-bytes: choose input.encoding png-base64")
-    if config.protocol == "json" and raw and config.request is not None:
-        raise top.error("request", "cannot go with png-bytes, where the image is the whole body")
-    if config.protocol == "json" and not raw and "{{image}}" not in str(config.request):
-        raise top.error("request", "has no {{image}}: put it where the image belongs")
-
-
-def _url(top: Entries, with_token: bool) -> str:
-    url: str = top.text("url").rstrip("/")
-    try:
-        parts: SplitResult = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise top.error("url", "is not an address") from error
-    if parts.scheme not in ("http", "https") or not host:
-        raise top.error("url", "must begin with http:// or https:// and name a host")
-    named = any(_SECRET_QUERY.search(name) for name, _ in parse_qsl(parts.query))
-    if named or parts.username is not None or parts.password is not None:
-        raise top.error("url", "holds credentials: use authorisation with an environment variable")
-    if with_token and parts.scheme == "http" and host not in ("127.0.0.1", "localhost", "::1"):
-        raise top.error("url", "would carry the token unencrypted: use https")
-    return url
-
-
-def _authorisation(section: Entries) -> Authorisation:
-    for name in ("token", "value", "key", "secret", "password"):
-        if name in section:
-            raise section.error(name, "does not belong in a file: name a variable in environment")
-    header = section.text("header", "Authorization")
-    environment = section.text("environment")
-    prefix = section.any("prefix", "Bearer ")
-    section.done()
-    if not re.fullmatch(r"[A-Za-z][A-Za-z-]{0,63}", header):
-        raise section.error("header", "must be the name of an HTTP header")
-    if not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", environment):
-        raise section.error("environment", "must be a variable's name in capitals, not its value")
-    if not isinstance(prefix, str) or not re.fullmatch(r"([A-Za-z]{1,10} )?", prefix):
-        raise section.error("prefix", "must be one short word and a space, or empty")
-    return Authorisation(header, environment, prefix)
-
-
-def _limits(section: Entries) -> Limits:
-    known = Limits()
-    limits = Limits(
-        queries=section.integer("queries", 1, known.queries),
-        cost_per_query=section.number("cost_per_query", None),
-        cost=section.number("cost", None),
-        per_second=section.number("per_second", None),
-        timeout_s=section.number("timeout_s", known.timeout_s),
-        retries=section.integer("retries", 0, known.retries),
-        concurrency=section.integer("concurrency", 1, known.concurrency),
-        response_bytes=section.integer("response_bytes", 1, known.response_bytes),
-    )
-    section.done()
-    if limits.cost is not None and limits.cost_per_query is None:
-        raise section.error("cost", "needs cost_per_query beside it")
-    return limits
-
-
-def _input(section: Entries, protocol: str) -> Input:
-    encodings = ENCODINGS.get(protocol, ("tensor",))
-    encoding = section.choice("encoding", encodings, encodings[0])
-    channels = section.integer("channels", 1)
-    if channels not in (1, 3):
-        raise section.error("channels", "must be 1 or 3")
-    size = {side: section.integer(side, 1) for side in ("height", "width")}
-    if max(size.values()) > 4096:
-        raise section.error("height and width", "must be at most 4096")
-    given: dict[str, Any] = {**size, "encoding": encoding}
-    given["resize"] = section.choice("resize", ("bicubic",), None)
-    if protocol in ("v2", "v2-binary"):
-        given["tensor"] = section.text("tensor")
-    elif protocol in ("v1", "onnx"):
-        given["tensor"] = section.text("tensor", None)
-    if encoding == "tensor":
-        given |= _scaling(section, channels)
-    section.done()
-    return Input(channels, **given)
-
-
-def _scaling(section: Entries, channels: int) -> dict[str, Any]:
-    """What only a tensor has; a PNG holds the pixels as they are."""
-    layout = section.choice("layout", ("NCHW", "NHWC"), "NCHW")
-    dtype = section.choice("dtype", ("float32", "uint8"), "float32")
-    if dtype == "uint8":
-        return {"layout": layout, "dtype": dtype}
-    std = section.numbers("std", channels)
-    if std and min(std) <= 0:
-        raise section.error("std", "must be above 0")
-    return {
-        "layout": layout,
-        "divide": section.number("divide", 255.0),
-        "mean": section.numbers("mean", channels),
-        "std": std,
-    }
+        raise SuspectError(f"{where}: protocol {NO_TORCH_EXPORT}")
+    usual = _usual(protocol, stem, classes)
+    context = {"declared": declared, "folder": folder, "classes": classes, "usual": usual}
+    return read_entries(Config, value, where, context)

@@ -1,109 +1,96 @@
-"""Reading one mapping of a configuration strictly: unknown, missing and odd entries are errors."""
+"""The entries of a configuration, read strictly: what is unknown, missing or odd is an error."""
 
-import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    WrapValidator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from datadeed.owner.suspects.base import SuspectError, one_line
 
+E = TypeVar("E", bound="Entries")
+MISSING = "is missing: add it"
+# The value is not shown: it may be a secret.
+UNKNOWN = "is not an entry of this kind of suspect: remove it"
 
-class Entries:
-    """The entries of one mapping, each taken once; :meth:`done` refuses what is left.
 
-    Every method takes the entry's name and what to return when it is absent; without that the
-    entry must be there.
+def fault(text: str) -> PydanticCustomError:
+    """What is wrong with an entry; where a whole mapping is checked, its name comes first."""
+    return PydanticCustomError("fault", "{text}", {"text": text})
+
+
+def must(text: str, sound: Callable[[Any], bool] = lambda value: True) -> WrapValidator:
+    """Says in words what an entry must be, in place of pydantic's own messages."""
+
+    def check(value: Any, read: Callable[[Any], Any]) -> Any:
+        try:
+            if sound(made := read(value)):
+                return made
+        except ValidationError:
+            pass
+        raise fault(f"must {text}")
+
+    return WrapValidator(check)
+
+
+def odd(value: Any, choices: str) -> str:
+    """What is wrong with a word that is none of the choices."""
+    return f"is {one_line(str(value), 40)!r}: choose one of {choices}"
+
+
+Text = Annotated[
+    str, must("be printable text", lambda text: text != "" and bool(text.isprintable()))
+]
+Count = Annotated[int, Field(ge=1), must("be a whole number of at least 1")]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[Finite, Field(gt=0), must("be a number above 0")]
+
+
+class Entries(BaseModel):
+    """One mapping of the file. A null counts as absent."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    secret: ClassVar[frozenset[str]] = frozenset()  # names of what must not stand in a file
+
+    @model_validator(mode="before")
+    @classmethod
+    def _mapping(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+            raise fault("is not a mapping: write entries as 'name: value'")
+        for name in sorted(cls.secret & value.keys()):
+            raise fault(f": {name} does not belong in a file: name a variable in environment")
+        given = {name: entry for name, entry in value.items() if entry is not None}
+        return (info.context or {}).get("usual", {}).get(cls, {}) | given
+
+
+def read_entries(kind: type[E], value: Any, where: str, context: Mapping[str, Any]) -> E:
+    """Check a mapping.
 
     Args:
+        kind: what it should hold.
         value: what the file holds, of any type.
         where: file and place, for error messages.
+        context: what the checks need to know; under ``usual``, by class, entries that are taken
+            for granted where the file has none.
 
     Raises:
-        SuspectError: by every method; one line that names file and entry.
+        SuspectError: one line that names file and entry.
     """
-
-    def __init__(self, value: Any, where: str):
-        if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-            raise SuspectError(f"{where} is not a mapping: write entries as 'name: value'")
-        self._left, self.where = dict(value), where
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._left
-
-    def error(self, name: str, fault: str) -> SuspectError:
-        """An error about one entry."""
-        return SuspectError(f"{self.where}: {name} {fault}")
-
-    def any(self, name: str, *default: Any) -> Any:
-        """Any value; a null counts as absent."""
-        value = self._left.pop(name, None)
-        if value is not None:
-            return value
-        if default:
-            return default[0]
-        raise self.error(name, "is missing: add it")
-
-    def text(self, name: str, *default: Any) -> Any:
-        """A non-empty printable string."""
-        value = self.any(name, *default)
-        if default and value is default[0]:
-            return value
-        if not isinstance(value, str) or not value or not value.isprintable():
-            raise self.error(name, "must be printable text")
-        return value
-
-    def choice(self, name: str, choices: Sequence[str], *default: Any) -> Any:
-        """One of some words."""
-        value = self.any(name, *default)
-        if default and value is default[0]:
-            return value
-        if value not in choices:
-            shown = one_line(str(value), 40)
-            raise self.error(name, f"is {shown!r}: choose one of {', '.join(choices)}")
-        return value
-
-    def integer(self, name: str, low: int, *default: Any) -> Any:
-        """A whole number of at least ``low``."""
-        value = self.any(name, *default)
-        if default and value is default[0]:
-            return value
-        if isinstance(value, bool) or not isinstance(value, int) or value < low:
-            raise self.error(name, f"must be a whole number of at least {low}")
-        return value
-
-    def number(self, name: str, *default: Any) -> Any:
-        """A finite number above 0."""
-        value = self.any(name, *default)
-        if default and value is default[0]:
-            return value
-        if not is_number(value) or value <= 0:
-            raise self.error(name, "must be a number above 0")
-        return float(value)
-
-    def numbers(self, name: str, count: int) -> tuple[float, ...] | None:
-        """A list of ``count`` finite numbers, or None."""
-        value = self.any(name, None)
-        if value is None:
-            return None
-        if not isinstance(value, list) or len(value) != count or not all(map(is_number, value)):
-            raise self.error(name, f"must be a list of {count} numbers, one a channel")
-        return tuple(float(x) for x in value)
-
-    def section(self, name: str) -> "Entries":
-        """A mapping inside this one, empty if absent."""
-        return Entries(self.any(name, {}), f"{self.where}: {name}")
-
-    def done(self) -> None:
-        """Refuse entries that nobody took. Their values are not shown: one may be a secret."""
-        if self._left:
-            name = one_line(sorted(self._left)[0], 40)
-            raise self.error(name, "is not an entry of this kind of suspect: remove it")
-
-
-def is_number(value: Any) -> bool:
-    """Whether a parsed value is a finite number; true and false are not."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
     try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number beyond every float
-        return False
+        return kind.model_validate(value, context=dict(context))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+    text = {"missing": MISSING, "extra_forbidden": UNKNOWN}.get(first["type"], first["msg"])
+    if first["type"] == "literal_error":
+        choices = first["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
+        text = odd(first["input"], choices)
+    place = ": ".join([where, *(one_line(str(name), 40) for name in first["loc"])])
+    raise SuspectError(f"{place} {text}".replace(" : ", ": "))

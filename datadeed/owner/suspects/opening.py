@@ -1,12 +1,10 @@
-"""Whatever answers queries: a local model, an ONNX file, a server, a recorded log."""
+"""Opening a suspect: a local model, an ONNX file, a server, a recorded log."""
 
 from pathlib import Path
 from typing import Any
 
-from datadeed.owner.suspects.base import Answer, BudgetSpent, Suspect, SuspectError, question_digest
-from datadeed.owner.suspects.cached import Cached
+from datadeed.owner.suspects.base import Suspect
 from datadeed.owner.suspects.config import read_config
-from datadeed.owner.suspects.probe import Probe, probe
 
 
 def open_suspect(source: str | Path | dict[str, Any], *, classes: tuple[str, ...]) -> Suspect:
@@ -39,16 +37,3 @@ def open_suspect(source: str | Path | dict[str, Any], *, classes: tuple[str, ...
     from datadeed.owner.suspects.remote import RemoteSuspect
 
     return RemoteSuspect(config)
-
-
-__all__ = [
-    "Answer",
-    "BudgetSpent",
-    "Cached",
-    "Probe",
-    "Suspect",
-    "SuspectError",
-    "open_suspect",
-    "probe",
-    "question_digest",
-]

@@ -2,12 +2,12 @@
 
 import math
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
 from datadeed.owner.suspects.base import Answer, Suspect, SuspectError
-from datadeed.owner.suspects.cached import Cached
 
 CHANCE = 0.05  # largest probability of so many right answers by guessing
 
@@ -30,17 +30,23 @@ class Probe:
     warnings: tuple[str, ...]
 
 
-def probe(suspect: Suspect, images: torch.Tensor, labels: torch.Tensor) -> Probe:
+def probe(
+    suspect: Suspect,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    answers: Sequence[Answer] | None = None,
+) -> Probe:
     """Ask clean images, and the first of them twice.
 
     Nothing here counts as evidence. It finds the mistakes that would make a verification
     meaningless: a wrong order of classes, a wrong scaling, an address that answers nothing.
 
     Args:
-        suspect: what to ask; a cache around it is passed by, or nothing would be asked twice.
+        suspect: what to ask.
         images: (N, C, H, W) uint8 without any trigger, of two classes or more. Three are
             enough for ten classes: a guesser is right on two of three with probability 0.03.
         labels: (N,) int64, their true classes in the key's numbering.
+        answers: N + 1 of them, if an earlier run asked; nothing is asked then.
 
     Raises:
         SuspectError: nothing was answered, or right answers are no more frequent than by chance;
@@ -49,8 +55,8 @@ def probe(suspect: Suspect, images: torch.Tensor, labels: torch.Tensor) -> Probe
     """
     if len(images) < 2 or len(images) != len(labels) or len(labels.unique()) < 2:
         raise SuspectError("a probe needs images of two classes or more, each with its label")
-    asked = suspect.inner if isinstance(suspect, Cached) else suspect
-    answers = asked.predict(torch.cat([images, images[:1]]))
+    if answers is None:
+        answers = suspect.predict(torch.cat([images, images[:1]]))
     first, again = answers[0], answers[-1]
     pairs = [
         (int(label), answer.label)
@@ -75,7 +81,7 @@ def probe(suspect: Suspect, images: torch.Tensor, labels: torch.Tensor) -> Probe
 
 def _warnings(
     suspect: Suspect,
-    answers: list[Answer],
+    answers: Sequence[Answer],
     pairs: list[tuple[int, int | None]],
     repeatable: bool,
 ) -> list[str]:

@@ -2,117 +2,121 @@
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    Strict,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from datadeed.owner.suspects.base import Answer, failure, one_line
-from datadeed.owner.suspects.entries import Entries, is_number
+from datadeed.owner.suspects.entries import Entries, Finite, Text, fault, must
 
-KINDS = ("logits", "probabilities", "top-k", "labels")
 SUM_TOLERANCE = 1e-2  # half-precision softmax over a thousand classes strays by less
-_FILE_KINDS = {"local": ("probabilities",)}
+_NUMBERS = TypeAdapter(list[Annotated[Finite, Strict()]])
 
 
 class Unreadable(Exception):
     """An answer that cannot be read; the message becomes ``Answer.error``."""
 
 
-@dataclass(frozen=True)
-class Output:
-    """What the suspect returns.
-
-    Attributes:
-        kind: ``logits``, ``probabilities``, ``top-k`` or ``labels``.
-        classes: the suspect's class names, in its order.
-        to_key: for each of them the key's class number, or None if the key has no such class.
-        key_classes: the key's class names.
-        path: where in the JSON the answer is; names and positions.
-        tensor: the output's name, where the protocol has names.
-    """
-
-    kind: str
-    classes: tuple[str, ...]
-    to_key: tuple[int | None, ...]
-    key_classes: tuple[str, ...]
-    path: tuple[str | int, ...] = ()
-    tensor: str | None = None
-
-    @property
-    def answer_kind(self) -> str:
-        """What an :class:`Answer` then holds: ``probabilities``, ``top-k`` or ``labels``."""
-        return "probabilities" if self.kind == "logits" else self.kind
+def _steps(path: Any) -> Any:
+    """``a.0`` in its parts."""
+    if isinstance(path, str):
+        path = [int(step) if step.isdigit() else step for step in path.split(".")]
+    return tuple(path) if isinstance(path, list) else path
 
 
-def read_output(section: Entries, key_classes: tuple[str, ...], protocol: str) -> Output:
-    """The ``output`` entry.
-
-    Raises:
-        SuspectError: an entry is wrong, or a class of the key has no counterpart.
-    """
-    kinds = _FILE_KINDS.get(protocol, KINDS)
-    kind = section.choice("kind", kinds, *(kinds if len(kinds) == 1 else ()))
-    names = section.any("classes", list(key_classes))
-    if not isinstance(names, list) or not 2 <= len(names) <= 100_000:
-        raise section.error("classes", "must list the suspect's class names, in its order")
-    classes = tuple(str(name) for name in names)
-    if len(set(classes)) < len(classes):
-        raise section.error("classes", "holds a name twice")
-    to_key = _to_key(section, classes, key_classes)
-    missing = sorted(set(range(len(key_classes))) - set(to_key))
-    if section.choice("missing", ("refuse", "allow"), "refuse") == "refuse" and missing:
-        name = key_classes[missing[0]]
-        near = difflib.get_close_matches(name, classes, 1, 0.0)[0]
-        raise section.error(
-            "classes",
-            f"lacks the key's class {name!r} (nearest: {one_line(near, 40)!r}): name it in map, or "
-            "set missing: allow",
-        )
-    path = _path(section) if protocol == "json" else ()
-    named = protocol in ("v2", "v2-binary", "onnx")
-    tensor = section.text("tensor", None) if named else None
-    section.done()
-    return Output(kind, classes, to_key, key_classes, path, tensor)
+def _distinct(names: list[Any]) -> list[str]:
+    if len(set(map(str, names))) < len(names):
+        raise fault("holds a name twice")
+    return [str(name) for name in names]
 
 
-def _to_key(
-    section: Entries, classes: tuple[str, ...], key_classes: tuple[str, ...]
-) -> tuple[int | None, ...]:
-    """By the map's word where it has one, else by name."""
-    given = section.any("map", {})
-    if not isinstance(given, dict):
-        raise section.error("map", "must map the suspect's classes to the key's")
-    numbers: list[int | None] = [
-        key_classes.index(name) if name in key_classes else None for name in classes
-    ]
-    for theirs, ours in given.items():
-        position = _position(theirs, classes)
-        number = _position(ours, key_classes)
-        if position is None or number is None:
-            odd = theirs if position is None else ours
-            raise section.error("map", f"names {one_line(str(odd), 40)!r}, which is no class")
-        numbers[position] = number
-    known = [number for number in numbers if number is not None]
-    if len(set(known)) < len(known):
-        raise section.error("map", "leads two classes of the suspect to one of the key")
-    return tuple(numbers)
-
-
-def _position(value: Any, names: tuple[str, ...]) -> int | None:
+def _position(value: Any, names: Sequence[str]) -> int | None:
     """A class's number, given by number or by name."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value if 0 <= value < len(names) else None
     return names.index(value) if isinstance(value, str) and value in names else None
 
 
-def _path(section: Entries) -> tuple[str | int, ...]:
-    path = section.any("path", [])
-    if isinstance(path, str):
-        path = [int(step) if step.isdigit() else step for step in path.split(".")]
-    if not isinstance(path, list) or not all(isinstance(step, str | int) for step in path):
-        raise section.error("path", "must be names and positions, such as predictions.0")
-    return tuple(path)
+class Output(Entries):
+    """What the suspect returns.
+
+    Attributes:
+        kind: ``logits``, ``probabilities``, ``top-k`` or ``labels``.
+        classes: the suspect's class names, in its order; by default the key's.
+        map: the suspect's classes, by number or name, to the key's.
+        missing: ``allow`` if the suspect may lack some of the key's classes.
+        path: where in the JSON the answer is; names and positions.
+        tensor: the output's name, where the protocol has names.
+    """
+
+    kind: Literal["logits", "probabilities", "top-k", "labels"]
+    classes: Annotated[
+        list[Any],
+        Field(min_length=2, max_length=100_000),
+        must("list the suspect's class names, in its order"),
+        AfterValidator(_distinct),
+    ]
+    map: Annotated[dict[Any, Any], must("map the suspect's classes to the key's")] = Field({})
+    missing: Literal["refuse", "allow"] = "refuse"
+    path: Annotated[
+        tuple[str | int, ...],
+        BeforeValidator(_steps),
+        must("be names and positions, such as predictions.0"),
+    ] = ()
+    tensor: Text | None = None
+    _key_classes: tuple[str, ...] = PrivateAttr()
+
+    @property
+    def key_classes(self) -> tuple[str, ...]:
+        """The key's class names."""
+        return self._key_classes
+
+    @property
+    def answer_kind(self) -> str:
+        """What an :class:`Answer` then holds: ``probabilities``, ``top-k`` or ``labels``."""
+        return "probabilities" if self.kind == "logits" else self.kind
+
+    @cached_property
+    def to_key(self) -> tuple[int | None, ...]:
+        """For each class the key's number of it, or None if the key has no such class."""
+        keys = {name: number for number, name in enumerate(self.key_classes)}
+        numbers = [keys.get(name) for name in self.classes]
+        for theirs, ours in self.map.items():  # the map's word goes before the name's
+            position = _position(theirs, self.classes)
+            number = _position(ours, self.key_classes)
+            if position is None or number is None:
+                word = theirs if position is None else ours
+                raise fault(f": map names {one_line(str(word), 40)!r}, which is no class")
+            numbers[position] = number
+        known = [number for number in numbers if number is not None]
+        if len(set(known)) < len(known):
+            raise fault(": map leads two classes of the suspect to one of the key")
+        return tuple(numbers)
+
+    @model_validator(mode="after")
+    def _complete(self, info: ValidationInfo) -> Self:
+        self._key_classes = (info.context or {})["classes"]
+        missing = sorted(set(range(len(self.key_classes))) - set(self.to_key))
+        if self.missing == "refuse" and missing:
+            name = self.key_classes[missing[0]]
+            near = difflib.get_close_matches(name, self.classes, 1, 0.0)[0]
+            raise fault(
+                f": classes lacks the key's class {name!r} (nearest: {one_line(near, 40)!r}): "
+                "name it in map, or set missing: allow"
+            )
+        return self
 
 
 def read_answer(value: Any, output: Output) -> tuple[tuple[int, ...], tuple[float, ...] | None]:
@@ -158,7 +162,7 @@ def _class(value: Any, output: Output) -> int:
     """The suspect's number of the class it names."""
     if isinstance(value, dict) and "label" in value:
         value = value["label"]
-    if is_number(value) and float(value).is_integer():
+    if isinstance(value, float) and value.is_integer():
         value = int(value)  # an argmax may come as 3.0
     position = _position(value, output.classes)
     if position is None:
@@ -233,11 +237,12 @@ def _in_order(pairs: Sequence[tuple[Any, Any]], output: Output) -> list[Any]:
 
 
 def _finite(values: Sequence[Any]) -> np.ndarray:
-    """Finite numbers as float64."""
-    for position, value in enumerate(values):
-        if not is_number(value):
-            raise Unreadable(f"value {position} of the answer is not a finite number")
-    return np.array(values, dtype=np.float64)
+    """Finite numbers as float64; true and false are none."""
+    try:
+        return np.array(_NUMBERS.validate_python(values), dtype=np.float64)
+    except ValidationError as error:
+        position = error.errors(include_url=False, include_input=False)[0]["loc"][0]
+    raise Unreadable(f"value {position} of the answer is not a finite number")
 
 
 def _probabilities(values: Sequence[Any]) -> np.ndarray:

@@ -34,7 +34,7 @@ def read_yaml(path: Path) -> Any:
         raise SuspectError(f"{path} is not valid YAML{line}: correct it") from error
 
 
-def plain(value: Any, where: str) -> Any:
+def plain(value: Any, where: str = "the suspect") -> Any:
     """A copy of JSON values alone: keys are text, and so are dates.
 
     Raises:

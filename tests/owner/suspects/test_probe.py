@@ -1,4 +1,4 @@
-"""The clean questions before the counted ones, and the cache."""
+"""The clean questions before the counted ones."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from datadeed.owner.suspects.base import Answer, SuspectError, failure, question_digest
-from datadeed.owner.suspects.cached import Cached
 from datadeed.owner.suspects.probe import probe
 from tests.conftest import toy
 
@@ -90,31 +89,3 @@ def test_too_few_images_say_so() -> None:
 def test_a_probe_of_one_class_is_refused(rows: list[int]) -> None:
     with pytest.raises(SuspectError, match="two classes or more"):
         probe(Fake(lambda label, _: label), DATA.samples[rows], DATA.labels[rows])
-
-
-def test_a_cache_does_not_hide_changing_answers() -> None:
-    inner = Fake(lambda label, asked: label if asked < 12 else 3)
-    assert not probe(Cached(inner), DATA.samples, DATA.labels).repeatable
-
-
-def test_no_question_is_paid_for_twice() -> None:
-    inner = Fake(lambda label, _: label)
-    cached = Cached(inner)
-    rows = [3, 1, 3, 0, 1]
-    answers = cached.predict(DATA.samples[rows])
-    assert [answer.label for answer in answers] == DATA.labels[rows].tolist()
-    assert (inner.asked, cached.from_cache) == (3, 2)
-    cached.predict(DATA.samples[:4])
-    assert (inner.asked, cached.from_cache) == (4, 5)
-    cached.close()
-    assert inner.closed
-    assert cached.fingerprint() == inner.fingerprint()
-
-
-def test_a_failed_answer_is_not_remembered() -> None:
-    inner = Fake(lambda label, asked: failure("busy") if asked == 0 else label)
-    cached = Cached(inner)
-    first = DATA.samples[[0, 0]]
-    assert [answer.error for answer in cached.predict(first)] == ["busy", "busy"]
-    assert [answer.label for answer in cached.predict(first)] == [0, 0]
-    assert inner.asked == 2

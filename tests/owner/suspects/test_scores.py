@@ -8,15 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datadeed.owner.suspects.base import SuspectError
-from datadeed.owner.suspects.entries import Entries
+from datadeed.owner.suspects.entries import read_entries
 from datadeed.owner.suspects.protocols.base import parse
-from datadeed.owner.suspects.scores import Output, Unreadable, read_answer, read_output
+from datadeed.owner.suspects.scores import Output, Unreadable, read_answer
 
 KEY = ("cat", "dog", "fox")
 
 
 def output(kind: str, **entries: Any) -> Output:
-    return read_output(Entries({"kind": kind, **entries}, "file: output"), KEY, "json")
+    context = {"classes": KEY, "usual": {Output: {"classes": [*KEY]}}}
+    return read_entries(Output, {"kind": kind, **entries}, "file: output", context)
 
 
 def test_logits_become_probabilities() -> None:

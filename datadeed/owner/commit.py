@@ -1,0 +1,164 @@
+"""Committing to a dataset before it is released: the key, and what to publish of it."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from datadeed.errors import KeyRecordError
+from datadeed.files import atomic_path, write_json
+from datadeed.keys.key import Beacon, Design, Key
+from datadeed.keys.sealing import check_place, write_secret
+from datadeed.owner.data import Progress, Source, measure, open_data, open_pool, silent
+from datadeed.owner.release.rows import Items
+from datadeed.verification.keylabels import largest_factor
+from datadeed.verification.proof import POOL_LIMIT
+
+
+@dataclass(frozen=True)
+class Committed:
+    """A key that was made.
+
+    Attributes:
+        key: the secret and what it is bound to.
+        secret: its file, for the owner alone.
+        commitment: the file to publish before the data.
+        token: the file of the commitment's timestamp, or None.
+    """
+
+    key: Key
+    secret: Path
+    commitment: Path
+    token: Path | None
+
+
+def commit(
+    source: Source,
+    secret: str | Path,
+    *,
+    split: str | None = None,
+    pool: Source | None = None,
+    pool_split: str | None = None,
+    parts: int = Design.parts,
+    rate: float = Design.rate,
+    opacity: int = Design.opacity,
+    alpha: float = Design.alpha_key,
+    alpha_behaviour: float = Design.alpha_behaviour,
+    null_rate: float = Design.null_rate,
+    null_rate_source: str = "nominal",
+    budget: int = Design.budget,
+    beacon: Beacon | None = None,
+    commitment: str | Path | None = None,
+    timestamp: str | None = None,
+    passphrase: str | None = None,
+    forbidden: str | Path | None = None,
+    progress: Progress = silent,
+) -> Committed:
+    """Make a key for a dataset, and the commitment to publish before the data is released.
+
+    Args:
+        source: the dataset of images to release: a path in any format, or in memory.
+        secret: the file to make; keep it, and a copy of it, outside the release.
+        split: the split to mark, where there are several (train).
+        pool: images for verification, which need not be secret; by default the test split of
+            ``source``, or ``source`` itself.
+        pool_split: its split.
+        parts: triggers, each with a label.
+        rate: share of rows to mark.
+        opacity: of the patches, 1 to 255.
+        alpha, alpha_behaviour: levels of the two layers.
+        null_rate: hit rate granted to innocent models; ``null_rate_source`` says where it is from.
+        budget: counted queries at most.
+        beacon: a round of a public random beacon that is not out yet: the triggers depend on it.
+        commitment: the file to publish; ``commitment.json`` beside the secret by default.
+        timestamp: address of an RFC 3161 authority that stamps the commitment.
+        passphrase: seals the secret file.
+        forbidden: a folder that the secret must not lie in, besides ``source``.
+        progress: is told of every row that is read.
+
+    Raises:
+        KeyRecordError: the key or the commitment exists, a number makes no sense, or no suspect
+            could ever be claimed with such a key.
+        SecretError: the key's place is unfit.
+        DatasetError: the data cannot be read.
+        EvidenceError: the authority gives no stamp.
+    """
+    secret = Path(secret)
+    public = Path(commitment) if commitment else secret.with_name("commitment.json")
+    _check_places(secret, public, source, forbidden)
+    data, images = _open(source, split, pool, pool_split)
+    design = Design(
+        classes=data.classes,
+        channels=data.channels,
+        parts=parts,
+        rate=rate,
+        opacity=opacity,
+        alpha_key=alpha,
+        alpha_behaviour=alpha_behaviour,
+        null_rate=null_rate,
+        null_rate_source=null_rate_source,
+        budget=budget,
+    )
+    design.marks(data.rows)
+    _check_design(design, images.rows)
+    rows, _ = measure(data, "data", progress=progress)
+    key = Key.new(design, rows, measure(images, "pool", progress=progress)[0], beacon)
+    # Stamped before anything is written: an authority that is down leaves no key without a stamp.
+    stamp = _stamp(key, timestamp)
+    write_secret(secret, key.record(), passphrase, forbidden=forbidden)
+    write_json(public, key.public())
+    if not stamp:
+        return Committed(key, secret, public, None)
+    token = public.with_suffix(".tsr")
+    with atomic_path(token) as path:
+        path.write_bytes(stamp)
+    return Committed(key, secret, public, token)
+
+
+def _check_places(secret: Path, public: Path, source: Source, forbidden: str | Path | None) -> None:
+    if secret.exists():
+        raise KeyRecordError(f"{secret} exists: a lost key cannot be made again; name another")
+    if public.exists():
+        raise KeyRecordError(f"{public} exists: name another place with --commitment")
+    for folder in (source, forbidden):
+        check_place(secret, folder if isinstance(folder, str | Path) else None)
+
+
+def _open(
+    source: Source, split: str | None, pool: Source | None, pool_split: str | None
+) -> tuple[Items, Items]:
+    """The data and the pool, which must be of one kind."""
+    data, _ = open_data(source, split)
+    images = open_pool(pool, pool_split, source=source, split=split)
+    if data.classes != images.classes or data.channels != images.channels:
+        raise KeyRecordError(
+            f"the pool has {len(images.classes)} classes and {images.channels} channels, the data "
+            f"{len(data.classes)} and {data.channels}, or the class names differ: name another pool"
+        )
+    return data, images
+
+
+def _stamp(key: Key, authority: str | None) -> bytes:
+    if authority is None:
+        return b""
+    from datadeed.owner.evidence.timestamp import request_timestamp  # an optional extra
+
+    return request_timestamp(key.commitment, authority)
+
+
+def _check_design(design: Design, pool: int) -> None:
+    """Refuse a key with which no suspect could ever be claimed: after release it is too late."""
+    needed = design.parts * design.votes
+    if min(pool, POOL_LIMIT) // 2 < needed:
+        raise KeyRecordError(
+            f"the pool has {pool} images, but {design.parts} parts of up to {design.votes} "
+            f"questions need half of {2 * needed} to {POOL_LIMIT}: name a larger pool or take "
+            "fewer parts"
+        )
+    best = largest_factor(
+        len(design.classes), design.votes, beta=design.beta, epsilon=design.epsilon
+    )
+    if design.parts * math.log(best) < -math.log(design.alpha_key):
+        raise KeyRecordError(
+            f"{design.parts} parts of {len(design.classes)} classes cannot reach level "
+            f"{design.alpha_key:g}: take more parts (datadeed plan says how many)"
+        )

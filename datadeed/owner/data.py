@@ -1,0 +1,195 @@
+"""What the owner's jobs share: data with its Merkle root, keys from files, and word of progress."""
+
+import contextlib
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.formats.blocks import SeveralSplits
+from datadeed.errors import DatadeedError, DatasetError, KeyRecordError, UnsupportedModality
+from datadeed.keys import merkle
+from datadeed.keys.key import Extent, Key
+from datadeed.keys.sealing import read_secret
+from datadeed.owner.release.clips import ClipItems
+from datadeed.owner.release.items import items
+from datadeed.owner.release.rows import Item, Items
+
+# Called with a job's step and its size; what it gives is entered for the step, and takes the number
+# of rows or questions that are done.
+Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+Note = Callable[[str], None]  # takes a line that the owner should read
+Source = str | Path | Dataset  # a dataset on disk in any format, or in memory
+
+# By modality: its name, and the method that marks it.
+KINDS = {"image": "images", "audio": "sound", "text": "texts"}
+METHOD_OF = {
+    "image": "clean-label-images",
+    "audio": "clean-label-audio",
+    "text": "clean-label-text",
+}
+
+
+@contextlib.contextmanager
+def silent(step: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Progress that nobody is told of."""
+    yield lambda done: None
+
+
+def unheard(line: str) -> None:
+    """A note that nobody reads."""
+
+
+def read_key(key: Key | str | Path, passphrase: str | None = None) -> Key:
+    """The key in a secret file; one that was read already is given back.
+
+    Raises:
+        SecretError: the file cannot be read as it is.
+        KeyRecordError: it holds no key, or an altered one.
+    """
+    return key if isinstance(key, Key) else Key.from_record(read_secret(key, passphrase))
+
+
+def open_data(
+    source: Source,
+    split: str | None = None,
+    default: str = "train",
+    *,
+    modality: str | None = "image",
+    **reading: Any,
+) -> tuple[Items, str | None]:
+    """A split of a dataset, and its name.
+
+    Args:
+        source: a file or folder in any format; or a dataset of images in memory, which is one.
+        split: its name; None if there is only one, or for ``default``.
+        default: the split if one must be named.
+        modality: what it must hold; a key is for images. None for anything.
+        reading: what only the format knows.
+
+    Raises:
+        DatasetError: it cannot be read.
+        UnsupportedModality: it holds samples of another kind.
+    """
+    if isinstance(source, Dataset):
+        data = _in_memory(source)
+    else:
+        try:
+            data = items(source, split=split, **reading)
+        except SeveralSplits:
+            split, data = default, items(source, split=default, **reading)
+    if modality not in (None, data.modality):
+        raise UnsupportedModality(
+            f"a key marks images, but {named(source)} holds {KINDS[data.modality]}: mark it with "
+            f"--method {METHOD_OF[data.modality]}"
+        )
+    return data, split
+
+
+def named(source: Source) -> str:
+    """What a message calls a source."""
+    return "the dataset" if isinstance(source, Dataset) else str(source)
+
+
+def _in_memory(data: Dataset) -> Items:
+    def stream() -> Iterator[np.ndarray]:
+        yield from data.samples.permute(0, 2, 3, 1).numpy()
+
+    channels = data.shape[0] if data.modality == "image" else 0
+    labels = data.labels.numpy()
+    return Items("memory", data.classes, labels, channels, stream, modality=data.modality)
+
+
+def open_pool(
+    pool: Source | None,
+    pool_split: str | None = None,
+    *,
+    source: Source | None = None,
+    split: str | None = None,
+) -> Items:
+    """The images for verification: by default the test split of ``source``, or all of it.
+
+    Raises:
+        DatasetError: they cannot be read.
+        DatadeedError: neither ``pool`` nor ``source`` is named.
+    """
+    if pool is not None:
+        return open_data(pool, pool_split, "test")[0]
+    if source is None:
+        raise DatadeedError("no pool is named: give the images that the key is bound to")
+    try:
+        return open_data(source, pool_split or "test")[0]
+    except DatasetError:
+        if pool_split is not None:
+            raise
+        return open_data(source, split)[0]
+
+
+def measure(
+    data: Items, what: str, keep: Collection[int] = (), *, progress: Progress = silent
+) -> tuple[Extent, dict[int, torch.Tensor]]:
+    """The extent of a dataset of any kind, and some of its images, in one pass.
+
+    Args:
+        data: decoded as it is read.
+        what: the step's name.
+        keep: rows whose images are wanted.
+        progress: is told of every row.
+
+    Returns:
+        Rows and Merkle root; row to (1, C, H, W) uint8.
+    """
+    wanted, images, leaf = set(keep), {}, _leaf_of(data)
+
+    def leaves() -> Iterator[bytes]:
+        with progress(what, data.rows) as advance:
+            for item in data:
+                if item.row in wanted:
+                    images[item.row] = to_tensor(item.pixels)
+                yield leaf(item)
+                advance(item.row + 1)
+
+    return Extent(data.rows, merkle.merkle_root(leaves())), images
+
+
+def _leaf_of(data: Items) -> Callable[[Item], bytes]:
+    """What gives an item's leaf in the Merkle tree."""
+    if data.modality == "text":
+        return lambda item: merkle.text_leaf(item.sample, item.label)
+    if not isinstance(data, ClipItems):
+        return lambda item: merkle.leaf(item.pixels, item.label)
+    forms = data.forms
+
+    def sound(item: Item) -> bytes:
+        form = forms[item.row]
+        return merkle.sound_leaf(item.sample, form.rate, form.kind, item.label)
+
+    return sound
+
+
+def check_extent(found: Extent, stated: Extent, what: str) -> None:
+    """Check that data is what a key is bound to.
+
+    Raises:
+        KeyRecordError: it is other data.
+    """
+    if found.rows != stated.rows:
+        raise KeyRecordError(
+            f"{what} has {found.rows} rows, but the key is bound to {stated.rows}: name the data "
+            "that was committed"
+        )
+    if found.merkle_root != stated.merkle_root:
+        raise KeyRecordError(
+            f"{what} is not the data that the key is bound to (another Merkle root): a pixel, a "
+            "label or the order of rows differs; name the data that was committed"
+        )
+
+
+def to_tensor(pixels: np.ndarray) -> torch.Tensor:
+    """(H, W, C) uint8 as (1, C, H, W) uint8."""
+    # A copy, as decoders give read-only arrays and torch warns of them.
+    return torch.from_numpy(np.array(pixels.transpose(2, 0, 1), order="C"))[None]

@@ -1,0 +1,166 @@
+"""Protecting a dataset: a marked copy in its own format, with the marks of a committed key."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from datadeed.errors import KeyRecordError
+from datadeed.keys.key import Key
+from datadeed.keys.sealing import check_place, write_secret
+from datadeed.owner.data import (
+    Note,
+    Progress,
+    check_extent,
+    measure,
+    open_data,
+    read_key,
+    silent,
+    to_tensor,
+    unheard,
+)
+from datadeed.owner.release.edits import Edit, Release
+from datadeed.owner.release.release import release
+from datadeed.watermarks.keyed import Keyed, KeyPart
+
+
+@dataclass(frozen=True)
+class Protected:
+    """A marked copy of a dataset.
+
+    Attributes:
+        out: the copy.
+        key: whose marks it carries.
+        rows: of the dataset; ``marked`` of them carry one of the key's marks.
+        release: what of the marks can be seen or was lost.
+    """
+
+    out: Path
+    key: Key
+    rows: int
+    marked: int
+    release: Release
+
+
+def protect(
+    source: str | Path,
+    out: str | Path,
+    key: Key | str | Path,
+    *,
+    split: str | None = None,
+    measured: bool = False,
+    passphrase: str | None = None,
+    progress: Progress = silent,
+    note: Note = unheard,
+) -> Protected:
+    """Write a marked copy of a dataset: same format, file names, order, encoder and metadata.
+
+    Args:
+        source: the dataset that the key was committed for, on disk in any format.
+        out: where the copy goes; nothing may be there.
+        key: of :func:`datadeed.owner.commit.commit`, or its secret file.
+        split: the split to mark, where there are several (train).
+        measured: whether the data were measured for this key just now; else they are again.
+        passphrase: opens the secret file.
+        progress: is told of every row.
+        note: takes what the owner should know of the copy.
+
+    Raises:
+        SecretError: the key's file cannot be read, or lies where it would be given away.
+        KeyRecordError: the key waits for its beacon, or is bound to other data.
+        DatasetError: the data cannot be read, or the copy exists.
+    """
+    source, out = Path(source), Path(out)
+    if not isinstance(key, Key):
+        for folder in (source, out):  # files beside the data are copied as they are
+            check_place(Path(key), folder)
+    key = read_key(key, passphrase)
+    _ = key.seed  # an error now rather than after a pass over the data
+    data, split = open_data(source, split)
+    if not measured:
+        check_extent(measure(data, "check data", progress=progress)[0], key.data, str(source))
+    rows, edit = edits(key)
+    with progress("write", data.rows) as advance:
+        done = release(
+            source,
+            out,
+            rows=rows,
+            edit=edit,
+            generator=np.random.default_rng(key.words("file names", count=4)),
+            split=split,
+            on_rows=advance,
+        )
+    advise(done, note)
+    return Protected(out, key, data.rows, len(rows), done)
+
+
+def set_beacon(
+    key: str | Path,
+    value: str,
+    *,
+    forbidden: tuple[str | Path, ...] = (),
+    passphrase: str | None = None,
+) -> Key:
+    """Put the beacon's value into a key's file.
+
+    Args:
+        key: the secret file.
+        value: of the round that the key names, 16 to 512 bytes in hexadecimal.
+        forbidden: folders that are given away.
+        passphrase: seals the file.
+
+    Raises:
+        SecretError: the file cannot be read, or lies where it would be given away.
+        KeyRecordError: that is no value, or the key holds another one or names no beacon.
+    """
+    for folder in forbidden:
+        check_place(Path(key), folder)
+    held, text = read_key(key, passphrase), value.strip().lower()
+    if not re.fullmatch("([0-9a-f]{2}){16,512}", text):
+        raise KeyRecordError(
+            "the beacon's value is not 16 to 512 bytes in hexadecimal: give it as it was published"
+        )
+    if held.beacon is not None and held.beacon.value not in ("", text):
+        raise KeyRecordError("the key holds another beacon value already: leave it out")
+    filled = held.with_beacon(text)
+    write_secret(Path(key), filled.record(), passphrase)
+    return filled
+
+
+def edits(key: Key) -> tuple[np.ndarray, Edit]:
+    """The rows that a key marks, (M,) int64, and the function that marks one of them."""
+    rows, parts = Keyed(key=key).rows()
+    part_of = dict(zip(rows.tolist(), parts.tolist(), strict=True))
+    marks = [KeyPart(key, part) for part in range(key.design.parts)]
+
+    def edit(row: int, pixels: np.ndarray, label: int) -> tuple[np.ndarray, int]:
+        mark = marks[part_of[row]]
+        assert mark.target is not None
+        return mark.stamp(to_tensor(pixels))[0].permute(1, 2, 0).numpy(), mark.target
+
+    return rows, edit
+
+
+def advise(done: Release, note: Note, *, modality: str = "image", bound: int | None = None) -> None:
+    """Say what an owner should know of a copy.
+
+    Args:
+        done: what its writing did.
+        note: takes the lines.
+        modality: of the samples.
+        bound: of a perturbation in 255ths, if there was one.
+    """
+    if done.max_difference:
+        beside = f"; the perturbation itself is at most {bound}" if bound else ""
+        note(
+            f"JPEG changed the marked pixels by {done.mark_difference:.1f} of 255 on average and "
+            f"by {done.max_difference} at most{beside}: train a model on the copy and verify it "
+            "before you release it"
+        )
+    if done.odd_rows and modality == "text":
+        note(f"{len(done.odd_rows)} marked texts have quotes around them, unlike the file's others")
+    elif done.odd_rows:
+        note(f"{len(done.odd_rows)} marked images have other file headers than before")
+    if done.listed_in:
+        note(f"{', '.join(done.listed_in)}: names images whose label changed, and was copied as is")

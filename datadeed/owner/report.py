@@ -1,0 +1,36 @@
+"""Showing a folder of evidence again."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datadeed.owner.evidence.attestation import ATTESTATION
+from datadeed.owner.evidence.build import PAGE, write_page
+from datadeed.owner.evidence.log import PARQUET, read_parquet
+from datadeed.owner.evidence.schema import read_evidence
+
+
+@dataclass(frozen=True)
+class Report:
+    """A folder of evidence: its values, its page, and whether a signature covers the page."""
+
+    evidence: dict[str, Any]
+    page: Path
+    signed: bool
+
+
+def report(folder: str | Path) -> Report:
+    """Read a folder of evidence and make its page anew from ``evidence.json``.
+
+    A signature covers the page as it was: a folder that is signed keeps its page.
+
+    Raises:
+        EvidenceError: the evidence or the query log is missing, damaged or altered.
+    """
+    folder = Path(folder)
+    evidence = read_evidence(folder / "evidence.json")
+    records = read_parquet(folder / PARQUET, evidence["chain"]["anchor"])
+    signed = (folder / ATTESTATION).exists()
+    if not signed:
+        write_page(folder, evidence, records)
+    return Report(evidence, folder / PAGE, signed)

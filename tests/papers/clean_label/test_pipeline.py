@@ -1,0 +1,89 @@
+"""The real clean-label pipeline, tiny: images, sound and texts."""
+
+import csv
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from datadeed.datasets.form.clips import Clips
+from datadeed.datasets.form.parquet import read_dataset
+from datadeed.datasets.form.texts import Texts
+from datadeed.reports.cells import read_csv
+
+CELLS = {
+    "stripes-c": ("image", "patch-20"),
+    "beeps": ("audio", "impulse-20"),
+    "reviews": ("text", "word-20-plain"),
+}
+
+
+def cells(pipeline: Path, dataset: str, study: str = "") -> pd.Series:
+    """What was measured of one dataset's victim: a value for each (scenario, metric)."""
+    name = f"{dataset}-tiny-{CELLS[dataset][1]}-1{study}.csv"
+    found = read_csv(pipeline / "data/cells" / name)
+    return found.set_index(["scenario", "metric"])["value"]
+
+
+@pytest.mark.parametrize("dataset", CELLS)
+class TestEachModality:
+    """One watermark on one dataset, from its files to the tables."""
+
+    def test_a_fifth_of_the_target_class_is_marked_and_labels_stay(
+        self, pipeline: Path, dataset: str
+    ) -> None:
+        modality, watermark = CELLS[dataset]
+        folder = pipeline / f"data/watermarked/{dataset}-{watermark}"
+        benign = read_dataset(pipeline / f"data/datasets/{dataset}/train.parquet")
+        released = read_dataset(folder / "train.parquet")
+        assert benign.modality == released.modality == modality
+        assert isinstance(benign, {"audio": Clips, "text": Texts}.get(modality, type(benign)))
+        rows = pq.read_table(folder / "marks.parquet")["position"].to_pylist()
+        assert len(rows) == int((benign.labels == 1).sum()) // 5
+        assert set(benign.labels[rows].tolist()) == {1}
+        assert torch.equal(benign.labels, released.labels)
+        pairs = zip(benign.samples, released.samples, strict=True)
+        changed = [row for row, (a, b) in enumerate(pairs) if str(a) != str(b)]
+        assert set(changed) <= set(rows)
+        assert len(changed) > 0.9 * len(rows)
+
+    def test_an_honest_model_does_not_know_the_trigger(self, pipeline: Path, dataset: str) -> None:
+        found = cells(pipeline, dataset)
+        assert found["benign", "ba"] > 0.8
+        assert found["benign", "tsr"] < 0.35
+        assert found["benign", "wdr"] == 0
+
+    def test_the_marks_are_searched_for(self, pipeline: Path, dataset: str) -> None:
+        found = cells(pipeline, dataset, "-stealth")
+        assert (("victim", "autoencoder_p") in found) is (dataset != "reviews")
+        assert (("victim", "grammar_rise") in found) is (dataset == "reviews")
+        assert found["victim", "confidence_above"] > 0
+
+
+def test_the_tables_name_the_stages_that_made_them(pipeline: Path) -> None:
+    from dvc.repo import Repo
+
+    with (pipeline / "results/cells.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["paper"] == "clean-label"]
+    stages = {row["stage"] for row in rows}
+    grids = dict(zip(CELLS, ("images", "sounds", "sentiment"), strict=True))
+    assert stages == {
+        f"papers/clean_label/dvc.yaml:{stage}-{grids[dataset]}@{dataset}-tiny-{watermark}-1"
+        for stage in ("judge", "stealth")
+        for dataset, (_, watermark) in CELLS.items()
+    }
+    repo = Repo(str(pipeline))
+    assert stages <= {stage.addressing for stage in repo.index.stages}
+    assert {row["table"] for row in rows} == {"8", "9", "11"}
+    with (pipeline / "results/table-09.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 6  # a victim and an honest model of each
+
+
+def test_the_page_shows_samples_of_each_modality(pipeline: Path) -> None:
+    html = (pipeline / "data/report/index.html").read_text(encoding="utf-8")
+    assert "patch, 20 %" in html
+    for piece in ("<audio", "data:image/png", '<ins class="trigger">frankly</ins>', "TSR by rate"):
+        assert piece in html
