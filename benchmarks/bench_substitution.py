@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from datadeed.datasets.sources.request import local_folders
+from datadeed.datasets.download import local_folders
 from datadeed.errors import DatadeedError
 from datadeed.language.wordnet import load_wordnet
 from datadeed.language.words import read

@@ -38,7 +38,6 @@ _HOME = {
     "ask": "verification.answers:ask",
     "build_model": "models.classifier:build",
     "choose_device": "models.devices:choose_device",
-    "export": "datasets.formats.registry:write",
     "generator": "randomness:generator",
     "load": "datasets.formats.registry:read",
     "load_model": "models.stored:load_model",

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import datadeed
-from datadeed.datasets.formats.registry import write
+from tests.datasets.formats.writers import write
 
 README = Path(__file__).parents[1] / "README.md"
 

@@ -13,7 +13,7 @@ import yaml
 from scipy.io import wavfile
 
 from datadeed.datasets.form.dataset import Dataset
-from datadeed.datasets.formats.registry import write
+from tests.datasets.formats.writers import write
 from tests.models.tiny_text import write_encoder
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,6 @@ from torch import nn
 
 from datadeed.cli.checking import check_all
 from datadeed.cli.common import measure
-from datadeed.datasets.formats.registry import write
 from datadeed.errors import VerificationError, WatermarkError
 from datadeed.keys.key import Design, Extent, Key
 from datadeed.models.classifier import Classifier
@@ -20,6 +19,7 @@ from datadeed.owner.suspects.base import Answer
 from datadeed.triggers.image import Trigger, stamp
 from datadeed.verification.forgery import ground_keys, optimise_trigger, other_key
 from datadeed.verification.proof import Proof
+from tests.datasets.formats.writers import write
 
 
 def linear():
