@@ -2,10 +2,11 @@
 
 Entropies are in nats, from 0 (all alike) to ln K (uniform over K classes).
 
-Lemma: sample-wise <= class-wise dispersibility, equal if and only if predictions within each class
-are equal (the entropy is strictly concave). So raising the sample-wise one, which a small batch can
-estimate, raises a lower bound of the class-wise one (the paper's Theorem). On the way the
-class-wise one itself may fall; it has risen for certain once the bound is above where it started.
+Lemma: the sample-wise one is at most the class-wise one (the entropy of each class's mean
+prediction, averaged), and equal if and only if predictions within each class are equal (the entropy
+is strictly concave). So raising the sample-wise one, which a small batch can estimate, raises a
+lower bound of the class-wise one (the paper's Theorem). On the way the class-wise one itself may
+fall; it has risen for certain once the bound is above where it started.
 """
 
 import numpy as np
@@ -29,27 +30,6 @@ def sample_wise_dispersibility(probabilities: torch.Tensor) -> torch.Tensor:
     """
     _check_samples(len(probabilities))
     return _entropy(probabilities).mean()
-
-
-def class_wise_dispersibility(probabilities: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """D_c: entropy of each class's mean prediction, averaged with the classes' shares.
-
-    Args:
-        probabilities: (N, K) float, rows sum to 1.
-        labels: (N,) int64, true labels.
-
-    Returns:
-        () float, nats.
-
-    Raises:
-        VerificationError: there are no samples.
-    """
-    _check_samples(len(labels))
-    one_hot = torch.nn.functional.one_hot(labels).to(probabilities.dtype)  # (N, L)
-    counts = one_hot.sum(0)
-    present = counts > 0
-    means = (one_hot.T @ probabilities)[present] / counts[present, None]
-    return (_entropy(means) * counts[present]).sum() / len(labels)
 
 
 def _entropy(probabilities: torch.Tensor) -> torch.Tensor:
