@@ -9,6 +9,7 @@ from typing import Any
 from datadeed.datasets.download import LOCAL
 from datadeed.datasets.formats import registry as formats
 from datadeed.datasets.formats.blocks import Blocks
+from datadeed.datasets.formats.registry import Format
 from datadeed.errors import DatadeedError, FetchError
 
 COMMON = frozenset({"path", "size"})  # options of images
@@ -61,26 +62,26 @@ def first(title: str, places: Sequence[Place]) -> Splits:
 
 
 def local_places(
-    paths: Sequence[Path], open_place: Callable[[Path], Splits], usual: str
+    paths: Sequence[Path], open_place: Callable[[Path], Splits], usual: Format
 ) -> list[Place]:
     """Those of the paths that hold data of some format, to be opened.
 
     Args:
         paths: existing ones.
         open_place: gives the splits of a place.
-        usual: the format to expect: another one's module is imported only if it is not that.
+        usual: the format to expect; others are imported only if it is not that.
     """
     return [
         (str(path), functools.partial(open_place, path))
         for path in paths
-        if any(formats.module(name).matches(path) for name in (usual, *formats.FORMATS))
+        if usual.matches(path)
+        or any(formats.module(name).matches(path) for name in formats.FORMATS)
     ]
 
 
-def both(path: Path, usual: str, **options: Any) -> Splits:
+def both(path: Path, usual: Format, **options: Any) -> Splits:
     """The splits ``train`` and ``test`` of one place; options as :func:`formats.chunks`."""
-    format = usual if formats.module(usual).matches(path) else None
-    return {
-        name: formats.chunks(path, split=name, format=format, **options)
-        for name in ("train", "test")
-    }
+    names = ("train", "test")
+    if usual.matches(path):
+        return {name: usual.blocks(usual.open_split(path, name), **options) for name in names}
+    return {name: formats.chunks(path, split=name, **options) for name in names}

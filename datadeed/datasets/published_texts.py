@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from datadeed.datasets.formats import registry as formats
+from datadeed.datasets.formats import text_parquet
 from datadeed.datasets.formats.text_columns import Unlabelled
 from datadeed.datasets.places import Request, Splits, first, local_places
 
@@ -20,4 +21,4 @@ def open_published(title: str, request: Request, *folders: str) -> Splits:
             test = formats.chunks(path, split="validation", **options)
         return {"train": formats.chunks(path, split="train", **options), "test": test}
 
-    return first(title, local_places(request.candidates(*folders), splits, "text_parquet"))
+    return first(title, local_places(request.candidates(*folders), splits, text_parquet))

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from datadeed.datasets.formats import archives
+from datadeed.datasets.formats import archives, images
 from datadeed.datasets.formats.blocks import choose_split
 from datadeed.datasets.formats.split import Split, array_split
 from datadeed.errors import DatasetError, reason
 
-MODALITY = "image"
+blocks = images.blocks
 FOLDER = "cifar-10-batches-py"
 _META = "batches.meta"
 _SHAPE = (3, 32, 32)

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from datadeed.datasets.formats import texts
 from datadeed.datasets.formats.split import Columns
 from datadeed.datasets.formats.text_columns import choose_columns
 from datadeed.datasets.formats.text_files import TextFile, split_files
 from datadeed.datasets.formats.text_table import Record, Span, opener
 from datadeed.errors import DatasetError
 
-MODALITY = "text"
+blocks = texts.blocks
 SUFFIXES = (".csv", ".tsv")
 # To the quote that ends a field; pairs are part of it. Possessive: a pair is never half an end.
 _CLOSING = re.compile('[^"]*+(?:""[^"]*+)*+"')

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from datadeed.datasets.formats import parquet_files
+from datadeed.datasets.formats import images, parquet_files
 from datadeed.datasets.formats.split import Columns, Split
 from datadeed.errors import DatasetError
 
-MODALITY = "image"
+blocks = images.blocks
 _IMAGE = ("image", "img")
 _LABEL = ("label", "labels", "fine_label")
 
@@ -20,7 +20,7 @@ def matches(path: Path) -> bool:
 
 def open_split(path: Path, split: str | None = None) -> Split:
     """One split; arguments and errors as :func:`parquet_files.open_files`."""
-    return parquet_files.open_files(MODALITY, path, split, _columns)
+    return parquet_files.open_files("image", path, split, _columns)
 
 
 def _columns(file: Path) -> Columns:

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from datadeed.datasets.formats import images
 from datadeed.datasets.formats.blocks import choose_split, numbered
 from datadeed.datasets.formats.split import Split, array_split
 from datadeed.errors import DatasetError, reason
 
-MODALITY = "image"
+blocks = images.blocks
 NAMES = "classes.txt"
 _PREFIX = {"train": "train", "test": "t10k"}
 _KIND = {"images": 3, "labels": 1}

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from datadeed.datasets.formats import archives, class_folders
+from datadeed.datasets.formats import archives, class_folders, images
 from datadeed.datasets.formats.images import SUFFIXES
 from datadeed.datasets.formats.split import Split
 
-MODALITY = "image"
+blocks = images.blocks
 
 
 def matches(path: Path) -> bool:
@@ -32,4 +32,4 @@ def open_split(
         DatasetError: there are no class folders, or one asked for is missing.
     """
     root, scratch = class_folders.opened(path, split)
-    return class_folders.by_folder(MODALITY, root, SUFFIXES, classes, scratch)
+    return class_folders.by_folder("image", root, SUFFIXES, classes, scratch)

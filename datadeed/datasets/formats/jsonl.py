@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from datadeed.datasets.formats import texts
 from datadeed.datasets.formats.text_columns import choose_columns
 from datadeed.datasets.formats.text_files import TextFile, split_files
 from datadeed.datasets.formats.text_table import Record, Span, opener
 from datadeed.errors import DatasetError, reason
 
-MODALITY = "text"
+blocks = texts.blocks
 SUFFIXES = (".jsonl", ".ndjson")
 _SPACE = " \t\r\n"
 _SPACES = re.compile(f"[{_SPACE}]*+")

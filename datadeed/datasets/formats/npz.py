@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from datadeed.datasets.formats import images
 from datadeed.datasets.formats.blocks import choose_split, numbered
 from datadeed.datasets.formats.split import Split, array_split
 from datadeed.errors import DatasetError, reason
 
-MODALITY = "image"
+blocks = images.blocks
 _CORRUPT = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, MemoryError)
 
 

@@ -5,11 +5,11 @@ The column is called ``audio``, or the metadata say that it is audio.
 
 from pathlib import Path
 
-from datadeed.datasets.formats import parquet_files
+from datadeed.datasets.formats import clips, parquet_files
 from datadeed.datasets.formats.split import Columns, Split
 from datadeed.errors import DatasetError
 
-MODALITY = "audio"
+blocks = clips.blocks
 _NAME = "audio"
 _LABELS = ("label", "labels", "digit")
 
@@ -25,7 +25,7 @@ def matches(path: Path) -> bool:
 
 def open_split(path: Path, split: str | None = None) -> Split:
     """One split; arguments and errors as :func:`parquet_files.open_files`."""
-    return parquet_files.open_files(MODALITY, path, split, _columns)
+    return parquet_files.open_files("audio", path, split, _columns)
 
 
 def _columns(file: Path) -> Columns:

@@ -1,7 +1,7 @@
 """Formats people publish labelled data in: read and streamed under one interface.
 
-A format is a module with ``MODALITY``, ``matches`` and ``open_split``; a new one is one more entry
-in :data:`FORMATS`.
+A format is a module with ``matches``, ``open_split`` and ``blocks``; a new one is one more entry in
+:data:`FORMATS`.
 """
 
 import importlib
@@ -19,13 +19,16 @@ from datadeed.errors import DatasetError
 class Format(Protocol):
     """What a format's module offers."""
 
-    MODALITY: str
-
     def matches(self, path: Path) -> bool:
         """Whether ``path`` looks like this format; cheap, and nothing is decoded."""
 
-    def open_split(self, path: Path, split: str | None = None, **options: Any) -> Split:
-        """Open one split; its keywords are the options that the format knows."""
+    @property
+    def open_split(self) -> Callable[..., Split]:
+        """``(path, split=None, **options)``: the keywords are the options that the format knows."""
+
+    @property
+    def blocks(self) -> Callable[..., Blocks]:
+        """``(split, **options)``: decodes a split; the keywords are the options of its modality."""
 
 
 IMAGE_FORMATS = ("cifar_pickle", "idx", "huggingface", "npz", "imagefolder")
@@ -41,8 +44,6 @@ FORMATS = {
     "csv": "csv_table",
     "jsonl": "jsonl",
 }
-# By modality the module whose ``blocks`` decodes a split.
-_DECODERS = {"image": "images", "audio": "clips", "text": "texts"}
 
 
 def module(name: str) -> Format:
@@ -55,14 +56,6 @@ def module(name: str) -> Format:
         raise DatasetError(f"there is no format {name!r}: name one of {', '.join(FORMATS)}")
     found: Format = importlib.import_module(f"datadeed.datasets.formats.{FORMATS[name]}")
     return found
-
-
-def _decoder(format: str) -> Callable[..., Blocks]:
-    name = _DECODERS[module(format).MODALITY]
-    decoder: Callable[..., Blocks] = importlib.import_module(
-        f"datadeed.datasets.formats.{name}"
-    ).blocks
-    return decoder
 
 
 def detect(path: Path) -> str:
@@ -82,7 +75,7 @@ def detect(path: Path) -> str:
 def known_options(format: str, *, decoded: bool = True) -> set[str]:
     """The options that a format's splits know, and those of their decoder."""
     functions: list[Callable[..., Any]] = [module(format).open_split]
-    functions += [_decoder(format)] if decoded else []
+    functions += [module(format).blocks] if decoded else []
     names = {name for one in functions for name in inspect.signature(one).parameters}
     return names - {"path", "split"}
 
@@ -112,7 +105,7 @@ def chunks(
     check_options(format, options, known_options(format))
     own = known_options(format, decoded=False) & set(options)
     found = module(format).open_split(path, split, **{name: options.pop(name) for name in own})
-    return _decoder(format)(found, **options)
+    return module(format).blocks(found, **options)
 
 
 def check_options(format: str, options: Collection[str], known: Collection[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from datadeed.datasets.form import columns
-from datadeed.datasets.formats import parquet_files
+from datadeed.datasets.formats import parquet_files, texts
 from datadeed.datasets.formats.split import Columns, Split
 from datadeed.datasets.formats.text_columns import (
     Cells,
@@ -25,7 +25,7 @@ from datadeed.datasets.formats.text_columns import (
 from datadeed.datasets.formats.text_files import files_of_split, split_files
 from datadeed.errors import DatasetError
 
-MODALITY = "text"
+blocks = texts.blocks
 SUFFIXES = (".parquet",)
 
 
@@ -63,7 +63,7 @@ def open_split(
             every |= set(known_labels(_column(file, chosen.label)))
         classes = class_names(every, path)
     return Split(
-        modality=MODALITY,
+        modality="text",
         where=path,
         classes=classes,
         labels=label_numbers(values, classes),

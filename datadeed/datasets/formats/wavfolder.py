@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from datadeed.datasets.formats import archives, class_folders
+from datadeed.datasets.formats import archives, class_folders, clips
 from datadeed.datasets.formats.split import Scratch, Split
 from datadeed.errors import DatasetError
 
-MODALITY = "audio"
+blocks = clips.blocks
 SUFFIXES = (".wav", ".wave")
 NAMED = re.compile(r"([^_]+)_(.+)_([0-9]+)")
 
@@ -49,7 +49,7 @@ def open_split(
     if isinstance(classes, str) and classes != "folder":
         raise DatasetError(f"option 'classes' is {classes!r}: give 'name', 'folder' or a list")
     chosen = None if isinstance(classes, str) else classes
-    return class_folders.by_folder(MODALITY, root, SUFFIXES, chosen, scratch)
+    return class_folders.by_folder("audio", root, SUFFIXES, chosen, scratch)
 
 
 def _meant(root: Path) -> str:
@@ -73,7 +73,7 @@ def _by_name(root: Path, scratch: Scratch | None) -> Split:
     names = sorted(set(shown), key=_natural)
     labels = np.array([names.index(name) for name in shown], dtype=np.int64)
     return class_folders.in_order(
-        MODALITY,
+        "audio",
         files,
         labels,
         root=root,

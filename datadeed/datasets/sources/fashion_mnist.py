@@ -29,7 +29,7 @@ def open_source(request: Request) -> Splits:
     found = request.candidates("fashion-mnist", "FashionMNIST/raw")
     found += [path / "FashionMNIST" / "raw" for path in found]
     existing = [path for path in [*found, cached] if path.exists()]
-    places = local_places(existing, lambda path: _checked(path, request), "idx")
+    places = local_places(existing, lambda path: _checked(path, request), idx)
 
     def from_torchvision() -> Splits:
         from torchvision.datasets import FashionMNIST
@@ -66,7 +66,7 @@ def _checked(path: Path, request: Request) -> Splits:
     from torchvision.datasets import FashionMNIST
 
     splits: Splits = {}
-    for name, found in both(path, "idx").items():
+    for name, found in both(path, idx).items():
         data = collect(found, path)
         pixels = data.samples[:, 0].numpy()
         for kind, array in (("images", pixels), ("labels", data.labels.numpy())):

@@ -5,7 +5,7 @@ Option ``classes`` is a number of classes, a list of WordNet ids, or a file of t
 
 from pathlib import Path
 
-from datadeed.datasets.formats import registry as formats
+from datadeed.datasets.formats import huggingface, imagefolder, images
 from datadeed.datasets.formats.blocks import only_classes
 from datadeed.datasets.places import COMMON, Request, Splits, both, first, local_places
 from datadeed.errors import ParameterError
@@ -17,21 +17,21 @@ def open_source(request: Request) -> Splits:
     """Both splits; the folder or split of validation is for testing."""
     wanted = _wanted_classes(request.options.get("classes"))
     found = request.candidates("imagenet", "ILSVRC/Data/CLS-LOC", "tiny-imagenet-50")
-    places = local_places(found, lambda path: _open(path, request, wanted), "imagefolder")
+    places = local_places(found, lambda path: _open(path, request, wanted), imagefolder)
     return first("imagenet-subset", places)
 
 
 def _open(path: Path, request: Request, wanted: list[str] | int | None) -> Splits:
-    if formats.detect(path) != "huggingface":
+    if not huggingface.matches(path):
         # The folder "test" of ImageNet has no labels, so "val" comes first.
         test = next((name for name in ("val", "validation") if (path / name).is_dir()), "test")
         return {
-            name: formats.chunks(
-                path, format="imagefolder", split=split, size=request.size, classes=wanted
+            name: images.blocks(
+                imagefolder.open_split(path, split, classes=wanted), size=request.size
             )
             for name, split in (("train", "train"), ("test", test))
         }
-    splits = both(path, "huggingface", size=request.size)
+    splits = both(path, huggingface, size=request.size)
     if wanted is None:
         return splits
     return {name: only_classes(blocks, wanted, path) for name, blocks in splits.items()}

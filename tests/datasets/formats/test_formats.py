@@ -127,5 +127,5 @@ def test_reading_in_blocks_gives_what_reading_whole_gives(tmp_path, monkeypatch)
 
 def test_registry_modules_share_one_interface():
     for module in map(formats.module, formats.FORMATS):
-        assert all(callable(getattr(module, name)) for name in ("matches", "open_split"))
+        assert all(callable(getattr(module, name)) for name in ("matches", "open_split", "blocks"))
     assert json.dumps(list(formats.FORMATS))  # names are plain text: they stand in parameter files
