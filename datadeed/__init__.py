@@ -41,7 +41,6 @@ _HOME = {
     "check": "owner.check:check",
     "choose_device": "models.devices:choose_device",
     "commit": "owner.commit:commit",
-    "export": "datasets.formats.registry:write",
     "generator": "randomness:generator",
     "load": "datasets.formats.registry:read",
     "load_model": "models.stored:load_model",

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datadeed.datasets.formats.registry import read, write
+from datadeed.datasets.formats.registry import read
 from tests.cli.world import World, run, thief
+from tests.datasets.formats.writers import write
 
 pytestmark = pytest.mark.usefixtures("no_page")
 

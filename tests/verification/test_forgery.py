@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from datadeed.datasets.formats.registry import write
 from datadeed.errors import VerificationError, WatermarkError
 from datadeed.keys.key import Design, Extent, Key
 from datadeed.models.classifier import Classifier
@@ -18,6 +17,7 @@ from datadeed.owner.suspects.base import Answer
 from datadeed.triggers.image import Trigger, stamp
 from datadeed.verification.forgery import ground_keys, optimise_trigger, other_key
 from datadeed.verification.proof import Proof
+from tests.datasets.formats.writers import write
 
 
 def linear():
