@@ -24,7 +24,7 @@ from datadeed.watermarks.base import Watermark
 
 # One number: the columns of ``cells.csv`` that its stage does not know already, which are
 # ``table, scenario, metric, value, n`` and, where a source states the figure, ``published``. A row
-# whose ``table`` is None stands in no published table: only the paper's section of the page uses it.
+# whose ``table`` is None stands in no published table: only the paper's section of the page has it.
 Row = dict[str, Any]
 
 
@@ -46,6 +46,8 @@ class Lab(Protocol):
 
     seed: int
     scale: str
+    results: Path  # the folder of the scale's tables
+    figures: Path  # the paper's own folder, for the pictures that its README shows
 
     def params(self, *keys: str) -> Any:
         """An entry of the paper's own ``params.yaml``."""
