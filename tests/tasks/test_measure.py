@@ -13,7 +13,7 @@ from datadeed.models.stored import load_model, save_model
 from datadeed.verification.answers import Answers
 from datadeed.verification.ubw import SCENARIOS, rates
 from datadeed.watermarks.registry import watermark_from_record
-from tasks import craft, measure, poison
+from tasks import mark, measure
 
 RECORD = {"form", "paper", "dataset", "network", "watermark", "seed", "method", "target", "classes"}
 RECORD |= {"marked", "rows", "largest_change", "models", "histogram"}
@@ -23,7 +23,7 @@ RECORD |= {"marked", "rows", "largest_change", "models", "histogram"}
 def ready(ubw_project, tiny_model):
     """Released sets of three kinds; a "trained" victim of each is a network with other weights."""
     for name in ("badnets-square", "ubw-p"):
-        poison.poison("ubw", "toy", name, ubw_project.root / f"data/watermarked/toy-{name}")
+        mark.mark("ubw", "toy", name)
     craft.craft("toy", "ubw-c")
     for seed, name in enumerate(("badnets-square", "ubw-p", "ubw-c"), 5):
         save_model(tiny_model(seed), ubw_project.root / f"data/models/toy-resnet18-{name}-1", {})

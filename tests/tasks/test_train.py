@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from datadeed.models.stored import load_model
-from tasks import poison, train
+from tasks import mark, train
 
 
 def run(monkeypatch, *values):
@@ -43,9 +43,7 @@ def test_a_model_its_record_and_its_history_appear(workspace, monkeypatch, capsy
 
 
 def test_each_seed_and_each_training_set_gives_its_own_model(workspace, monkeypatch):
-    poison.poison(
-        "dvbw", "toy", "badnets-line", workspace.root / "data/watermarked/toy-badnets-line"
-    )
+    mark.mark("dvbw", "toy", "badnets-line")
     files = set()
     for values in (("none", "1"), ("none", "2"), ("badnets-line", "1")):
         run(monkeypatch, "toy", "resnet18", *values)

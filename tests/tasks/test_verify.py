@@ -11,14 +11,13 @@ from datadeed.models.classifier import Classifier
 from datadeed.models.stored import load_model
 from datadeed.verification.answers import Answers
 from datadeed.verification.dvbw import SCENARIOS
-from tasks import poison, train, verify
+from tasks import mark, train, verify
 
 
 @pytest.fixture
 def ready(workspace):
     """A watermarked set, a model trained on it and a benign one."""
-    folder = workspace.root / "data/watermarked/toy-badnets-line"
-    poison.poison("dvbw", "toy", "badnets-line", folder)
+    mark.mark("dvbw", "toy", "badnets-line")
     train.run("toy", "resnet18", "badnets-line", 1)
     train.run("toy", "resnet18", "none", 1)
     return workspace
