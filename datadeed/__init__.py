@@ -49,6 +49,7 @@ _HOME = {
     "open_suspect": "owner.suspects.opening:open_suspect",
     "plan": "owner.plan:plan",
     "protect": "owner.protect:protect",
+    "protect_published": "owner.protect_published:protect_published",
     "read_dataset": "datasets.form.parquet:read_dataset",
     "report": "owner.report:report",
     "reveal": "owner.reveal:reveal",

@@ -46,6 +46,8 @@ class Lab(Protocol):
 
     seed: int
     scale: str
+    results: Path  # the folder of the scale's tables
+    figures: Path  # the paper's own folder, for the pictures that its README shows
 
     def params(self, *keys: str) -> Any:
         """An entry of the paper's own ``params.yaml``."""

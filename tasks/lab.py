@@ -30,9 +30,11 @@ class Lab:
     """
 
     def __init__(self, paper: str):
-        self._params = f"papers/{paper}/params.yaml"
+        self.figures = Path("papers") / paper
+        self._params = self.figures / "params.yaml"
         self.seed: int = parameters("seed")
         self.scale: str = parameters("scale")
+        self.results = Path(parameters("results"))
         self._device = choose_device(os.environ.get("DATADEED_DEVICE", "auto"))
 
     def params(self, *keys: str) -> Any:

@@ -1,14 +1,12 @@
 """What every dataset watermark has in common.
 
-Five questions, one method each:
+Four questions, one method each:
 
 1. ``select``: which rows get a mark? (Labels are enough, so 1.28 million rows cost 10 MB.)
-2. ``prepare``: what must be computed over all chosen rows before any is marked? Most methods need
-   nothing; those that optimise a perturbation against a surrogate model do it here.
-3. ``mark``: what does a chosen row become? A pure function of the row and of its rank among the
+2. ``mark``: what does a chosen row become? A pure function of the row and of its rank among the
    chosen ones, so that the result does not depend on how the dataset is cut into blocks.
-4. ``trigger``: what does a query for verification look like?
-5. ``record``: what must the owner keep to verify later?
+3. ``trigger``: what does a query for verification look like?
+4. ``record``: what must the owner keep to verify later?
 
 ``for_data`` makes one for the data at hand: what its owner chooses is given by name, the rest is a
 default or follows from the data and the seed.
@@ -44,7 +42,6 @@ class Watermark(ABC):
 
     name: ClassVar[str]
     modality: ClassVar[str] = "image"
-    needs_all_chosen: ClassVar[bool] = False
     crafted: ClassVar[bool] = False
     defaults: ClassVar[Mapping[str, Any]] = {}
 
@@ -150,12 +147,6 @@ class Watermark(ABC):
             )
         order = torch.randperm(len(candidates), generator=generator)
         return candidates[order[:n]].sort().values
-
-    def prepare(self, chosen: Dataset, generator: torch.Generator) -> None:  # noqa: B027
-        """Compute what :meth:`mark` needs from all chosen rows at once; here nothing.
-
-        A method that overrides this sets :attr:`needs_all_chosen`.
-        """
 
     @abstractmethod
     def mark(self, rows: Dataset, ranks: torch.Tensor) -> Dataset:

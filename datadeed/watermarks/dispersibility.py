@@ -31,27 +31,6 @@ def sample_wise_dispersibility(probabilities: torch.Tensor) -> torch.Tensor:
     return _entropy(probabilities).mean()
 
 
-def class_wise_dispersibility(probabilities: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """D_c: entropy of each class's mean prediction, averaged with the classes' shares.
-
-    Args:
-        probabilities: (N, K) float, rows sum to 1.
-        labels: (N,) int64, true labels.
-
-    Returns:
-        () float, nats.
-
-    Raises:
-        VerificationError: there are no samples.
-    """
-    _check_samples(len(labels))
-    one_hot = torch.nn.functional.one_hot(labels).to(probabilities.dtype)  # (N, L)
-    counts = one_hot.sum(0)
-    present = counts > 0
-    means = (one_hot.T @ probabilities)[present] / counts[present, None]
-    return (_entropy(means) * counts[present]).sum() / len(labels)
-
-
 def _entropy(probabilities: torch.Tensor) -> torch.Tensor:
     """Of each row; the gradient stays finite where a softmax has come out as 0."""
     least = torch.finfo(probabilities.dtype).tiny

@@ -56,8 +56,6 @@ def mark_dataset(
     """
     watermark.check(dataset.modality, dataset.classes)
     positions = watermark.select(dataset.labels, generator)
-    if watermark.needs_all_chosen:
-        watermark.prepare(dataset.take(positions), generator)
     ((released, marks),) = _mark_blocks(watermark, [dataset.copy()], positions)
     return released, marks
 
@@ -84,8 +82,6 @@ def mark_file(
     """
     watermark.check(source.modality, source.classes)
     positions = watermark.select(source.labels(), generator)
-    if watermark.needs_all_chosen:
-        watermark.prepare(source.take(positions), generator)
     done, parts = 0, []
     with DatasetWriter(path, source.form, source.classes) as writer, _one_thread():
         blocks = _read_ahead(source.blocks())

@@ -48,21 +48,15 @@ class Untargeted(Toy):
 
 
 class CleanLabel(Toy):
-    """Only rows of the target, perturbed by what is computed over all of them (as UBW-C, Tang)."""
-
-    needs_all_chosen = True
+    """Only rows of the target, each perturbed in its own way (as UBW-C, Tang)."""
 
     def candidates(self, labels: torch.Tensor) -> torch.Tensor:
         return (labels == self.target).nonzero().squeeze(1)
 
-    def prepare(self, chosen: Dataset, generator: torch.Generator) -> None:
-        noise = torch.randint(-3, 4, chosen.samples.shape, generator=generator)
-        by_index = zip(chosen.index.tolist(), noise, strict=True)
-        mean = chosen.samples.float().mean().round().int() % 5
-        self.changes = {index: change + mean for index, change in by_index}
-
     def mark(self, rows: Dataset, ranks: torch.Tensor) -> Dataset:
-        change = torch.stack([self.changes[i] for i in rows.index.tolist()])
+        draws = [generator(2, index) for index in rows.index.tolist()]
+        shape = rows.samples.shape[1:]
+        change = torch.stack([torch.randint(-3, 8, shape, generator=draw) for draw in draws])
         samples = (rows.samples.int() + change).clamp(0, 255).to(torch.uint8)
         return rows.replace(samples=samples, labels=rows.labels)
 

@@ -1,0 +1,105 @@
+"""Watermarks made for data: what only the data know is put in, what makes no sense is refused."""
+
+import pytest
+
+from datadeed.datasets.form.dataset import Form
+from datadeed.errors import UnsupportedModality, WatermarkError
+from datadeed.watermarks.registry import WATERMARKS, watermark_class, watermark_from_record
+
+IMAGE, SOUND, TEXT = Form("image", (3, 64, 96)), Form("audio", (8000,), 8000), Form("text", ())
+CLASSES = ("cat", "dog", "2", "owl")
+FORMS = {"image": IMAGE, "audio": SOUND, "text": TEXT}
+METHODS = [name for name in WATERMARKS if name != "keyed"]
+
+
+def make(method, seed=7, **own):
+    kind = watermark_class(method)
+    return kind.for_data(FORMS[kind.modality], CLASSES, seed, **own)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_has_all_it_needs(method):
+    made = make(method)
+    record = made.record()
+    assert watermark_from_record(record).record() == record == make(method).record()
+    assert made.rate == watermark_class(method).defaults["rate"]
+    assert made.target in (None, 1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_other_data_and_other_parameters_are_refused(method):
+    kind = watermark_class(method)
+    other = TEXT if kind.modality == "image" else IMAGE
+    with pytest.raises(UnsupportedModality, match=f"^{method} marks "):
+        kind.for_data(other, CLASSES, 7)
+    with pytest.raises(WatermarkError, match=r"unexpected keyword argument 'strngth'"):
+        make(method, strngth=1)
+
+
+@pytest.mark.parametrize(
+    ("given", "label"), [("owl", 3), ("2", 2), (3, 3), ("0", 0)]
+)  # class "2" is the third: a label's number comes first
+def test_a_target_by_number_or_name(given, label):
+    assert make("badnets", target=given).target == label
+
+
+@pytest.mark.parametrize(("given", "words"), [("cow", "no class is named 'cow'"), (4, "label 4")])
+def test_a_target_that_does_not_exist(given, words):
+    with pytest.raises(WatermarkError, match=words):
+        make("wanet", target=given)
+
+
+def test_sizes_follow_the_image():
+    assert make("badnets").record()["pattern"] == {"kind": "square", "size": 6}
+    assert make("label-consistent").record()["size"] == 6
+    assert make("clean-label-images").record()["pattern"]["size"] == 13
+    assert make("ubw-p", size=9).record()["pattern"]["size"] == 9
+
+
+def test_a_pattern_of_another_kind():
+    line = {"kind": "line", "rows": 2, "value": 0}
+    assert make("badnets", pattern=line).record()["pattern"] == line
+    assert make("blended", pattern=line, opacity=9).record()["trigger"]["alpha_255ths"] == 9
+    with pytest.raises(WatermarkError, match="pattern is 'odd'"):
+        make("badnets", pattern="odd")
+
+
+def test_the_seed_draws_what_is_random():
+    for method, own in (("wanet", {}), ("sleeper-agent", {}), ("ubw-p", {"pattern": "random"})):
+        assert make(method, 1, **own).record() != make(method, 2, **own).record()
+    assert make("badnets", 1).record() == make("badnets", 2).record()
+    words = {make("clean-label-text", seed).record()["pattern"]["word"] for seed in range(5)}
+    assert len(words) > 1
+
+
+def test_values_of_the_matching_stand_beside_the_others():
+    made = make("ubw-c", epsilon=4, iterations=9)
+    assert (made.matching.epsilon, made.matching.iterations, made.epsilon) == (4, 9, 4)
+    with pytest.raises(WatermarkError, match="give shift beside the other values"):
+        make("ubw-c", matching={"shift": 0})
+
+
+def test_what_is_left_out_of_an_impulse():
+    pattern = make("clean-label-audio", impulse=[40, 9]).record()["pattern"]
+    assert pattern == {"kind": "impulse", "length": 40, "amplitude": 9, "start": 0}
+    assert make("clean-label-audio").step == 2.5 * 328 / 20
+    assert make("clean-label-audio", epsilon=4, steps=5).step == 2.0
+
+
+def test_an_opacity_needs_a_mosaic():
+    assert make("clean-label-images", mosaic=4).record()["pattern"]["alpha"] == 51
+    with pytest.raises(WatermarkError, match="opacity is of a mosaic"):
+        make("clean-label-images", opacity=9)
+
+
+def test_words_or_a_tense():
+    assert make("clean-label-text", style=True).record()["pattern"]["kind"] == "style"
+    pattern = make("clean-label-text", word="quince", place="end").record()["pattern"]
+    assert pattern == {"kind": "word", "word": "quince", "place": "end"}
+
+
+def test_only_crafted_methods_say_so():
+    crafted = {name for name in WATERMARKS if watermark_class(name).crafted}
+    assert crafted == {
+        name for name in METHODS if name not in ("badnets", "blended", "wanet", "ubw-p")
+    }
