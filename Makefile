@@ -15,11 +15,11 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
-.PHONY: help setup demo reproduce test lint format bench servers lock
+.PHONY: help setup demo reproduce test test-fast lint format bench servers lock
 
 help:
 	@echo "make demo       watermark real data, train a thief and an honest model, tell them apart"
-	@echo "make test       run the tests"
+	@echo "make test       run the tests;  make test-fast  without the tiny pipelines and the flows"
 	@echo "make reproduce  remake the tables (SCALE=lite, WORKERS=2)"
 	@echo "make lint       style, types, and which floor may import which"
 	@echo "make bench      speed and memory, with their bounds"
@@ -49,6 +49,9 @@ reproduce: $(READY)
 
 test: $(READY)
 	@$(BIN)/python -m pytest
+
+test-fast: $(READY)
+	@$(BIN)/python -m pytest --ignore tests/papers --ignore tests/flows
 
 lint: $(READY)
 	@$(BIN)/ruff check .

@@ -17,7 +17,7 @@ from flows.settings import users_server
 from flows.stages import verdict
 
 # -P: a folder named datadeed in the working directory is not the program.
-_MAIN = "import sys; from datadeed.cli import main; sys.exit(main())"
+_MAIN = "import sys; from datadeed.cli.main import main; sys.exit(main())"
 DATADEED = (sys.executable, "-P", "-c", _MAIN)
 
 

@@ -24,7 +24,7 @@ from datadeed.watermarks.base import Watermark
 
 # One number: the columns of ``cells.csv`` that its stage does not know already, which are
 # ``table, scenario, metric, value, n`` and, where a source states the figure, ``published``. A row
-# whose ``table`` is None stands in no published table: only the paper's section of the page has it.
+# whose ``table`` is None stands in no published table: only the paper's section shows it.
 Row = dict[str, Any]
 
 

@@ -125,7 +125,7 @@ class TestInterruptions:
                 handler.reply(table[digest])
 
         suspect = world.served(start(behave).url)
-        program = "import sys; from datadeed.cli import main; sys.exit(main(sys.argv[1:]))"
+        program = "import sys; from datadeed.cli.main import main; sys.exit(main(sys.argv[1:]))"
         command = ["verify", "--suspect", suspect, "--key", world.key_file]
         command += ["--pool", world.pool, "--out", world.out]
         line = [sys.executable, "-c", program, *map(str, command)]

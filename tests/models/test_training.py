@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from datadeed.datasets.form.texts import Texts
 from datadeed.errors import CheckpointError, ParameterError
+from datadeed.models import classifier, resnet
 from datadeed.models.classifier import build
 from datadeed.models.optimiser import SGD
 from datadeed.models.training import TrainingConfig, accuracy, config_record, train
@@ -87,12 +88,12 @@ class WithDropout(torch.nn.Module):
         return self.body(self.dropout(x))
 
 
-def test_dropout_follows_the_seed_and_survives_a_resume(tmp_path, toy_dataset, monkeypatch):
-    from datadeed.models import classifier, resnet
+def resnet18_with_dropout(channels, classes, width):
+    return WithDropout(resnet.resnet18(channels, classes, width))
 
-    monkeypatch.setitem(
-        classifier.NETWORKS, "dropout", lambda *sizes: WithDropout(resnet.resnet18(*sizes))
-    )
+
+def test_dropout_follows_the_seed_and_survives_a_resume(tmp_path, toy_dataset, monkeypatch):
+    monkeypatch.setitem(classifier.NETWORKS, "dropout", f"{__name__}:resnet18_with_dropout")
 
     def run(seed, **values):
         model = build("dropout", shape=(3, 8, 8), classes=3, width=2, generator=draw())

@@ -82,7 +82,7 @@ def _evidence(answer: Callable[[Question], int | None] | None) -> dict[str, Any]
     key, behaviour = found["key_layer"], found["behaviour_layer"]
     word, reason = proof.verdict()
     return found | {
-        "form": "datadeed/owner/evidence/1",
+        "form": "datadeed/evidence/1",
         "made_at": "2026-11-22T09:00:00.000Z",
         "software": {"datadeed": "0.1.0", "torch": "2.11.0", "python": "3.12.3"},
         "suspect": {

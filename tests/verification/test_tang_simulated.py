@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-from datadeed.verification.simulations_tang import dependence
 
-from datadeed.verification.tang import Settings, effective_repetitions
+from datadeed.verification.tang import Settings, effective_repetitions, significant_repetitions
 
 SETTINGS = Settings(m=50)
 

@@ -18,7 +18,7 @@ from datadeed.owner.suspects.base import Suspect
 from datadeed.verification.proof import Proof
 from datadeed.verification.verdict import CLAIM
 
-FORM = "datadeed/owner/evidence/1"
+FORM = "datadeed/evidence/1"
 
 
 def log_anchor(key: Key, suspect: Suspect) -> str:

@@ -15,6 +15,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from datadeed import reports
 from datadeed.owner.evidence import report_text as text
 from datadeed.verification.verdict import CLAIM, INCONCLUSIVE, NOT_SUPPORTED
 
@@ -36,6 +37,7 @@ MEANING = {
 STYLES = {CLAIM: "bold green", INCONCLUSIVE: "bold yellow", NOT_SUPPORTED: "bold"}
 LAYERS = ("key", "behaviour")
 _FOLDER = Path(__file__).parent
+_PAGE = Path(reports.__file__).parent  # the style that all pages share
 _SLACK = 1e-6  # of log E, for sums done in another order
 
 
@@ -45,14 +47,14 @@ def render_proof(evidence: dict[str, Any], *, records: "list[Record] | None" = N
     The same evidence gives the same text.
 
     Args:
-        evidence: a value of the form ``datadeed/owner/evidence/1``, validated against its schema.
+        evidence: a value of the form ``datadeed/evidence/1``, validated against its schema.
         records: the query log, for the list of questions and the reasons of failed ones.
     """
     import jinja2
     from markupsafe import Markup
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER),
+        loader=jinja2.FileSystemLoader([_FOLDER, _PAGE]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -23,7 +23,7 @@ def evidence(head: str = ANCHOR, rows: int = 0) -> dict[str, Any]:
     """A claim with one part asked and one behaviour question."""
     layer = {"null": "words", "log_e_max": 14.2, "passed": True, "p_value": 7e-7, "failed": 0}
     return {
-        "form": "datadeed/owner/evidence/1",
+        "form": "datadeed/evidence/1",
         "made_at": "2026-11-22T09:00:00.000Z",
         "software": {"datadeed": "0.1.0", "python": "3.11.9", "torch": "2.11.0"},
         "suspect": {

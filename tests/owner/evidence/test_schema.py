@@ -59,7 +59,7 @@ def set_field(path: str, value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("form", "datadeed/owner/evidence/2"),
+        ("form", "datadeed/evidence/2"),
         ("made_at", "yesterday"),
         ("made_at", "2026-11-22T09:00:00.000Z\n"),
         ("made_at", "2026-11-22T09:00:00+01:00"),
