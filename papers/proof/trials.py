@@ -12,9 +12,10 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from datadeed.datasets.form.dataset import Dataset
 from datadeed.keys.key import Key
 from datadeed.triggers.image import Trigger, stamp
-from datadeed.verification.answers import Suspect
+from datadeed.verification.answers import Answers, Suspect
 from datadeed.verification.layers import KeyLayer, Question
 from datadeed.verification.proof import Proof
 from datadeed.watermarks.keyed import random_trigger
@@ -127,3 +128,23 @@ def run_together(trials: Sequence[Trial], respond: Respond) -> None:
         for (trial, _), label in zip(asked, labels, strict=True):
             trial.answer(int(label), failed=False)
         going = [trial for trial, _ in asked]
+
+
+def answers_on(
+    model: Suspect, trigger: Trigger, target: int, test: Dataset, rows: np.ndarray
+) -> Answers:
+    """What a model says of the test images at ``rows``, without and with a trigger."""
+    chosen = test.take(torch.from_numpy(rows))
+    clean, triggered = (
+        model.predict(images).double().numpy()
+        for images in (chosen.samples, stamp(chosen.samples, trigger))
+    )
+    return Answers(
+        target=target,
+        index=chosen.index.numpy(),
+        label=chosen.labels.numpy(),
+        clean_prediction=clean.argmax(1),
+        triggered_prediction=triggered.argmax(1),
+        clean_probability=clean[:, target],
+        triggered_probability=triggered[:, target],
+    )
