@@ -24,7 +24,7 @@ def ready(ubw_project, tiny_model):
     """Released sets of three kinds; a "trained" victim of each is a network with other weights."""
     for name in ("badnets-square", "ubw-p"):
         mark.mark("ubw", "toy", name)
-    craft.craft("toy", "ubw-c")
+    mark.mark("ubw", "toy", "ubw-c")
     for seed, name in enumerate(("badnets-square", "ubw-p", "ubw-c"), 5):
         save_model(tiny_model(seed), ubw_project.root / f"data/models/toy-resnet18-{name}-1", {})
     return ubw_project
