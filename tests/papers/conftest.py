@@ -120,9 +120,9 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "scales" / "tiny.yaml").write_text(yaml.safe_dump(scale(source)))
     (folder / "params.yaml").symlink_to("scales/tiny.yaml")
     paper = yaml.safe_load((folder / "papers/dvbw/params.yaml").read_text())
-    paper["patterns"]["stripes"] = {
-        "badnets-line": {"kind": "line", "rows": 2, "value": 255},
-        "badnets-cross": {"kind": "cross", "size": 4},
+    paper["datasets"]["stripes"] = {
+        "badnets-line": {"target": 2, "pattern": {"kind": "line", "rows": 2, "value": 255}},
+        "badnets-cross": {"target": 2, "pattern": {"kind": "cross", "size": 4}},
     }
     paper["first_classes"]["stripes"] = 2
     (folder / "papers/dvbw/params.yaml").write_text(yaml.safe_dump(paper))
