@@ -11,8 +11,9 @@ from datadeed.models.model import Model
 from datadeed.models.stored import load_model
 from datadeed.watermarks.base import Watermark
 from papers.base import Case
-from tasks.common import DATA, Progress, parameters, set_threads
+from tasks.common import DATA, parameters, set_threads
 from tasks.mark import build
+from tasks.progress import Progress
 from tasks.records import Records
 
 

@@ -22,7 +22,8 @@ from datadeed.models.stored import save_model
 from datadeed.models.training.config import TrainingConfig, config_record
 from datadeed.models.training.loop import train
 from datadeed.randomness import generator
-from tasks.common import DATA, Progress, model_arguments, parameters, stage
+from tasks.common import DATA, model_arguments, parameters, stage
+from tasks.progress import Progress
 
 
 def run(dataset: str, network: str, watermark: str, seed: int) -> None:
