@@ -61,10 +61,12 @@ def read_cells(paper: str, only: Case | None = None) -> pd.DataFrame:
         ParameterError: the scale lacks an entry.
         DatadeedError: a cell's file is missing or damaged.
     """
+    if only is not None:
+        return read_csv(_path(only, "judge"))
     judge = paper_module(paper, "judge")
     try:
-        cases = {"judge": judge.cases(parameters()) if only is None else [only]}
-        if only is None and hasattr(judge, "studies"):
+        cases = {"judge": judge.cases(parameters())}
+        if hasattr(judge, "studies"):
             cases |= judge.studies(parameters())
     except KeyError as error:
         raise ParameterError(

@@ -79,6 +79,7 @@ def main() -> None:
         made = page(cells, "dvc repro report", Path(parameters("results")))
     else:
         path, (paper, dataset, network, watermark, seed) = DATA / "cell" / "index.html", cell
+        paper_module(paper, "section")  # before its cell is looked for
         found = read_cells(paper, Case(dataset, network, watermark, int(seed)))
         made = page({paper: found}, f"python -m tasks.report --cell {' '.join(cell)}")
         print(suspects(found))  # noqa: T201

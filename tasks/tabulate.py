@@ -31,7 +31,9 @@ def run(results: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         for number, table in paper_module(paper, "tables").tables(its).items():
             name = f"table-{number:02d}.csv"
             if name in written:
-                raise ParameterError(f"papers/{paper}: there is a table {number}: take another")
+                raise ParameterError(
+                    f"papers/{paper}: there is a table {number} already: take a number that is free"
+                )
             written[name] = table.to_csv(index=False)
         claims += paper_module(paper, "claims").claims(its)
     frame = claims_frame(claims)

@@ -95,7 +95,7 @@ def scale(source: Path) -> dict[str, object]:
             "crafting": {
                 "stripes": {
                     "label-consistent": {"steps": 2, "step": 4.0},
-                    "ubw-c": {"sources": 50, "matching": matching},
+                    "ubw-c": {"sources": 50, **matching},
                 }
             },
             "study": {"base": {}},
@@ -120,9 +120,9 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "scales" / "tiny.yaml").write_text(yaml.safe_dump(scale(source)))
     (folder / "params.yaml").symlink_to("scales/tiny.yaml")
     paper = yaml.safe_load((folder / "papers/dvbw/params.yaml").read_text())
-    paper["patterns"]["stripes"] = {
-        "badnets-line": {"kind": "line", "rows": 2, "value": 255},
-        "badnets-cross": {"kind": "cross", "size": 4},
+    paper["datasets"]["stripes"] = {
+        "badnets-line": {"target": 2, "pattern": {"kind": "line", "rows": 2, "value": 255}},
+        "badnets-cross": {"target": 2, "pattern": {"kind": "cross", "size": 4}},
     }
     paper["first_classes"]["stripes"] = 2
     (folder / "papers/dvbw/params.yaml").write_text(yaml.safe_dump(paper))
@@ -131,8 +131,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     proof["watermarks"] = {"keyed-6-200": {"method": "keyed", "parts": 6, "rate": 0.2}}
     (folder / "papers/proof/params.yaml").write_text(yaml.safe_dump(proof))
     ubw = yaml.safe_load((folder / "papers/ubw/params.yaml").read_text())
-    ubw["patterns"]["stripes"] = {"kind": "square", "size": 3}
-    ubw["watermarks"]["ubw-c"]["size"] = 4
+    sizes = {"square": 3, "label-consistent": 3, "ubw-c": 4}
+    ubw["datasets"]["stripes"] = {name: {"size": size} for name, size in sizes.items()}
     (folder / "papers/ubw/params.yaml").write_text(yaml.safe_dump(ubw))
     call(folder, "git", "init", "-q")
     call(folder, "dvc", "init", "-q")

@@ -1,40 +1,67 @@
 import csv
-import json
-import shutil
 import sys
 
 import pytest
 
-from datadeed.files import write_json
-from tasks import tabulate
-from tests.reports import clean_evidence
-from tests.reports.ubw_evidence import records
+from datadeed.reports.cells import COLUMNS, read_csv
+from tasks import cells, study, tabulate
+from tests.papers import toy
+
+CELL = "toy-resnet18-{}-1"
+# Another paper: one number a cell, one study, both in tables of their own.
+JUDGE = """
+from papers.base import grid
+
+PAPER = "a-toy"
+
+def cases(settings):
+    return grid(settings["toy"])
+
+def studies(settings):
+    return {"study": cases(settings)[:1]}
+
+def judge(answers, case, records):
+    share = {"table": 12, "scenario": "s", "metric": "ba", "value": 0.1 + 0.2, "n": 3}
+    verdict = share | {"table": None, "metric": "verdict", "value": 2}
+    return [share | {"watermark": "none"}, verdict]
+"""
+STUDY = """
+def stage(case, settings):
+    return "study-" + settings["scale"]
+
+def run(lab, *words):
+    return [{"table": 13, "scenario": "s", "metric": "ba", "value": 0.5, "n": len(words)}]
+"""
+TABLES = """
+TABLES = {12: "One", 13: "Two"}
+
+def tables(cells):
+    return {table: cells[cells.table == table][["dataset", "value"]] for table in TABLES}
+"""
 
 
 @pytest.fixture
-def verified(verified):
-    """DVBW's evidence from the stages, and made-up evidence of the other papers."""
-    made = records()
-    verified.parameters["ubw"] = {
-        "datasets": ["fashion-mnist"],
-        "networks": ["resnet18-ubw"],
-        "watermarks": list(dict.fromkeys(record["watermark"] for record in made)),
-        "seeds": [1, 2],
-    }
-    clean = {"victims": (clean_evidence.records(), "evidence.json")}
-    clean["hidden"] = (clean_evidence.stealth(), "stealth.json")
-    verified.parameters["clean"] = {
-        kind: {name_of(record): record for record in its} for kind, (its, _) in clean.items()
-    }
-    verified.write()
-    for found, file in ((made, "evidence.json"), *clean.values()):
-        for record in found:
-            write_json(verified.root / "data/evidence" / name_of(record) / file, record)
-    return verified
+def project(judged, monkeypatch):
+    """Cells of DVBW, whose tables alone are written."""
+    monkeypatch.setattr(tabulate, "all_papers", lambda: ["dvbw"])
+    return judged
 
 
-def name_of(record):
-    return "{dataset}-{network}-{watermark}-{seed}".format(**record)
+@pytest.fixture
+def two_papers(project, monkeypatch):
+    """Cells of DVBW and of another paper, which has a study besides."""
+    with toy.installed(project.root, judge=JUDGE, study=STUDY, tables=TABLES):
+        monkeypatch.setattr(tabulate, "all_papers", lambda: ["dvbw", "toy"])
+        project.parameters["toy"] = project.parameters["grid"] | {"watermarks": ["other"]}
+        project.write()
+        from papers.toy import judge
+
+        from tasks.records import Records
+
+        case = judge.cases(project.parameters)[0]
+        cells.write_cells(judge.judge(None, case, None), case, judge, Records("toy"))
+        study.run("toy", "study", *map(str, vars(case).values()))
+        yield project
 
 
 def run(monkeypatch):
@@ -47,100 +74,117 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-def test_cells_are_the_evidence_and_tables_and_claims_rest_on_them(verified, monkeypatch, capsys):
+def test_cells_are_the_judges_rows_and_tables_and_claims_rest_on_them(project, monkeypatch, capsys):
     run(monkeypatch)
-    results = verified.root / "results"
-    names = ["cells.csv", "claims.csv", *(f"table-{number:02d}.csv" for number in range(1, 12))]
+    results = project.root / "results"
+    names = ["cells.csv", "claims.csv", *(f"table-{number:02d}.csv" for number in (1, 2, 3))]
     assert sorted(p.name for p in results.iterdir()) == names
-    cells, claims = rows(results / "cells.csv"), rows(results / "claims.csv")
-    assert f"{len(cells)} cells; " in capsys.readouterr().out
-    assert {cell["paper"] for cell in cells} == {"clean-label", "dvbw", "ubw"}
-    cells = [cell for cell in cells if cell["paper"] == "dvbw"]
-    for cell in cells:
+    found, claims = rows(results / "cells.csv"), rows(results / "claims.csv")
+    assert list(found[0]) == COLUMNS
+    tested = [claim["holds"] for claim in claims if claim["holds"]]
+    held = f"{tested.count('True')} of {len(tested)} tested claims hold"
+    assert capsys.readouterr().out.endswith(f"{len(found)} cells; {held}\n")
+    for cell in found:
         assert cell["stage"] == (
-            f"papers/dvbw/dvc.yaml:verify@toy-resnet18-{cell['watermark']}-{cell['seed']}"
+            f"papers/dvbw/dvc.yaml:judge@toy-resnet18-{cell['watermark']}-{cell['seed']}"
         )
-        assert (cell["scale"], cell["published"]) == ("toy", "")
+        assert (cell["paper"], cell["scale"], cell["published"]) == ("dvbw", "toy", "")
     for watermark in ("badnets-line", "blended-line"):
-        path = verified.root / f"data/evidence/toy-resnet18-{watermark}-1/evidence.json"
-        for scenario, found in json.loads(path.read_text())["scenarios"].items():
-            values = {
-                (cell["table"], cell["metric"]): (float(cell["value"]), int(cell["n"]))
-                for cell in cells
-                if (cell["watermark"], cell["scenario"]) == (watermark, scenario)
-            }
-            success = found["rates"]["watermark_success"]
-            assert values["1", "wsr"] == (pytest.approx(success["value"]), success["n"])
-            t_test = found["probability"]["p_published"]
-            assert values["2", "p_published"] == (pytest.approx(t_test), 10)
-            exact = found["label_only"]["binomial"]["p_value"]
-            assert values["3", "p_binomial"] == (pytest.approx(exact), 10)
+        judged = read_csv(project.root / f"data/cells/{CELL.format(watermark)}.csv")
+        judged = judged[judged["table"].notna()]
+        key = ("table", "scenario", "metric")
+        values = {
+            tuple(cell[name] for name in key): (cell["value"], cell["n"])
+            for cell in found
+            if cell["watermark"] == watermark
+        }
+        assert values == {
+            tuple(str(getattr(row, name)) for name in key): (f"{row.value:.10g}", str(row.n))
+            for row in judged.itertuples()
+        }
     for number in (1, 2, 3):
         table = rows(results / f"table-{number:02d}.csv")
         assert {"badnets-line", "blended-line"} < set(table[0])
         assert {row["metric"] for row in table} == {
-            cell["metric"] for cell in cells if cell["table"] == str(number)
+            cell["metric"] for cell in found if cell["table"] == str(number)
         }
-    claims = [claim for claim in claims if claim["paper"] != "ubw"]
     assert {claim["holds"] for claim in claims} <= {"True", "False"}
     assert len({claim["claim"] for claim in claims}) == len(claims) > 8
 
 
-def test_all_papers_are_in_one_file_of_cells_and_one_of_claims(verified, monkeypatch, capsys):
+def test_papers_come_in_the_order_of_their_tables():
+    found = cells.all_papers()
+    assert found[0] == "dvbw"
+    first = [min(cells.paper_module(paper, "tables").TABLES) for paper in found]
+    assert first == sorted(first)
+
+
+def test_all_papers_are_in_one_file_of_cells_and_one_of_claims(two_papers, monkeypatch):
     run(monkeypatch)
-    results = verified.root / "results"
-    cells, claims = rows(results / "cells.csv"), rows(results / "claims.csv")
-    mine = [cell for cell in cells if cell["paper"] == "ubw"]
-    assert {cell["table"] for cell in mine} == {"4", "6", "7"}
-    (ba,) = {
-        float(cell["value"])
-        for cell in mine
-        if (cell["watermark"], cell["scenario"], cell["metric"]) == ("ubw-c", "victim", "ba")
-    }
-    assert ba == 0.9
-    papers = [claim["paper"] for claim in claims]
-    assert papers.count("ubw") > 5 < papers.count("dvbw")
-    tested = [claim["holds"] for claim in claims if claim["holds"]]
-    held = f"{tested.count('True')} of {len(tested)} tested claims hold"
-    assert capsys.readouterr().out == f"{len(cells)} cells; {held}\n"
+    results = two_papers.root / "results"
+    found = [cell for cell in rows(results / "cells.csv") if cell["paper"] == "a-toy"]
+    assert [(c["table"], c["watermark"], c["value"], c["n"]) for c in found] == [
+        ("12", "none", "0.3", "3"),
+        ("13", "other", "0.5", "4"),
+    ]
+    where = CELL.format("other")
+    assert [cell["stage"] for cell in found] == [
+        f"papers/toy/dvc.yaml:judge@{where}",
+        f"papers/toy/dvc.yaml:study-toy@{where}",
+    ]
+    assert (results / "table-12.csv").read_text() == f"dataset,value\ntoy,{0.1 + 0.2}\n"
+    papers = [claim["paper"] for claim in rows(results / "claims.csv")]
+    assert (papers[0], papers[-1]) == ("dvbw", "toy")
+    assert papers.count("toy") == 1
 
 
-def test_a_table_without_a_dataset_has_a_header_only(verified, monkeypatch):
+def test_a_number_that_stands_in_no_table_is_for_the_page_alone(two_papers, monkeypatch):
     run(monkeypatch)
-    lines = {
-        number: (verified.root / f"results/table-0{number}.csv").read_text().splitlines()
-        for number in (4, 5)
-    }
-    assert len(lines[4]) > 1
-    assert lines[5] == lines[4][:1]
-    assert "asr_c" in lines[5][0]
+    assert "verdict" in (two_papers.root / f"data/cells/{CELL.format('other')}.csv").read_text()
+    assert "verdict" not in (two_papers.root / "results/cells.csv").read_text()
 
 
-def test_evidence_outside_the_grid_is_left_out(verified, monkeypatch):
+def test_a_table_s_number_is_one_paper_s(two_papers, monkeypatch):
+    tables = cells.paper_module("toy", "tables")
+    monkeypatch.setattr(tables, "tables", lambda found: {3: found})
+    with pytest.raises(SystemExit, match=r"^error: papers/toy: there is a table 3 already"):
+        run(monkeypatch)
+
+
+def test_a_table_without_a_dataset_has_a_header_only(project, monkeypatch):
+    project.parameters["grid"]["datasets"] = []
+    project.write()
     run(monkeypatch)
-    before = (verified.root / "results/cells.csv").read_text()
-    evidence = verified.root / "data/evidence"
-    shutil.copytree(
-        evidence / "toy-resnet18-badnets-line-1", evidence / "toy-resnet18-badnets-line-9"
-    )
+    results = project.root / "results"
+    assert (results / "table-01.csv").read_text() == "dataset,model,scenario,metric\n"
+    assert (results / "cells.csv").read_text() == ",".join(COLUMNS) + "\n"
+    assert len(rows(results / "claims.csv")) == 0
+
+
+def test_cells_outside_the_grid_are_left_out(project, monkeypatch):
     run(monkeypatch)
-    assert (verified.root / "results/cells.csv").read_text() == before
+    before = (project.root / "results/cells.csv").read_text()
+    data = project.root / "data/cells"
+    name = CELL.format("badnets-line")
+    (data / f"{name[:-1]}9.csv").write_text((data / f"{name}.csv").read_text())
+    run(monkeypatch)
+    assert (project.root / "results/cells.csv").read_text() == before
 
 
-def test_missing_evidence_is_one_line_and_keeps_the_tables(verified, monkeypatch):
-    (verified.root / "results").mkdir()
-    (verified.root / "results/cells.csv").write_text("earlier")
-    shutil.rmtree(verified.root / "data/evidence/toy-resnet18-blended-line-1")
-    with pytest.raises(SystemExit, match=r"^error: .*evidence\.json does not exist") as caught:
+def test_a_missing_cell_is_one_line_and_keeps_the_tables(project, monkeypatch):
+    (project.root / "results").mkdir()
+    (project.root / "results/cells.csv").write_text("earlier")
+    (project.root / f"data/cells/{CELL.format('blended-line')}.csv").unlink()
+    with pytest.raises(SystemExit, match=r"^error: .*blended-line-1\.csv does not exist") as caught:
         run(monkeypatch)
     assert "\n" not in str(caught.value)
-    assert [p.name for p in (verified.root / "results").iterdir()] == ["cells.csv"]
-    assert (verified.root / "results/cells.csv").read_text() == "earlier"
+    assert [p.name for p in (project.root / "results").iterdir()] == ["cells.csv"]
+    assert (project.root / "results/cells.csv").read_text() == "earlier"
 
 
-@pytest.mark.parametrize("entry", ["grid", "ubw"])
-def test_a_missing_entry_is_one_line(verified, monkeypatch, entry):
-    del verified.parameters[entry]
-    verified.write()
+@pytest.mark.parametrize("entry", ["grid", "toy"])
+def test_a_missing_entry_is_one_line(two_papers, monkeypatch, entry):
+    del two_papers.parameters[entry]
+    two_papers.write()
     with pytest.raises(SystemExit, match=rf"^error: params\.yaml has no entry '{entry}'"):
         run(monkeypatch)

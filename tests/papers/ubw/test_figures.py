@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from datadeed.reports.ubw_figures import crafting_curves, example, label_histograms
 from PIL import Image
 
 from datadeed.reports.figures import (

@@ -25,7 +25,9 @@ def studied(ubw_project):
 
 
 def test_a_variant_changes_what_it_names_and_nothing_else(studied):
-    base, bare, small = (Variant.read(Lab("ubw"), "toy", name) for name in ("base", "bare", "small"))
+    base, bare, small = (
+        Variant.read(Lab("ubw"), "toy", name) for name in ("base", "bare", "small")
+    )
     before, after = base.watermark.record(), bare.watermark.record()
     assert {key for key in before if before[key] != after[key]} == {"matching", "weight", "rate"}
     assert after["matching"] == before["matching"] | {"retrainings": 0}
