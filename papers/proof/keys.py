@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.keys.key import Design, Extent, Key
 from datadeed.keys.merkle import leaf, merkle_root
-from papers.base import Case
+from papers.base import Case, Records
 
 
 def extent(blocks: Iterable[Dataset]) -> Extent:
