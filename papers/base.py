@@ -95,6 +95,7 @@ class Lab(Records, Protocol):
     """What is needed besides to ask and to show: models and watermarks."""
 
     results: Path  # the folder of the scale's tables
+    figures: Path  # the paper's own folder, for the pictures that its README shows
     studies: Path  # the folder of what experiments keep for each other
     checkpoints: Path  # the folder of unfinished work
 

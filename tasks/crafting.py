@@ -9,7 +9,7 @@ from datadeed.files import write_json
 from datadeed.models.devices import choose_device
 from datadeed.models.registry import model_class
 from datadeed.models.stored import load_model, save_model
-from datadeed.models.training import TrainingConfig, config_record
+from datadeed.models.training.config import TrainingConfig, config_record
 from datadeed.watermarks.base import Watermark
 from datadeed.watermarks.crafted import Crafted, Surrogate
 from datadeed.watermarks.crafting import craft

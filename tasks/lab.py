@@ -6,11 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from datadeed.errors import DatadeedError
-from datadeed.files import read_json
 from datadeed.models.devices import choose_device
 from datadeed.models.model import Model
-from datadeed.models.registry import MODELS, model_class
 from datadeed.models.stored import load_model
 from datadeed.watermarks.base import Watermark
 from datadeed.watermarks.registry import watermark_from_record
@@ -32,6 +29,7 @@ class Lab(Records):
         set_threads()
         self.results = Path(parameters("results"))
         self.studies, self.checkpoints = DATA / "studies", DATA / "checkpoints"
+        self.figures = Path("papers") / paper
         self._device = choose_device(os.environ.get("DATADEED_DEVICE", "auto"))
 
     def watermark(self, dataset: str, watermark: str) -> Watermark:
@@ -52,19 +50,10 @@ class Lab(Records):
         return self._load(folder) if folder.exists() else None
 
     def _load(self, folder: Path) -> Model:
-        return load_model(folder, self._device, model_class(_modality(folder)))
+        return load_model(folder, self._device)
 
     @contextlib.contextmanager
     def progress(self, total: int, unit: str, text: str) -> Iterator[Callable[..., None]]:
         """Tell how far a long work is."""
         with contextlib.closing(Progress(total, unit, text)) as bar:
             yield bar.update
-
-
-def _modality(folder: Path) -> str:
-    """Of a model's samples; of a damaged record any, since loading it says what is wrong."""
-    try:
-        modality = read_json(folder / "model.json")["config"]["modality"]
-    except (DatadeedError, KeyError, TypeError):
-        return "image"
-    return modality if modality in MODELS else "image"

@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from datadeed.datasets.form.dataset import Dataset
-from datadeed.datasets.formats.registry import write
+from tests.datasets.formats.writers import write
 
 ROOT = Path(__file__).parents[2]
 IGNORED = shutil.ignore_patterns("__pycache__", "dvc.lock")

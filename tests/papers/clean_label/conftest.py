@@ -19,8 +19,8 @@ import torch
 import yaml
 from scipy.io import wavfile
 
-from datadeed.datasets.formats.registry import write
 from papers.clean_label.judge import GRIDS
+from tests.datasets.formats.writers import write
 from tests.models.tiny_text import write_encoder
 from tests.papers.conftest import ROOT, stripes
 
