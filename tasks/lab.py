@@ -10,6 +10,7 @@ from datadeed.models.devices import choose_device
 from datadeed.models.model import Model
 from datadeed.models.stored import load_model
 from datadeed.watermarks.base import Watermark
+from datadeed.watermarks.registry import watermark_from_record
 from papers.base import Case
 from tasks.common import DATA, parameters, set_threads
 from tasks.mark import build
@@ -31,6 +32,10 @@ class Lab(Records):
         self.studies, self.checkpoints = DATA / "studies", DATA / "checkpoints"
         self.figures = Path("papers") / paper
         self._device = choose_device(os.environ.get("DATADEED_DEVICE", "auto"))
+
+    def watermark(self, dataset: str, watermark: str) -> Watermark:
+        """The watermark of a marked set."""
+        return watermark_from_record(self.record(dataset, watermark)["watermark"])
 
     def build(self, dataset: str, watermark: str, **changed: Any) -> Watermark:
         """The watermark that the paper's parameters describe, but for what is changed."""
