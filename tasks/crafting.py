@@ -13,8 +13,7 @@ from datadeed.models.training.config import TrainingConfig, config_record
 from datadeed.watermarks.base import Watermark
 from datadeed.watermarks.crafted import Crafted, Surrogate
 from datadeed.watermarks.crafting import craft
-from tasks.common import DATA, Progress, parameters
-from tasks.train import set_threads
+from tasks.common import DATA, Progress, parameters, set_threads
 
 
 class Crafting:
