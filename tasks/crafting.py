@@ -13,9 +13,8 @@ from datadeed.models.training.config import TrainingConfig, config_record
 from datadeed.watermarks.base import Watermark
 from datadeed.watermarks.crafted import Crafted, Surrogate
 from datadeed.watermarks.crafting import craft
-from tasks.common import DATA, parameters
+from tasks.common import DATA, parameters, set_threads
 from tasks.progress import Progress
-from tasks.train import set_threads
 
 
 class Crafting:

@@ -5,7 +5,7 @@ import pytest
 from datadeed.datasets.form.parquet import read_dataset
 from datadeed.errors import ParameterError
 from papers.proof.keys import base_key, extent, ground_keys, key_of, other_key, public_test_key
-from tasks import keys
+from tasks import mark
 from tests.papers.proof.conftest import THIEF
 
 
@@ -21,7 +21,8 @@ def test_a_public_key_follows_from_the_seed_and_the_names(lab):
 
 
 def test_the_stage_that_marks_is_given_the_key_that_models_are_asked_under(lab):
-    assert keys.public_test_key("toy", "keyed-4").record() == key_of(lab, THIEF).record()
+    found = mark.build("proof", "toy", "keyed-4", lab.train("toy"))
+    assert found.key.record() == key_of(lab, THIEF).record()
 
 
 def test_an_extent_is_the_same_however_the_images_are_cut(lab):
