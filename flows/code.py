@@ -176,9 +176,14 @@ def _stage(stage: Any, root: Path, scale: dict[str, Any]) -> Stage:
     )
     command = stage.cmd if isinstance(stage.cmd, str) else stage.cmd[0]
     words = tuple(command.split())[2:]
+    return Stage(definition_of(stage, root), words, deps, scale)
+
+
+def definition_of(stage: Any, root: Path) -> str:
+    """Where one of DVC's stages is defined."""
     file = Path(stage.path).relative_to(root).as_posix()
-    name = stage.name.partition("@")[0]
-    return Stage(name if file == "dvc.yaml" else f"{file}:{name}", words, deps, scale)
+    name = str(stage.name.partition("@")[0])
+    return name if file == "dvc.yaml" else f"{file}:{name}"
 
 
 def is_code(dep: str) -> bool:

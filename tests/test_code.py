@@ -83,22 +83,30 @@ class TestClosure:
         assert loaded - imports.WITHOUT_A_SAY <= imports.closure(ROOT, modules)
 
 
+UBW, DVBW, CLEAN = (f"papers/{paper}/dvc.yaml" for paper in ("ubw", "dvbw", "clean_label"))
+PROOF = "papers/proof/dvc.yaml"
 # A file of every room, and definitions of stages that it decides and that it does not.
 ROOMS = {
-    "datadeed/keys/merkle.py": ("papers/proof/dvc.yaml:mark", "papers/dvbw/dvc.yaml:mark"),
-    "datadeed/datasets/form/dataset.py": ("fetch", "papers/proof/dvc.yaml:simulate"),
-    "datadeed/language/words.py": ("papers/clean_label/dvc.yaml:mark-text", "train"),
-    "datadeed/triggers/warp.py": ("papers/ubw/dvc.yaml:mark", "papers/dvbw/dvc.yaml:mark"),
-    "datadeed/models/resnet.py": ("train", "papers/dvbw/dvc.yaml:mark"),
-    "datadeed/perturbations/pgd.py": ("papers/ubw/dvc.yaml:perturb", "papers/dvbw/dvc.yaml:ask"),
-    "datadeed/watermarks/ubw_p.py": ("papers/ubw/dvc.yaml:mark", "papers/proof/dvc.yaml:mark"),
-    "datadeed/thieves/outliers.py": ("papers/clean_label/dvc.yaml:stealth", "train"),
-    "datadeed/verification/published.py": ("papers/dvbw/dvc.yaml:judge", "train"),
-    "datadeed/reports/cells.py": ("tabulate", "papers/dvbw/dvc.yaml:judge"),
+    "datadeed/keys/merkle.py": (f"{PROOF}:mark", f"{DVBW}:mark"),
+    "datadeed/datasets/form/dataset.py": ("fetch", f"{PROOF}:simulate"),
+    "datadeed/language/words.py": (f"{CLEAN}:mark-sentiment", "train"),
+    "datadeed/triggers/warp.py": (f"{UBW}:mark-stamped", f"{DVBW}:mark"),
+    "datadeed/models/resnet.py": ("train", f"{DVBW}:mark"),
+    "datadeed/perturbations/pgd.py": (
+        f"{UBW}:mark-perturbed",
+        f"{DVBW}:ask",
+    ),
+    "datadeed/watermarks/ubw_p.py": (
+        f"{UBW}:mark-stamped",
+        f"{PROOF}:mark",
+    ),
+    "datadeed/thieves/outliers.py": (f"{CLEAN}:stealth-images", "train"),
+    "datadeed/verification/published.py": (f"{DVBW}:judge", "train"),
+    "datadeed/reports/cells.py": ("tabulate", f"{DVBW}:judge"),
     "datadeed/owner/release/release.py": (None, "train"),
     "datadeed/cli/main.py": (None, "tabulate"),
-    "datadeed/randomness.py": ("papers/dvbw/dvc.yaml:mark", "tabulate"),
-    "papers/dvbw/claims.py": ("tabulate", "papers/dvbw/dvc.yaml:judge"),
+    "datadeed/randomness.py": (f"{DVBW}:mark", "tabulate"),
+    "papers/dvbw/claims.py": ("tabulate", f"{DVBW}:judge"),
     "tasks/train.py": ("train", "fetch"),
 }
 
@@ -118,7 +126,7 @@ class TestStaleness:
             (root / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, root / name)
         with Repo(str(root), uninitialized=True) as repo:
-            first = {s.addressing.partition("@")[0]: s for s in reversed(repo.index.stages)}
+            first = {code.definition_of(s, root): s for s in reversed(repo.index.stages)}
             for stage in first.values():
                 for dep in _code_of(stage, root):
                     dep.save()

@@ -85,10 +85,10 @@ class TestBoth:
     def test_marks_in_memory_and_from_file_to_file(self, make, tmp_path):
         data = make()
         write_dataset(data, tmp_path / "in.parquet")
-        memory, marks = mark_dataset(Doubled(data.modality), data, torch.Generator())
+        memory, marks = mark_dataset(Doubled.of(data.modality), data, torch.Generator())
         draw = torch.Generator()
         file = DatasetFile(tmp_path / "in.parquet")
-        mark_file(Doubled(data.modality), file, tmp_path / "out.parquet", draw)
+        mark_file(Doubled.of(data.modality), file, tmp_path / "out.parquet", draw)
         same(read_dataset(tmp_path / "out.parquet"), memory)
         assert marks.position.tolist() == [0, 1, 2, 3, 4, 5, 6]
         assert str(memory.samples[1]) == str(data.samples[1] * 2)
@@ -98,9 +98,10 @@ class TestBoth:
 class Doubled(Watermark):
     name = "doubled"
 
-    def __init__(self, modality):
-        super().__init__(rate=1.0, target=None)
-        self.modality = modality
+    @classmethod
+    def of(cls, modality):
+        """One that marks samples of this modality."""
+        return type("DoubledOf", (cls,), {"modality": modality})(rate=1.0, target=None)
 
     def mark(self, rows, ranks):
         return rows.replace(samples=self.trigger(rows), labels=rows.labels)

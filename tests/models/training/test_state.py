@@ -139,7 +139,7 @@ def test_one_tensor_comes_back(tmp_path):
 
 DYING = """
 import os, signal
-from tasks import common, train
+from tasks import progress, train
 import datadeed.files
 
 calls = 0
@@ -159,7 +159,7 @@ train.run("toy", "resnet18", "none", 1)
 @pytest.mark.parametrize(
     ("target", "call"),
     [
-        ("common.Progress.update", 11),  # in the third of 4 steps of the third epoch
+        ("progress.Progress.update", 11),  # in the third of 4 steps of the third epoch
         ("datadeed.files.os.fsync", 2),  # the second checkpoint is written but not yet in place
     ],
 )
@@ -191,7 +191,7 @@ def test_a_killed_stage_goes_on_and_ends_bit_for_bit_the_same(workspace, target,
 
         patch.setattr(task.Progress, "update", spy)
         task.run("toy", "resnet18", "none", 1)
-    assert resumed == [120 if target.startswith("common") else 60]
+    assert resumed == [120 if target.startswith("progress") else 60]
     files = [models / name / f for f in ("model.safetensors", "model.json", "history.csv")]
     first = [file.read_bytes() for file in files]
     assert not (checkpoints / name).exists()
