@@ -74,11 +74,22 @@ class Names:
             yield f"papers.{paper}.{words[0] if kind == 'study' else kind}"
         if kind == "judge":
             return
+        if kind == "mark":
+            yield from self._needed_to_mark(paper, words[1])
         cell = words[1:] if kind == "study" else words
         for name in cell:
             yield from self._watermark(paper, name)
         for dep in self._stage.deps:
             yield from self._stored(dep)
+
+    def _needed_to_mark(self, paper: str, name: str) -> Iterator[str]:
+        """What ``tasks/mark.py`` asks for by name, for the methods that need it."""
+        for method in self._watermark(paper, name):
+            files = closure(self._root, [method])
+            if "datadeed/watermarks/crafted.py" in files:
+                yield "tasks.crafting"
+            if "datadeed/watermarks/keyed.py" in files:
+                yield from (f"papers.{paper}.keys", "tasks.lab")
 
     def _of_folder(self, folder: Path, kind: str) -> Iterator[str]:
         names = ("judge", "tables", "claims") + (("section",) if kind == "report" else ())

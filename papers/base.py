@@ -98,6 +98,7 @@ class Lab(Records, Protocol):
     """What is needed besides to ask: models, and watermarks that marked nothing."""
 
     results: Path  # the folder of the scale's tables
+    figures: Path  # the paper's own folder, for the pictures that its README shows
     studies: Path  # the folder of what experiments keep for each other
     checkpoints: Path  # the folder of unfinished work
 

@@ -29,7 +29,7 @@ class Lab(Records):
     def __init__(self, paper: str):
         super().__init__(paper)
         set_threads()
-        self.results = Path(parameters("results"))
+        self.results, self.figures = Path(parameters("results")), Path("papers") / paper
         self.studies, self.checkpoints = DATA / "studies", DATA / "checkpoints"
         self._device = choose_device(os.environ.get("DATADEED_DEVICE", "auto"))
 

@@ -11,6 +11,7 @@ scale, ``watermarks`` in the paper's parameters, ``datasets`` there.
 """
 
 import argparse
+import pkgutil
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ from datadeed.watermarks.marking import Marks, mark_file
 from datadeed.watermarks.registry import watermark_class
 from tasks.common import DATA, Progress, parameters, stage
 
+# What some methods need, by name: the others do not depend on it.
+CRAFTING = "tasks.crafting:Crafting"
+KEYS = "papers.{paper}.keys:public_test_key"
+LAB = "tasks.lab:Lab"
 ABOUT = ("method", "trigger", "same_rows_as")  # of an entry; all else are the method's values
 
 
@@ -40,10 +45,8 @@ def mark(paper: str, dataset: str, watermark: str) -> None:
     if not method.crafted:
         release(method, source, dataset, watermark, out)
         return
-    from tasks.crafting import Crafting  # the other methods know no models
-
     rows_of = entry(paper, watermark).get("same_rows_as", watermark)
-    crafting = Crafting(method, source, dataset, watermark)
+    crafting = pkgutil.resolve_name(CRAFTING)(method, source, dataset, watermark)
     crafting.run(rows_of)
     release(method, source, dataset, watermark, out)
     crafting.finish(out)
@@ -72,9 +75,9 @@ def build(
     if "datasets" in parameters(file=file):
         values |= parameters("datasets", dataset, key, file=file)
     if own["method"] == "keyed":
-        from tasks.keys import public_test_key
-
-        values = {"key": public_test_key(dataset, watermark)}
+        public_test_key = pkgutil.resolve_name(KEYS.format(paper=paper))
+        lab = pkgutil.resolve_name(LAB)(paper)
+        values = {"key": public_test_key(lab, dataset, watermark)}
     seed = derive_seed(parameters("seed"), "poison", dataset, watermark)
     return kind.for_data(source.form, source.classes, seed, **values | changed)
 

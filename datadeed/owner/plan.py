@@ -11,7 +11,7 @@ from datadeed.keys.key import Design
 from datadeed.verification.keylabels import largest_factor
 from datadeed.verification.population import tolerance_models
 from datadeed.verification.proof import POOL_LIMIT
-from datadeed.verification.simulations_queries import behaviour_queries, marked_queries
+from datadeed.verification.simulations import behaviour_queries, marked_queries
 
 # From 133 marks on, every part was learnt in results/embedding-summary.csv; below that, some were.
 MARKS_A_PART = 150

@@ -54,39 +54,6 @@ def familywise_threshold(alpha: float, suspects: int) -> float:
     return suspects / alpha
 
 
-class ELond:
-    """The same for suspects that come one by one, for ever.
-
-    Null, for each suspect: its e-value is at most 1 on average given those before it. Suspect t is
-    rejected when its e-value is at least 1/alpha_t, with ``alpha_t = level gamma_t (R + 1)``, R
-    being the rejections before it and ``gamma_t = 1/(t (t + 1))``. The false-discovery rate is at
-    most ``level`` at every time. Xu and Ramdas, "Online multiple testing with e-values", 2024.
-
-    Attributes:
-        tested, rejected: numbers so far.
-    """
-
-    def __init__(self, level: float):
-        _check_level(level)
-        self.level = level
-        self.tested = self.rejected = 0
-
-    @property
-    def threshold(self) -> float:
-        """The e-value that the next suspect has to reach."""
-        t = self.tested + 1
-        return t * (t + 1) / (self.level * (self.rejected + 1))
-
-    def update(self, log_e: float) -> bool:
-        """Whether this suspect is rejected, by the natural logarithm of its e-value."""
-        if math.isnan(log_e):
-            raise VerificationError("the logarithm of an e-value is not a number: test again")
-        reject = log_e >= math.log(self.threshold)
-        self.tested += 1
-        self.rejected += reject
-        return reject
-
-
 def _check_level(level: float) -> None:
     if not 0 < level < 1:
         raise VerificationError(f"level {level}: give a value strictly between 0 and 1")

@@ -222,22 +222,7 @@ class _LowerBound:
         return float(log_mean_exp(gain.sum(1))) >= self._threshold
 
 
-class _DailyBets:
-    def __init__(self, null_mean: float, bets: int = 40):
-        _check_share("null mean", null_mean)
-        self.null_mean, self.day = float(null_mean), 0
-        self._fractions = bet_fractions(bets)
-        self._log_wealth = np.full(bets, -np.inf)
-
-    def _log_gain(self, outcomes: Sequence[float] | np.ndarray) -> np.ndarray:
-        """(bets,) logarithm of what each bet makes of one day's outcomes."""
-        for outcome in outcomes:
-            _check_outcome(outcome)
-        ratios = np.asarray(outcomes, dtype=np.float64) / self.null_mean
-        return np.asarray(np.log1p(self._fractions[:, None] * (ratios - 1)).sum(1))
-
-
-class StartDayMixture(_DailyBets):
+class StartDayMixture:
     """E-process for a suspect that may change on an unknown day; for scheduled checks.
 
     Null: on every day, each outcome is at most ``null_mean`` on average given the past. The chance
@@ -248,9 +233,18 @@ class StartDayMixture(_DailyBets):
 
     log_e = log_e_max = 0.0
 
+    def __init__(self, null_mean: float, bets: int = 40):
+        _check_share("null mean", null_mean)
+        self.null_mean, self.day = float(null_mean), 0
+        self._fractions = bet_fractions(bets)
+        self._log_wealth = np.full(bets, -np.inf)
+
     def update_day(self, outcomes: Sequence[float] | np.ndarray) -> float:
         """Take one day's fresh outcomes, each 0 to 1 (none is allowed), and return ``log_e``."""
-        gain = self._log_gain(outcomes)
+        for outcome in outcomes:
+            _check_outcome(outcome)
+        ratios = np.asarray(outcomes, dtype=np.float64) / self.null_mean
+        gain = np.log1p(self._fractions[:, None] * (ratios - 1)).sum(1)
         self.day += 1
         weight = -math.log(self.day * (self.day + 1))
         self._log_wealth = np.logaddexp(self._log_wealth, weight) + gain
@@ -258,25 +252,6 @@ class StartDayMixture(_DailyBets):
         self.log_e = float(np.logaddexp(log_mean_exp(self._log_wealth), cash))
         self.log_e_max = max(self.log_e_max, self.log_e)
         return self.log_e
-
-
-class ShiryaevRoberts(_DailyBets):
-    """Early warning that a suspect changed. No evidence: false alarms come, only rarely.
-
-    While each outcome is at most ``null_mean`` on average given the past, the first day with a
-    statistic of A or more comes after A days or later on average. For each bet
-    ``SR_d = (SR_{d-1} + 1) L_d``; the statistic is their mean, ``log_statistic`` its logarithm.
-    """
-
-    log_statistic = -math.inf
-
-    def update_day(self, outcomes: Sequence[float] | np.ndarray) -> float:
-        """Take one day's fresh outcomes and return ``log_statistic``."""
-        gain = self._log_gain(outcomes)
-        self.day += 1
-        self._log_wealth = np.logaddexp(self._log_wealth, 0.0) + gain
-        self.log_statistic = float(log_mean_exp(self._log_wealth))
-        return self.log_statistic
 
 
 def _check_share(name: str, value: float) -> None:

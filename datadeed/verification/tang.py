@@ -3,8 +3,8 @@
 "Did You Train on My Dataset?" (Tang et al. 2023). A sample's *rise* is the target label's
 probability with the trigger less that without, -1 to 1, of samples of other classes. The published
 watermark detection rate (WDR) repeats one Wilcoxon test on draws from one pool of one model's
-rises. They share the pool, so that they are no independent tests (``simulations_tang.py``): a WDR
-describes how surely 200 samples give this model away.
+rises. They share the pool, so that they are no independent tests (:func:`effective_repetitions`): a
+WDR describes how surely 200 samples give this model away.
 """
 
 from collections.abc import Sequence

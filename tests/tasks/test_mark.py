@@ -4,6 +4,7 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 import torch
+import yaml
 
 from datadeed.datasets.form.parquet import DatasetFile, read_dataset
 from datadeed.watermarks.registry import watermark_from_record
@@ -58,6 +59,20 @@ def test_progress_reaches_the_end(workspace, monkeypatch):
     monkeypatch.setenv("DATADEED_PROGRESS", str(status))
     run(monkeypatch)
     assert json.loads(status.read_text())["fraction"] == 1
+
+
+def test_an_experiment_has_a_public_test_key(workspace, monkeypatch):
+    design = {"votes": 3, "lead": 2, "alpha_key": 0.05, "alpha_behaviour": 0.1, "null_rate": 0.4}
+    entry = {"method": "keyed", "parts": 4, "rate": 0.2}
+    paper = {"design": design | {"beta": 1.6, "epsilon": 0.1, "budget": 30}}
+    (workspace.root / "papers/proof").mkdir()
+    path = workspace.root / "papers/proof/params.yaml"
+    path.write_text(yaml.safe_dump(paper | {"watermarks": {"keyed-4": entry}}))
+    run(monkeypatch, "proof", "toy", "keyed-4")
+    record = json.loads((workspace.root / "data/watermarked/toy-keyed-4/key.json").read_text())
+    watermark = watermark_from_record(record["watermark"])
+    assert (record["marked"], watermark.key.design.parts, watermark.rate) == (12, 4, 0.2)
+    assert watermark.key.data.rows == 60
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from datadeed.errors import VerificationError
-from datadeed.verification.multiplicity import ELond, e_bh, familywise_threshold
+from datadeed.verification.multiplicity import e_bh, familywise_threshold
 
 LOGS = hnp.arrays(np.float64, st.integers(1, 30), elements=st.floats(-5, 12))
 
@@ -58,35 +58,9 @@ def test_one_suspect_needs_what_it_would_alone():
     assert e_bh(np.array([math.log(99)]), 0.01).tolist() == [False]
 
 
-def test_a_stream_spends_its_level_once_and_earns_with_each_find():
-    stream = ELond(0.05)
-    assert stream.threshold == pytest.approx(40)
-    assert not stream.update(math.log(39))
-    assert stream.threshold == pytest.approx(120)
-    assert stream.update(math.log(121))
-    assert (stream.tested, stream.rejected) == (2, 1)
-    assert stream.threshold == pytest.approx(3 * 4 / 0.05 / 2)
-    assert stream.update(math.inf)
-    spent = sum(1 / (t * (t + 1)) for t in range(1, 10_000))
-    assert spent == pytest.approx(1, abs=2e-4)
-    assert spent < 1
-
-
-def test_a_stream_of_innocents_with_the_sharpest_e_values_is_rarely_accused():
-    """E is 1/p_t with chance p_t, made to reach each bar as often as a null may: at most .1."""
-    draw, false = np.random.default_rng(0), 0
-    for _ in range(2000):
-        stream = ELond(0.1)
-        for _ in range(30):
-            bar = stream.threshold
-            stream.update(math.log(bar) + 1e-12 if draw.random() < 1 / bar else -math.inf)
-        false += stream.rejected > 0
-    assert 0.07 < false / 2000 < 0.1 + 3 * (0.09 / 2000) ** 0.5
-
-
 @pytest.mark.parametrize("level", [0, 1, -0.1, math.nan])
 def test_bad_levels_are_refused(level):
-    for make in (ELond, lambda v: familywise_threshold(v, 3), lambda v: e_bh(np.zeros(2), v)):
+    for make in (lambda v: familywise_threshold(v, 3), lambda v: e_bh(np.zeros(2), v)):
         with pytest.raises(VerificationError, match="strictly between"):
             make(level)
 
@@ -97,8 +71,6 @@ def test_bad_values_are_refused(log_e):
         e_bh(np.array(log_e), 0.05)
 
 
-def test_other_bad_values_are_refused():
+def test_no_suspects_are_refused():
     with pytest.raises(VerificationError, match="0 suspects"):
         familywise_threshold(0.05, 0)
-    with pytest.raises(VerificationError, match="not a number"):
-        ELond(0.05).update(math.nan)

@@ -11,7 +11,6 @@ from datadeed.errors import VerificationError
 from datadeed.verification.sequential import (
     BettingProcess,
     ConfidenceSequence,
-    ShiryaevRoberts,
     StartDayMixture,
     bet_fractions,
     log_mean_exp,
@@ -170,7 +169,7 @@ def test_a_population_cannot_be_asked_twice():
 
 @pytest.mark.parametrize("mean", [0, 1, -1, math.nan])
 def test_arguments_out_of_range_are_refused(mean):
-    for make in (BettingProcess, ConfidenceSequence, StartDayMixture, ShiryaevRoberts):
+    for make in (BettingProcess, ConfidenceSequence, StartDayMixture):
         with pytest.raises(VerificationError, match="strictly between"):
             make(mean)
     with pytest.raises(VerificationError, match="bets"):
@@ -243,15 +242,6 @@ def test_the_start_day_mixture_is_the_sum_over_start_days():
         assert mixture.update_day(days[d - 1]) == pytest.approx(math.log(expected))
     assert mixture.day == 4
     assert mixture.log_e_max >= max(0, mixture.log_e)
-
-
-def test_the_early_warning_is_the_sum_without_weights():
-    days = [[1], [0, 1], [1, 1]]
-    warning = ShiryaevRoberts(0.3)
-    assert warning.log_statistic == -math.inf
-    for d in range(1, 4):
-        parts = [run([y for day in days[s:d] for y in day], 0.3).log_e for s in range(d)]
-        assert warning.update_day(days[d - 1]) == pytest.approx(math.log(np.exp(parts).sum()))
 
 
 def test_a_change_on_day_100_is_seen_within_days_not_weeks():

@@ -1,16 +1,13 @@
-"""Stage ``simulate``: how often each test accuses the innocent, and what a true claim costs.
+"""How often each test accuses the innocent, and what a true claim costs: both simulated.
 
-``python -m tasks.simulate [--repetitions 10000]`` writes ``type-one.csv`` and ``queries.csv`` among
-the results. Every row has its own stream of random numbers, so adding one changes no other.
+``tasks.study proof simulate [REPETITIONS]`` writes ``type-one.csv`` and ``queries.csv`` among the
+results. Every row has its own stream of random numbers, so adding one changes no other.
 """
 
-import argparse
-import contextlib
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,17 +17,17 @@ from scipy import stats
 from datadeed.errors import ParameterError
 from datadeed.files import write_text
 from datadeed.randomness import derive_seed
-from datadeed.verification import simulations as ours
-from datadeed.verification import simulations_published as published
-from datadeed.verification.simulations_queries import behaviour_queries, marked_queries
-from tasks.common import Progress, parameters, stage
+from datadeed.verification.simulations import behaviour_queries, marked_queries
+from papers.base import Lab
+from papers.proof import type_one as ours
+from papers.proof import type_one_published as published
 
 PUBLISHED_QUERIES = 200  # DVBW's m = 100 pairs of a clean and a triggered sample
 BEHAVIOUR_BUDGET = 1500
 
 
 @dataclass(frozen=True)
-class Case:
+class Game:
     """One row of type-one.csv; ``play(rng, repetitions, level)`` tells where it rejected."""
 
     test: str
@@ -48,17 +45,17 @@ POPULATION = "the suspect is one of the innocent population"
 DAILY = partial(published.t_test_daily, m=100)
 
 
-def betting_cases() -> Iterator[Case]:
+def betting_games() -> Iterator[Game]:
     """Betting, confidence sequences and the start-day mixture."""
     for level in (0.05, 0.01):
-        yield Case(
+        yield Game(
             "betting e-process",
             RATE,
             "hit rate 0.25; a look after each of 1000 answers",
             level,
             partial(ours.betting, rate=0.25, looks=1000),
         )
-        yield Case(
+        yield Game(
             "betting e-process, without replacement",
             "the hit rate over the pool is at most 0.25",
             "pool of 500 with 125 hits; a look after each answer to the last",
@@ -66,7 +63,7 @@ def betting_cases() -> Iterator[Case]:
             partial(ours.betting_pool, hits=125, size=500),
         )
     for m in (100, 500):
-        yield Case(
+        yield Game(
             "betting e-process",
             DIFFERENCE,
             f"left-skewed differences, mean 0.2; a look after each of {m} pairs",
@@ -74,14 +71,14 @@ def betting_cases() -> Iterator[Case]:
             partial(ours.betting_skewed, m=m),
         )
     for pool in (False, True):
-        yield Case(
+        yield Game(
             "confidence sequence" + (", without replacement" if pool else ""),
             "the interval holds the hit rate at every look",
             "hit rate 0.25; a look after each of 500 answers",
             0.05,
             partial(ours.sequence_miss, hits=125, size=500, pool=pool),
         )
-    yield Case(
+    yield Game(
         "start-day mixture",
         RATE,
         "hit rate 0.25; 10 answers a day, 365 daily looks",
@@ -90,7 +87,7 @@ def betting_cases() -> Iterator[Case]:
     )
 
 
-def key_cases() -> Iterator[Case]:
+def key_games() -> Iterator[Game]:
     """Everything that rests on a random key."""
     models = (
         ("a favourite wrong class for each trigger", ours.confused),
@@ -98,14 +95,14 @@ def key_cases() -> Iterator[Case]:
         ("the same, images of the target class left out (forbidden)", ours.shifted_excluding),
     )
     for (words, innocent), classes in itertools.product(models, (2, 10)):
-        yield Case(
+        yield Game(
             "key-label e-value",
             LABELS,
             f"{classes} classes, 12 parts, lead 2 or 9 answers; {words}",
             0.01,
             partial(ours.key_labels, innocent=innocent, classes=classes),
         )
-    yield Case(
+    yield Game(
         "key-label e-value",
         LABELS,
         f"10 classes, 12 parts, lead 2 or 9 answers; {models[0][0]}",
@@ -117,23 +114,23 @@ def key_cases() -> Iterator[Case]:
         rank = partial(ours.decoy_rank, hot=hot, decoys=19, m=10)
         game = partial(ours.elimination, hot=hot, decoys=19)
         coin = partial(ours.coins, hot=hot, parts=12, votes=9)
-        yield Case("rank among decoys", PLACE, f"19 decoys, 10 answers each; {share}", 0.05, rank)
-        yield Case("blind elimination", PLACE, f"19 decoys; {share}", 0.05, game)
+        yield Game("rank among decoys", PLACE, f"19 decoys, 10 answers each; {share}", 0.05, rank)
+        yield Game("blind elimination", PLACE, f"19 decoys; {share}", 0.05, game)
         bits = "the suspect does not depend on which triggers were embedded"
-        yield Case("coins e-value", bits, f"12 triggers, 9 answers each; {share}", 0.01, coin)
+        yield Game("coins e-value", bits, f"12 triggers, 9 answers each; {share}", 0.01, coin)
 
 
-def population_cases() -> Iterator[Case]:
+def population_games() -> Iterator[Game]:
     """Many suspects, and a population of innocent models."""
     for thieves in (0, 20):
-        yield Case(
+        yield Game(
             "e-BH",
             "an accused suspect has a hit rate of at most 0.25",
             f"200 suspects, {thieves} of them thieves, 60 answers each; share of false accusations",
             0.05,
             partial(ours.false_discovery, suspects=200, thieves=thieves, null_rate=0.25, m=60),
         )
-    yield Case(
+    yield Game(
         "conformal rank",
         POPULATION,
         "19 innocent models, none left out",
@@ -142,18 +139,18 @@ def population_cases() -> Iterator[Case]:
     )
 
 
-def published_cases() -> Iterator[Case]:
+def published_games() -> Iterator[Game]:
     """The published procedures on the same innocent suspects."""
     skewed = partial(published.t_test_skewed, m=100)
     hot = partial(published.t_test_hot_triggers, m=100, hot=0.2)
     once = "one test on 100 pairs"
     name = "published: DVBW t-test"
-    yield Case(name, DIFFERENCE, f"left-skewed differences, mean 0.2; {once}", 0.01, skewed)
-    yield Case(name, DIFFERENCE, f"mean 0.2; {once}", 0.05, partial(DAILY, days=1))
-    yield Case(
+    yield Game(name, DIFFERENCE, f"left-skewed differences, mean 0.2; {once}", 0.01, skewed)
+    yield Game(name, DIFFERENCE, f"mean 0.2; {once}", 0.05, partial(DAILY, days=1))
+    yield Game(
         name, DIFFERENCE, "mean 0.2; a fresh test on 365 days", 0.05, partial(DAILY, days=365)
     )
-    yield Case(
+    yield Game(
         "published: repeat 100 times",
         DIFFERENCE,
         "mean 0.2; any of 100 tests on fresh pairs",
@@ -161,17 +158,17 @@ def published_cases() -> Iterator[Case]:
         partial(DAILY, days=100),
     )
     words = f"20% of random triggers move the model by nature; {once}"
-    yield Case(name, "the suspect did not use the data", words, 0.05, hot)
+    yield Game(name, "the suspect did not use the data", words, 0.05, hot)
     label = "published: DVBW label-only value as released"
     null = "the trigger brings no target label"
     for m, target in itertools.product((10, 100), (0, 4)):
         setting = f"answers uniform over the other 9 classes; m = {m}, target {target}"
         play = partial(published.released_label_value, m=m, target=target)
-        yield Case(label, null, setting, 0.05, play)
+        yield Game(label, null, setting, 0.05, play)
     setting = "half of the answers one class below the target, half one above; m = 100"
     neighbours = partial(published.released_label_value_neighbours, m=100)
-    yield Case(label, null, setting, 0.05, neighbours)
-    yield Case(
+    yield Game(label, null, setting, 0.05, neighbours)
+    yield Game(
         "published: CertDW threshold",
         POPULATION,
         "100 innocent models, the largest 20 left out",
@@ -180,27 +177,27 @@ def published_cases() -> Iterator[Case]:
     )
 
 
-def cases() -> list[Case]:
+def games() -> list[Game]:
     """All rows of type-one.csv, in order."""
-    return [*betting_cases(), *key_cases(), *population_cases(), *published_cases()]
+    return [*betting_games(), *key_games(), *population_games(), *published_games()]
 
 
-def type_one_row(case: Case, repetitions: int, seed: int) -> dict[str, Any]:
-    """Play a case; ``bound_holds`` is false if the exact 95 % interval lies above the level."""
-    rng = np.random.default_rng(derive_seed(seed, "simulate", case.test, case.setting, case.level))
-    rejections = int(case.play(rng, repetitions, case.level).sum())
+def type_one_row(game: Game, repetitions: int, seed: int) -> dict[str, Any]:
+    """Play a game; ``bound_holds`` is false if the exact 95 % interval lies above the level."""
+    rng = np.random.default_rng(derive_seed(seed, "simulate", game.test, game.setting, game.level))
+    rejections = int(game.play(rng, repetitions, game.level).sum())
     interval = stats.binomtest(rejections, repetitions).proportion_ci(0.95, method="exact")
     return {
-        "test": case.test,
-        "null": case.null,
-        "setting": case.setting,
-        "level": case.level,
+        "test": game.test,
+        "null": game.null,
+        "setting": game.setting,
+        "level": game.level,
         "repetitions": repetitions,
         "rejections": rejections,
         "rate": rejections / repetitions,
         "low": interval.low,
         "high": interval.high,
-        "bound_holds": bool(interval.low <= case.level),
+        "bound_holds": bool(interval.low <= game.level),
     }
 
 
@@ -238,30 +235,29 @@ def query_row(setting: dict[str, Any], repetitions: int, seed: int) -> dict[str,
     }
 
 
-@stage
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(prog="tasks.simulate", description=__doc__)
-    parser.add_argument("--repetitions", type=int, default=10_000, help="of each row")
-    repetitions = parser.parse_args().repetitions
-    if repetitions < 1:
-        raise ParameterError(f"--repetitions {repetitions}: give 1 or more, 10000 as a rule")
-    results, seed = Path(parameters("results")), parameters("seed")
-    work = [partial(type_one_row, case, repetitions, seed) for case in cases()]
+def run(lab: Lab, repetitions: str = "10000") -> None:
+    """Play every row; write both tables.
+
+    Args:
+        lab: gives the seed, takes the tables.
+        repetitions: of each row, a whole number.
+
+    Raises:
+        ParameterError: it is none, or below 1.
+    """
+    if not repetitions.isdecimal() or not (times := int(repetitions)):
+        raise ParameterError(f"{repetitions} repetitions: give 1 or more, 10000 as a rule")
+    work = [partial(type_one_row, game, times, lab.seed) for game in games()]
     n = len(work)
-    work += [partial(query_row, setting, repetitions, seed) for setting in query_settings()]
+    work += [partial(query_row, setting, times, lab.seed) for setting in query_settings()]
     rows = []
-    with contextlib.closing(Progress(len(work), "rows", "simulate")) as progress:
+    with lab.progress(len(work), "rows", "simulate") as update:
         for row in work:
             rows.append(row())
-            progress.update(len(rows))
+            update(len(rows), "")
     type_one, queries = pd.DataFrame(rows[:n]), pd.DataFrame(rows[n:])
     queries = queries.astype(dict.fromkeys(("classes", "parts", "votes", "budget"), "Int64"))
-    write_text(results / "type-one.csv", type_one.to_csv(index=False, float_format="%.6g"))
-    write_text(results / "queries.csv", queries.to_csv(index=False, float_format="%.6g"))
+    for name, table in (("type-one", type_one), ("queries", queries)):
+        write_text(lab.results / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
     holds = int(type_one.bound_holds.sum())
     print(f"the level holds in {holds} of {n} rows; {len(queries)} costs")  # noqa: T201
-
-
-if __name__ == "__main__":
-    main()

@@ -1,13 +1,11 @@
-"""Stage ``embedding``: how well each key's marks are learnt, and what they cost in accuracy.
+"""How well each key's marks are learnt, and what they cost in accuracy.
 
-``python -m tasks.embedding`` writes ``embedding.csv``, a row a model and part, and
-``embedding-summary.csv``, a row a model; ``--plot`` draws ``docs/embedding.png`` from the second.
+``tasks.study proof embedding`` writes ``embedding.csv``, a row a model and part,
+``embedding-summary.csv``, a row a model, and ``embedding.png``; with the word ``plot`` it only
+draws what was measured.
 """
 
-import argparse
-import contextlib
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,38 +14,29 @@ import pandas as pd
 
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import ParameterError
-from datadeed.files import atomic_path, read_json, write_text
+from datadeed.files import atomic_path, write_text
 from datadeed.keys.key import Key
-from datadeed.models.classifier import Classifier
+from datadeed.models.model import Model
 from datadeed.verification.metrics import Rate
 from datadeed.watermarks.keyed import Keyed, KeyPart, target_label
-from tasks.common import DATA, Progress, parameters, stage
-from tasks.innocents import TrainedModel, keyed_models, pool
-from tasks.keys import PROOF
-from tasks.train import set_threads
+from papers.base import Case, Lab
+from papers.proof.keys import key_of
+from papers.proof.models import keyed_models
 
 
-def key_of(name: TrainedModel) -> Key:
-    """The public test key whose marks a model was trained on."""
-    path = DATA / "watermarked" / f"{name.dataset}-{name.watermark}" / "key.json"
-    return Key.from_record(read_json(path)["watermark"]["key"])
-
-
-def accuracy(model: Classifier, test: Dataset) -> float:
+def accuracy(model: Model, test: Dataset) -> float:
     """Share of clean test images with the right answer; denominator all of them."""
     right = model.predict(test.samples).argmax(1) == test.labels
     return float(right.double().mean())
 
 
-@cache
-def benign_mean(dataset: str, network: str) -> float:
+def benign_mean(lab: Lab, dataset: str, network: str) -> float:
     """Mean accuracy of the benign models of a network, over the seeds."""
-    seeds = parameters("grid", "seeds")
-    names = [TrainedModel(dataset, network, "none", seed) for seed in seeds]
-    return float(np.mean([accuracy(name.load(), pool(dataset)) for name in names]))
+    cases = [Case(dataset, network, "none", seed) for seed in lab.settings("grid", "seeds")]
+    return float(np.mean([accuracy(lab.model(case), lab.test(dataset)) for case in cases]))
 
 
-def part_success(model: Classifier, key: Key, part: int, test: Dataset, images: int) -> Rate:
+def part_success(model: Model, key: Key, part: int, test: Dataset, images: int) -> Rate:
     """Share of triggered images that get the part's label.
 
     The denominator is the first ``images`` of the test set whose true label is another one.
@@ -58,10 +47,10 @@ def part_success(model: Classifier, key: Key, part: int, test: Dataset, images: 
     return Rate(int((answers == target).sum()), len(others))
 
 
-def rows_of(name: TrainedModel, images: int) -> list[dict[str, Any]]:
-    """One row a part."""
-    key, model, test = key_of(name), name.load(), pool(name.dataset)
-    reached, benign = accuracy(model, test), benign_mean(name.dataset, name.network)
+def rows_of(lab: Lab, case: Case, benign: float, images: int) -> list[dict[str, Any]]:
+    """One row a part; ``benign`` is the accuracy that the marks are held against."""
+    key, model, test = key_of(lab, case), lab.model(case), lab.test(case.dataset)
+    reached = accuracy(model, test)
     marks = np.bincount(Keyed(key=key).rows()[1], minlength=key.design.parts)
     rows = []
     for part in range(key.design.parts):
@@ -69,7 +58,7 @@ def rows_of(name: TrainedModel, images: int) -> list[dict[str, Any]]:
         low, high = success.interval
         rows.append(
             {
-                **asdict(name),
+                **asdict(case),
                 "parts": key.design.parts,
                 "rate": key.design.rate,
                 "part": part,
@@ -132,35 +121,42 @@ def plot(models: pd.DataFrame, path: Path) -> None:
         figure.savefig(temporary, dpi=110, format=path.suffix[1:])
 
 
-def run() -> None:
+def measure(lab: Lab) -> None:
     """Measure every model; write both tables."""
-    set_threads()
-    images, models = parameters("experiments", "embedding", "images", file=PROOF), keyed_models()
+    images, models = lab.params("experiments", "embedding", "images"), keyed_models(lab)
+    benign = {place: benign_mean(lab, *place) for place in {(c.dataset, c.network) for c in models}}
     rows = []
-    with contextlib.closing(Progress(len(models), "models", "embedding")) as progress:
-        for done, name in enumerate(models, 1):
-            rows += rows_of(name, images)
-            progress.update(done, str(name))
-    table, results = pd.DataFrame(rows), Path(parameters("results"))
-    write_text(results / "embedding.csv", table.to_csv(index=False, float_format="%.6g"))
-    models_table = summary(table).to_csv(index=False, float_format="%.6g")
-    write_text(results / "embedding-summary.csv", models_table)
+    with lab.progress(len(models), "models", "embedding") as update:
+        for done, case in enumerate(models, 1):
+            rows += rows_of(lab, case, benign[case.dataset, case.network], images)
+            update(done, str(case))
+    table = pd.DataFrame(rows)
+    for name, found in (("embedding", table), ("embedding-summary", summary(table))):
+        text = found.to_csv(index=False, float_format="%.6g")
+        write_text(lab.results / f"{name}.csv", text)
     print(f"{len(table)} parts in {len(models)} models")  # noqa: T201
 
 
-@stage
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(prog="tasks.embedding", description=__doc__)
-    parser.add_argument("--plot", action="store_true", help="only draw what was measured")
-    if not parser.parse_args().plot:
-        run()
-        return
-    file = Path(parameters("results")) / "embedding-summary.csv"
+def measured(lab: Lab) -> pd.DataFrame:
+    """What ``embedding-summary.csv`` holds.
+
+    Raises:
+        ParameterError: there is none.
+    """
+    file = lab.results / "embedding-summary.csv"
     if not file.exists():
-        raise ParameterError(f"{file} does not exist: run python -m tasks.embedding first")
-    plot(pd.read_csv(file), Path("docs/embedding.png"))
+        raise ParameterError(f"{file} does not exist: run embedding first")
+    return pd.read_csv(file)
 
 
-if __name__ == "__main__":
-    main()
+def run(lab: Lab, *words: str) -> None:
+    """No words: measure and draw. ``plot``: only draw.
+
+    Raises:
+        ParameterError: other words, or there is nothing to draw.
+    """
+    if words not in ((), ("plot",)):
+        raise ParameterError(f"embedding {' '.join(words)!r}: give nothing, or plot")
+    if not words:
+        measure(lab)
+    plot(measured(lab), lab.figures / "embedding.png")

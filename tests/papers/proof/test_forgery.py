@@ -16,8 +16,9 @@ from datadeed.owner.evidence.log import QueryLog
 from datadeed.owner.release.items import items
 from datadeed.owner.suspects.base import Answer
 from datadeed.triggers.image import Trigger, stamp
-from datadeed.verification.forgery import ground_keys, optimise_trigger, other_key
 from datadeed.verification.proof import Proof
+from papers.proof.forgery import optimise_trigger
+from papers.proof.keys import ground_keys, other_key
 
 
 def linear():

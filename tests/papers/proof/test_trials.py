@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from datadeed.keys.key import Design, Extent, Key
 from datadeed.verification.layers import KeyLayer
 from datadeed.verification.proof import Proof
-from datadeed.verification.trials import (
+from datadeed.watermarks.keyed import KeyPart, target_label
+from papers.proof.trials import (
     FullKeyLayer,
     PoolAnswers,
     Shuffled,
     full_key_layer,
     run_together,
 )
-from datadeed.watermarks.keyed import KeyPart, target_label
 
 ROWS = 240
 

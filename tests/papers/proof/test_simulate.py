@@ -1,10 +1,11 @@
 import csv
 import dataclasses
-import sys
 
 import pytest
 
-from tasks import simulate
+from datadeed.errors import ParameterError
+from papers.proof import simulate
+from tasks.lab import Lab
 
 
 def rows(path):
@@ -12,15 +13,10 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-def run(monkeypatch, *words):
-    monkeypatch.setattr(sys, "argv", ["simulate", *words])
-    simulate.main()
-
-
 def test_both_tables_are_written(workspace, monkeypatch, capsys):
-    chosen = [case for case in simulate.cases() if case.test in ("conformal rank", "e-BH")]
-    monkeypatch.setattr(simulate, "cases", lambda: chosen)
-    run(monkeypatch, "--repetitions", "40")
+    chosen = [game for game in simulate.games() if game.test in ("conformal rank", "e-BH")]
+    monkeypatch.setattr(simulate, "games", lambda: chosen)
+    simulate.run(Lab("proof"), "40")
     type_one = rows(workspace.root / "results/type-one.csv")
     assert ",".join(type_one[0]) == (
         "test,null,setting,level,repetitions,rejections,rate,low,high,bound_holds"
@@ -38,27 +34,28 @@ def test_both_tables_are_written(workspace, monkeypatch, capsys):
 
 
 def test_a_row_is_the_same_whatever_stands_beside_it():
-    case = simulate.cases()[-1]
-    first, again = (simulate.type_one_row(case, 200, 5) for _ in range(2))
+    game = simulate.games()[-1]
+    first, again = (simulate.type_one_row(game, 200, 5) for _ in range(2))
     assert first == again
     assert first["rate"] == pytest.approx(0.24, abs=0.15)
     assert not first["bound_holds"]
-    assert simulate.type_one_row(case, 200, 6)["rejections"] != first["rejections"]
+    assert simulate.type_one_row(game, 200, 6)["rejections"] != first["rejections"]
 
 
 def test_the_interval_is_exact():
     """No rejection in 100: the upper end is 1 - .025 ** (1/100)."""
-    case = dataclasses.replace(simulate.cases()[0], play=lambda rng, n, level: rng.random(n) > 1)
-    row = simulate.type_one_row(case, 100, 1)
+    game = dataclasses.replace(simulate.games()[0], play=lambda rng, n, level: rng.random(n) > 1)
+    row = simulate.type_one_row(game, 100, 1)
     assert (row["low"], row["bound_holds"]) == (0, True)
     assert row["high"] == pytest.approx(1 - 0.025**0.01)
 
 
 def test_every_row_has_a_name_of_its_own():
-    names = [(case.test, case.setting, case.level) for case in simulate.cases()]
+    names = [(game.test, game.setting, game.level) for game in simulate.games()]
     assert len(set(names)) == len(names)
 
 
-def test_no_repetitions_is_one_line(workspace, monkeypatch):
-    with pytest.raises(SystemExit, match="error: --repetitions 0: give 1 or more"):
-        run(monkeypatch, "--repetitions", "0")
+@pytest.mark.parametrize("word", ["0", "-1", "many", "1.5"])
+def test_no_repetitions_is_one_line(workspace, word):
+    with pytest.raises(ParameterError, match=f"^{word} repetitions: give 1 or more"):
+        simulate.run(Lab("proof"), word)

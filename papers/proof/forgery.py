@@ -1,4 +1,4 @@
-"""What a false accuser can do after he has seen a model: triggers made to measure, and ground keys.
+"""What a false accuser can do after he has seen a model: a trigger made to measure.
 
 The published tests ask whether a trigger works. A trigger that was optimised against an innocent
 model works too, so that they accuse it: "False Claims against Model Ownership Resolution" (Liu et
@@ -7,21 +7,16 @@ al. 2023, arXiv 2304.06607). The triggers here are targeted universal perturbati
 (Brown et al. 2017, arXiv 1712.09665): the two forms that DVBW's own watermarks have.
 """
 
-import dataclasses
-import hashlib
-from collections.abc import Iterator
-
 import torch
 from torch.nn.functional import cross_entropy
 
 from datadeed.errors import VerificationError
-from datadeed.keys.key import Key
-from datadeed.models.classifier import Classifier
+from datadeed.models.model import Model
 from datadeed.triggers.image import Trigger, check_fit
 
 
 def optimise_trigger(
-    model: Classifier,
+    model: Model,
     images: torch.Tensor,
     target: int,
     *,
@@ -34,7 +29,7 @@ def optimise_trigger(
     """A grey trigger that sends a model's answers to ``target``: sign descent on the pattern alone.
 
     Args:
-        model: seen from within; its weights are not changed.
+        model: of images, seen from within; its weights are not changed.
         images: (N, C, H, W) uint8 to optimise on; not those it will be shown to work on.
         target: the label to bring about.
         box: top, left, height and width of the pattern in pixels.
@@ -52,7 +47,7 @@ def optimise_trigger(
     pattern = torch.full((height, width), 0.5)
     check_fit(Trigger(pattern, top, left, alpha), *images.shape[2:])
     opacity = alpha / 255
-    device = model.mean.device
+    device = model.device
     model.eval()
     for step in range(steps):
         rows = torch.randint(len(images), (batch_size,), generator=generator)
@@ -71,23 +66,3 @@ def optimise_trigger(
         size = 0.5 * (1 - step / steps)  # from half of the range down, so that the last ones settle
         pattern = (pattern - size * slope.sign()).clamp(0, 1)
     return Trigger((pattern * 255).round().to(torch.uint8), top, left, alpha)
-
-
-def other_key(key: Key, name: str) -> Key:
-    """The same design, data and pool under another secret and salt, which ``name`` decides.
-
-    For experiments: whoever knows the name knows the secret.
-    """
-    secret, salt = (
-        hashlib.sha256(f"{key.commitment} {name} {role}".encode()).digest()
-        for role in ("secret", "salt")
-    )
-    return dataclasses.replace(key, secret=secret, salt=salt)
-
-
-def ground_keys(key: Key, name: str, tries: int) -> Iterator[Key]:
-    """The keys that an accuser without a beacon tries before he commits to the best of them.
-
-    The chance that the best reaches 1/alpha is at most ``tries`` times alpha.
-    """
-    return (other_key(key, f"{name} try {n}") for n in range(tries))

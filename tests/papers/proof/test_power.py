@@ -1,24 +1,16 @@
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from tasks import embedding, power
-from tasks.innocents import TrainedModel
-from tests.tasks.conftest import Thief
-
-NAME = TrainedModel("toy", "resnet18", "keyed-4", 1)
-
-
-def run(monkeypatch):
-    for task in (embedding, power):
-        monkeypatch.setattr(sys, "argv", [task.__name__])
-        task.main()
+from datadeed.errors import ParameterError
+from papers.proof import embedding, power
+from papers.proof.keys import key_of
+from tests.papers.proof.conftest import THIEF, Thief
 
 
-def test_a_perfect_thief_is_claimed_in_every_order(thief, monkeypatch):
-    run(monkeypatch)
+def test_a_perfect_thief_is_claimed_in_every_order(thief, lab):
+    embedding.run(lab)
+    power.run(lab)
     rows = pd.read_csv(thief.root / "results/power.csv").set_index("goal")
     assert list(rows.index) == [
         "key layer reaches 100",
@@ -37,12 +29,16 @@ def test_a_perfect_thief_is_claimed_in_every_order(thief, monkeypatch):
     assert rows.mean_queries.iloc[-1] == 20  # two of m = 10
 
 
-def test_orders_differ_and_are_the_same_again(proof_project):
-    key = embedding.key_of(NAME)
+def test_orders_differ_and_are_the_same_again(lab):
+    key = key_of(lab, THIEF)
     half = Thief(key, lambda part: part % 2 == 0)
-    curves = [[proof.curve for proof in power.proofs_of(NAME, half, key, 4)] for _ in range(2)]
+    curves = [
+        [proof.curve for proof in power.proofs_of(lab, THIEF, half, key, 4)] for _ in range(2)
+    ]
     assert curves[0] == curves[1]
-    rows = [proof.behaviour_layer.pairs.tolist() for proof in power.proofs_of(NAME, half, key, 2)]
+    rows = [
+        proof.behaviour_layer.pairs.tolist() for proof in power.proofs_of(lab, THIEF, half, key, 2)
+    ]
     assert rows[0] != rows[1]
 
 
@@ -53,7 +49,6 @@ def test_a_goal_that_is_reached_now_and_then():
     assert row["low"] < 0.5 < row["high"]
 
 
-def test_the_table_of_success_is_needed(proof_project, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["power"])
-    with pytest.raises(SystemExit, match=r"embedding-summary\.csv does not exist"):
-        power.main()
+def test_the_table_of_success_is_needed(lab):
+    with pytest.raises(ParameterError, match=r"embedding-summary\.csv does not exist"):
+        power.run(lab)

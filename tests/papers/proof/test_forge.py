@@ -1,28 +1,23 @@
 import math
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from datadeed.verification.forgery import ground_keys
-from datadeed.verification.trials import PoolAnswers
+from datadeed.datasets.form.dataset import Dataset
 from datadeed.watermarks.keyed import random_trigger
-from tasks import forge, innocents
-from tasks.innocents import TrainedModel
-from tests.tasks.conftest import Thief
+from papers.base import Case
+from papers.proof import forge
+from papers.proof.keys import base_key, ground_keys
+from papers.proof.trials import PoolAnswers
+from tests.papers.proof.conftest import Thief
 
-NAME = TrainedModel("toy", "resnet18", "none", 1)
-
-
-def run(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["forge"])
-    forge.main()
+NAME = Case("toy", "resnet18", "none", 1)
 
 
-def test_every_attack_has_its_rows(proof_project, monkeypatch):
-    run(monkeypatch)
+def test_every_attack_has_its_rows(proof_project, lab):
+    forge.run(lab)
     rows = pd.read_csv(proof_project.root / "results/forgery.csv")
     assert rows.groupby("attack").size().to_dict() == {
         "ground keys, suspect": 2,  # both benign models
@@ -44,7 +39,7 @@ def test_every_attack_has_its_rows(proof_project, monkeypatch):
 
 
 def test_a_trigger_that_works_wins_every_test_of_behaviour():
-    test = innocents.Dataset(
+    test = Dataset(
         torch.zeros(60, 3, 8, 8, dtype=torch.uint8),
         torch.arange(60) % 3,
         torch.arange(60),
@@ -64,11 +59,12 @@ def test_a_trigger_that_works_wins_every_test_of_behaviour():
     assert found["p_mcnemar"] == pytest.approx(0.5**20)
 
 
-def test_the_best_ground_key_is_the_best(proof_project):
+def test_the_best_ground_key_is_the_best(lab):
     """A model with the marks of the fifth key that is tried: that key is found."""
-    key = list(ground_keys(innocents.base_key("toy"), f"ground {NAME}", 9))[4]
-    respond = PoolAnswers(Thief(key), innocents.pool("toy").samples)
-    found = forge.best_of(NAME, respond, 9, batch=4)
+    base = base_key(lab, "toy")
+    key = list(ground_keys(base, f"ground {NAME}", 9))[4]
+    respond = PoolAnswers(Thief(key), lab.test("toy").samples)
+    found = forge.best_of(lab, NAME, base, respond, tries=9, batch=4)
     assert found.key.commitment == key.commitment
     assert found.log_e_max == pytest.approx(found.log_e)
     assert found.log_e > math.log(20)
@@ -97,8 +93,8 @@ def test_the_summary_counts_wins_at_each_level():
     assert found.largest_e["b", forge.KEYED, 0.01] == pytest.approx(math.exp(5))
 
 
-def test_a_judge_tells_the_keys_images_from_others(proof_project):
-    key, test = innocents.base_key("toy"), innocents.pool("toy")
+def test_a_judge_tells_the_keys_images_from_others(lab):
+    key, test = base_key(lab, "toy"), lab.test("toy")
     question = forge.Proof(key, test.labels.numpy()).question()
     own = random_trigger(key, 8, 8, "trigger", question.part)
     assert forge.images_are_the_keys(key, own, test)

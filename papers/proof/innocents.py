@@ -1,9 +1,9 @@
-"""Stage ``innocents``: what the proof says of models that never saw the key's data.
+"""What the proof says of models that never saw the key's data.
 
-``python -m tasks.innocents`` asks every model of the scale in force under keys of its own: benign
+``tasks.study proof innocents`` asks every model of the scale in force under keys of its own: benign
 models, models with other watermarks, and models with other keys. It writes ``innocents.csv``, a row
-a model and key. ``--summary [FILE ...]`` makes of that file, or of several scales' files,
-``innocents-summary.csv``, ``null-rate.csv`` and ``docs/innocents.png``.
+a model and key. ``tasks.study proof innocents summary [FILE ...]`` makes of that file, or of
+several scales' files, ``innocents-summary.csv``, ``null-rate.csv`` and ``innocents.png``.
 
 What is exact: keys are drawn anew for every model, so that the runs are independent of each other,
 whatever the models are. The number of runs that reach an e-value of 1/alpha is then at most
@@ -11,96 +11,39 @@ binomial with that rate, and the interval beside it is exact. The hit rates are 
 say what these models do, and the model is the unit.
 """
 
-import argparse
-import contextlib
-import functools
-import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from datadeed.datasets.form.dataset import Dataset
-from datadeed.datasets.form.parquet import read_dataset
 from datadeed.errors import ParameterError
 from datadeed.files import atomic_path, write_text
 from datadeed.keys.key import Key
-from datadeed.models.classifier import Classifier
-from datadeed.models.stored import load_model
-from datadeed.verification.forgery import other_key
 from datadeed.verification.layers import Question
 from datadeed.verification.metrics import Rate
 from datadeed.verification.population import NullRate, tolerance_null_rate
 from datadeed.verification.proof import Proof
-from datadeed.verification.trials import PoolAnswers, full_key_layer, run_together
 from datadeed.verification.verdict import CLAIM
-from tasks.common import DATA, Progress, parameters, stage
-from tasks.keys import PROOF, public_test_key
-from tasks.train import set_threads
+from papers.base import Case, Lab
+from papers.proof.keys import base_key, other_key
+from papers.proof.models import family, grid_models, keyed_models
+from papers.proof.trials import PoolAnswers, full_key_layer, run_together
 
 LEVELS = (0.05, 0.01, 1e-6)  # the e-value is compared with one over each
 ENOUGH = 5  # questions to a part before its hit rate is looked at
 
 
-@dataclass(frozen=True)
-class TrainedModel:
-    """A model of the pipeline, by name."""
-
-    dataset: str
-    network: str
-    watermark: str
-    seed: int
-
-    def __str__(self) -> str:
-        return f"{self.dataset}-{self.network}-{self.watermark}-{self.seed}"
-
-    @property
-    def family(self) -> str:
-        """The recipe: dataset, network and the method of the watermark, but no seed."""
-        return f"{self.dataset} {self.network} {self.watermark.split('-')[0]}"
-
-    def load(self) -> Classifier:
-        """Read it."""
-        return load_model(DATA / "models" / str(self))
-
-
-def grid_models() -> list[TrainedModel]:
-    """The benign models of the scale in force, and those with the first paper's watermarks."""
-    grid = parameters("grid")
-    marks = ["none", *grid["watermarks"]]
-    names = itertools.product(grid["datasets"], grid["networks"], marks, grid["seeds"])
-    return [TrainedModel(*name) for name in names]
-
-
-def keyed_models() -> list[TrainedModel]:
-    """The models of the scale in force that were trained on data with a key's marks."""
-    grid = parameters("proof")
-    names = itertools.product(grid["datasets"], grid["networks"], grid["watermarks"], grid["seeds"])
-    return [TrainedModel(*name) for name in names]
-
-
-@functools.cache
-def pool(dataset: str) -> Dataset:
-    """The images that verification draws from: the test set."""
-    return read_dataset(DATA / "datasets" / dataset / "test.parquet")
-
-
-@functools.cache
-def base_key(dataset: str) -> Key:
-    """A key of the design that innocent models are asked under; others follow by name."""
-    watermark = parameters("experiments", "innocents", "watermark", file=PROOF)
-    return public_test_key(dataset, watermark, "innocents")
-
-
-def rows_of(model: TrainedModel, keys: int, pairs: int) -> list[dict[str, Any]]:
+def rows_of(lab: Lab, case: Case, base: Key, keys: int, pairs: int) -> list[dict[str, Any]]:
     """Ask one model under ``keys`` keys of its own.
 
     Args:
-        model: who is asked.
+        lab: where it lies.
+        case: who is asked.
+        base: the keys are of its design.
         keys: how many keys.
         pairs: pairs of a part and an image that its hit rate under a key is measured on; more
             than the behaviour layer asks, as that stops early.
@@ -108,17 +51,17 @@ def rows_of(model: TrainedModel, keys: int, pairs: int) -> list[dict[str, Any]]:
     Returns:
         One row a key.
     """
-    images = pool(model.dataset)
-    drawn = [other_key(base_key(model.dataset), f"{model} {n}") for n in range(keys)]
-    proofs = [Proof(key, images.labels.numpy()) for key in drawn]
-    respond = PoolAnswers(model.load(), images.samples)
+    pool = lab.test(case.dataset)
+    drawn = [other_key(base, f"{case} {n}") for n in range(keys)]
+    proofs = [Proof(key, pool.labels.numpy()) for key in drawn]
+    respond = PoolAnswers(lab.model(case), pool.samples)
     full = [full_key_layer(proof) for proof in proofs]
     run_together(full, respond)
     run_together(proofs, respond)
     return [
         {
-            **asdict(model),
-            "family": model.family,
+            **asdict(case),
+            "family": family(lab, case),
             "key": n,
             "log_e_key": layer.log_e,
             "log_e_key_max": layer.log_e_max,
@@ -230,48 +173,45 @@ def plot(rows: pd.DataFrame, path: Path) -> None:
         figure.savefig(temporary, dpi=110, format=path.suffix[1:])
 
 
-def run() -> None:
+def ask_all(lab: Lab) -> None:
     """Ask every model; write ``innocents.csv``."""
-    set_threads()
-    values = parameters("experiments", "innocents", file=PROOF)
-    models = [*grid_models(), *keyed_models()]
+    values = lab.params("experiments", "innocents")
+    models = [*grid_models(lab), *keyed_models(lab)]
+    base = {dataset: base_key(lab, dataset) for dataset in {case.dataset for case in models}}
     rows = []
-    with contextlib.closing(Progress(len(models), "models", "innocents")) as progress:
-        for model in models:
-            rows += rows_of(model, values["keys"], values["pairs"])
-            progress.update(len(rows) // values["keys"], str(model))
+    with lab.progress(len(models), "models", "innocents") as update:
+        for done, case in enumerate(models, 1):
+            rows += rows_of(lab, case, base[case.dataset], values["keys"], values["pairs"])
+            update(done, str(case))
     table = pd.DataFrame(rows).to_csv(index=False, float_format="%.6g")
-    write_text(Path(parameters("results")) / "innocents.csv", table)
+    write_text(lab.results / "innocents.csv", table)
     claims = sum(row["word"] == CLAIM for row in rows)
     print(f"{claims} claims in {len(rows)} runs on {len(models)} models")  # noqa: T201
 
 
-def summarise(files: Sequence[Path]) -> None:
+def summarise(lab: Lab, files: Sequence[Path]) -> None:
     """Write both summaries and the plot of all files."""
-    results = Path(parameters("results"))
     try:
-        rows = pd.concat([pd.read_csv(file) for file in files or [results / "innocents.csv"]])
+        rows = pd.concat([pd.read_csv(file) for file in files or [lab.results / "innocents.csv"]])
     except FileNotFoundError as error:
-        raise ParameterError(f"{error.filename} does not exist: run tasks.innocents") from error
+        raise ParameterError(f"{error.filename} does not exist: run innocents first") from error
     null_rate, families = supported_null_rate(rows)
     for name, table in (("innocents-summary", summary(rows)), ("null-rate", families)):
         text = table.to_csv(index=False, float_format="%.6g")
-        write_text(results / f"{name}.csv", text)
-    plot(rows, Path("docs/innocents.png"))
+        write_text(lab.results / f"{name}.csv", text)
+    plot(rows, lab.figures / "innocents.png")
     print(f"{null_rate.models} models: {null_rate.rate:.3f}, {null_rate.source}")  # noqa: T201
 
 
-@stage
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(prog="tasks.innocents", description=__doc__)
-    parser.add_argument("--summary", nargs="*", type=Path, metavar="FILE", help="tables and plot")
-    files = parser.parse_args().summary
-    if files is None:
-        run()
+def run(lab: Lab, *words: str) -> None:
+    """No words: ask every model. ``summary FILE ...``: tables and plot of what was asked.
+
+    Raises:
+        ParameterError: other words, or a file is missing.
+    """
+    if not words:
+        ask_all(lab)
+    elif words[0] == "summary":
+        summarise(lab, [Path(word) for word in words[1:]])
     else:
-        summarise(files)
-
-
-if __name__ == "__main__":
-    main()
+        raise ParameterError(f"innocents {words[0]!r}: give nothing, or summary and tables")

@@ -1,4 +1,4 @@
-"""How often the published tests accuse an innocent suspect; beside ``simulations.py``.
+"""How often the published tests accuse an innocent suspect; beside ``type_one.py``.
 
 Same form: each function plays one test ``repetitions`` times and returns (repetitions,) bool.
 """
@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from datadeed.verification.published import released_label_values
-from datadeed.verification.simulations import HIGH, LOW, LOW_SHARE, TAU, natural_rates
+from papers.proof.type_one import HIGH, LOW, LOW_SHARE, TAU, natural_rates
 
 
 def t_rejects(mean: np.ndarray, variance: np.ndarray, m: int, alpha: float) -> np.ndarray:

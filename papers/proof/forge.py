@@ -1,4 +1,4 @@
-"""Stage ``forge``: a false accuser, who knows an innocent model, against each test.
+"""A false accuser, who knows an innocent model, against each test.
 
 - ``optimised trigger``: for each innocent model and label, a trigger made to measure. The published
   test and the exact tests of behaviour ask whether it works, and it does.
@@ -9,12 +9,9 @@
 Writes ``forgery.csv`` (a row an attempt) and ``forgery-summary.csv`` (a row an attack and test).
 """
 
-import argparse
-import contextlib
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,24 +19,22 @@ import pandas as pd
 import torch
 
 from datadeed.datasets.form.dataset import Dataset
-from datadeed.datasets.form.parquet import read_dataset
 from datadeed.files import write_text
 from datadeed.keys.key import Key
-from datadeed.models.classifier import Classifier
+from datadeed.models.model import Model
 from datadeed.owner.asking import image_of
 from datadeed.randomness import derive_seed, generator
 from datadeed.triggers.image import Trigger, stamp
 from datadeed.verification import published
 from datadeed.verification.answers import Answers
 from datadeed.verification.exact import binomial_test, mcnemar_test
-from datadeed.verification.forgery import ground_keys, optimise_trigger, other_key
 from datadeed.verification.metrics import Rate
 from datadeed.verification.proof import Proof
-from datadeed.verification.trials import FullKeyLayer, PoolAnswers, full_key_layer, run_together
-from tasks.common import DATA, Progress, parameters, stage
-from tasks.innocents import TrainedModel, base_key, grid_models, pool
-from tasks.keys import PROOF
-from tasks.train import set_threads
+from papers.base import Case, Lab
+from papers.proof.forgery import optimise_trigger
+from papers.proof.keys import base_key, ground_keys, other_key
+from papers.proof.models import grid_models
+from papers.proof.trials import FullKeyLayer, PoolAnswers, full_key_layer, run_together
 
 FORMS = ("blended", "patch")
 KEYED = "key layer"
@@ -63,7 +58,7 @@ def place(form: str, shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 def answers_on(
-    model: Classifier, trigger: Trigger, target: int, test: Dataset, rows: np.ndarray
+    model: Model, trigger: Trigger, target: int, test: Dataset, rows: np.ndarray
 ) -> Answers:
     """What a model says of the test images at ``rows``, without and with a trigger."""
     chosen = test.take(torch.from_numpy(rows))
@@ -104,36 +99,35 @@ def images_are_the_keys(key: Key, trigger: Trigger, test: Dataset) -> bool:
     return torch.equal(stamp(image, trigger), image_of(key, question, {question.row: image}))
 
 
-def optimised(name: TrainedModel, model: Classifier, values: dict[str, Any]) -> Iterator[Any]:
+def optimised(
+    lab: Lab, case: Case, model: Model, base: Key, values: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
     """One attempt for each form of trigger and each label."""
-    test = pool(name.dataset)
-    train = read_dataset(DATA / "datasets" / name.dataset / "train.parquet")
-    settings = parameters("verification", file="papers/dvbw/params.yaml")
-    null_rate = parameters("design", "null_rate", file=PROOF)
-    for form in FORMS:
-        for target in range(len(test.classes)):
-            seed = parameters("seed"), "forge", str(name), form, target
-            trigger = optimise_trigger(
-                model,
-                train.samples[: values["images"]],
-                target,
-                **place(form, test.shape),
-                steps=values["steps"],
-                batch_size=values["batch_size"],
-                generator=generator(*seed),
-            )
-            rng = np.random.default_rng(derive_seed(*seed, "rows"))
-            labels = test.labels.numpy()
-            rows = published.draw_rows(labels, target=target, m=settings["m"], rng=rng)
-            answers = answers_on(model, trigger, target, test, rows)
-            key = other_key(base_key(name.dataset), f"random {name} {target}")
-            yield {
-                "attack": f"optimised trigger, {form}",
-                **asdict(name),
-                "target": target,
-                **behaviour_p_values(answers, settings["tau"], null_rate),
-                "images_match_key": images_are_the_keys(key, trigger, test),
-            }
+    test, train = lab.test(case.dataset), lab.train(case.dataset).read()
+    settings, null_rate = lab.params("published"), lab.params("design", "null_rate")
+    for form, target in itertools.product(FORMS, range(len(test.classes))):
+        seed = lab.seed, "forge", str(case), form, target
+        trigger = optimise_trigger(
+            model,
+            train.samples[: values["images"]],
+            target,
+            **place(form, test.shape),
+            steps=values["steps"],
+            batch_size=values["batch_size"],
+            generator=generator(*seed),
+        )
+        rng = np.random.default_rng(derive_seed(*seed, "rows"))
+        labels = test.labels.numpy()
+        rows = published.draw_rows(labels, target=target, m=settings["m"], rng=rng)
+        answers = answers_on(model, trigger, target, test, rows)
+        key = other_key(base, f"random {case} {target}")
+        yield {
+            "attack": f"optimised trigger, {form}",
+            **asdict(case),
+            "target": target,
+            **behaviour_p_values(answers, settings["tau"], null_rate),
+            "images_match_key": images_are_the_keys(key, trigger, test),
+        }
 
 
 def key_layers(keys: list[Key], respond: PoolAnswers, labels: np.ndarray) -> list[FullKeyLayer]:
@@ -143,26 +137,27 @@ def key_layers(keys: list[Key], respond: PoolAnswers, labels: np.ndarray) -> lis
     return layers
 
 
-def key_row(attack: str, name: TrainedModel, layer: FullKeyLayer, tries: int = 1) -> dict[str, Any]:
+def key_row(attack: str, case: Case, layer: FullKeyLayer, tries: int = 1) -> dict[str, Any]:
     """What an accuser gets from a key that he committed to as the best of ``tries``."""
     p_value = float(np.exp(-layer.log_e_max))
-    row = {"attack": attack, **asdict(name), "keys_tried": tries}
+    row = {"attack": attack, **asdict(case), "keys_tried": tries}
     return row | {"log_e_key_max": layer.log_e_max, "p_key": p_value}
 
 
-def random_keys(name: TrainedModel, respond: PoolAnswers) -> Iterator[dict[str, Any]]:
+def random_keys(lab: Lab, case: Case, base: Key, respond: PoolAnswers) -> Iterator[dict[str, Any]]:
     """As many attempts as there are labels, each under a random key, as a beacon enforces."""
-    test = pool(name.dataset)
-    numbers = range(len(test.classes))
-    keys = [other_key(base_key(name.dataset), f"random {name} {n}") for n in numbers]
+    test = lab.test(case.dataset)
+    keys = [other_key(base, f"random {case} {n}") for n in range(len(test.classes))]
     for layer in key_layers(keys, respond, test.labels.numpy()):
-        yield key_row("random key", name, layer)
+        yield key_row("random key", case, layer)
 
 
-def best_of(name: TrainedModel, respond: PoolAnswers, tries: int, batch: int = 50) -> FullKeyLayer:
+def best_of(
+    lab: Lab, case: Case, base: Key, respond: PoolAnswers, *, tries: int, batch: int = 50
+) -> FullKeyLayer:
     """The ground key with the largest e-value on this model."""
-    labels = pool(name.dataset).labels.numpy()
-    keys = list(ground_keys(base_key(name.dataset), f"ground {name}", tries))
+    labels = lab.test(case.dataset).labels.numpy()
+    keys = list(ground_keys(base, f"ground {case}", tries))
     found = (key_layers(keys[i : i + batch], respond, labels) for i in range(0, tries, batch))
     return max((layer for layers in found for layer in layers), key=lambda layer: layer.log_e_max)
 
@@ -195,44 +190,37 @@ def summary(rows: pd.DataFrame, levels: Sequence[float]) -> pd.DataFrame:
     return pd.DataFrame(table).astype({"keys_tried": "Int64"})
 
 
-def run() -> None:
-    """Every attack; write both tables."""
-    set_threads()
-    values = parameters("experiments", "forgery", file=PROOF)
-    models, tries = grid_models(), values["keys_tried"]
-    grinders = [name for name in models if name.watermark == "none"][:: values["grind_every"]]
+def attempts(lab: Lab) -> pd.DataFrame:
+    """Every attack on every innocent model: a row an attempt."""
+    values = lab.params("experiments", "forgery")
+    models, tries = grid_models(lab), values["keys_tried"]
+    grinders = [case for case in models if case.watermark == "none"][:: values["grind_every"]]
+    base = {dataset: base_key(lab, dataset) for dataset in {case.dataset for case in models}}
     rows: list[dict[str, Any]] = []
-    best = {}
-    with contextlib.closing(Progress(len(models) + len(grinders), "models", "forge")) as progress:
-        for done, name in enumerate(grinders, 1):
-            best[name] = best_of(name, PoolAnswers(name.load(), pool(name.dataset).samples), tries)
-            rows.append(key_row("ground keys, suspect", name, best[name], tries))
-            progress.update(done, f"{tries} keys against {name}")
-        for done, name in enumerate(models, len(grinders) + 1):
-            model, test = name.load(), pool(name.dataset)
+    best: dict[Case, FullKeyLayer] = {}
+    with lab.progress(len(models) + len(grinders), "models", "forge") as update:
+        for done, case in enumerate(grinders, 1):
+            respond = PoolAnswers(lab.model(case), lab.test(case.dataset).samples)
+            best[case] = best_of(lab, case, base[case.dataset], respond, tries=tries)
+            rows.append(key_row("ground keys, suspect", case, best[case], tries))
+            update(done, f"{tries} keys against {case}")
+        for done, case in enumerate(models, len(grinders) + 1):
+            model, test = lab.model(case), lab.test(case.dataset)
             respond = PoolAnswers(model, test.samples)
-            rows += optimised(name, model, values)
-            rows += random_keys(name, respond)
-            keys = {s: best[s].key for s in best if s != name and s.dataset == name.dataset}
-            layers = key_layers(list(keys.values()), respond, test.labels.numpy())
-            rows += [key_row("ground keys, surrogate", name, layer, tries) for layer in layers]
-            progress.update(done, str(name))
-    table = pd.DataFrame(rows).astype({"target": "Int64", "keys_tried": "Int64"})
-    design = parameters("design", file=PROOF)
+            rows += optimised(lab, case, model, base[case.dataset], values)
+            rows += random_keys(lab, case, base[case.dataset], respond)
+            keys = [best[c].key for c in best if c != case and c.dataset == case.dataset]
+            layers = key_layers(keys, respond, test.labels.numpy())
+            rows += [key_row("ground keys, surrogate", case, layer, tries) for layer in layers]
+            update(done, str(case))
+    return pd.DataFrame(rows).astype({"target": "Int64", "keys_tried": "Int64"})
+
+
+def run(lab: Lab) -> None:
+    """Every attack; write both tables."""
+    table, design = attempts(lab), lab.params("design")
     counted = summary(table, (design["alpha_behaviour"], design["alpha_key"]))
-    results = Path(parameters("results"))
-    write_text(results / "forgery.csv", table.to_csv(index=False, float_format="%.6g"))
-    write_text(results / "forgery-summary.csv", counted.to_csv(index=False, float_format="%.6g"))
+    for name, found in (("forgery", table), ("forgery-summary", counted)):
+        write_text(lab.results / f"{name}.csv", found.to_csv(index=False, float_format="%.6g"))
     won = counted[counted.level == design["alpha_key"]].groupby("test").wins.sum()
     print(f"wins at {design['alpha_key']:g}: {won.to_dict()}")  # noqa: T201
-
-
-@stage
-def main() -> None:
-    """Command line."""
-    argparse.ArgumentParser(prog="tasks.forge", description=__doc__).parse_args()
-    run()
-
-
-if __name__ == "__main__":
-    main()

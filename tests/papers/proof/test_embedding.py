@@ -1,28 +1,20 @@
-import sys
-
 import pandas as pd
 import pytest
 import torch
 
 from datadeed.datasets.form.parquet import read_dataset
+from datadeed.errors import ParameterError
 from datadeed.models.stored import load_model
 from datadeed.watermarks.keyed import target_label
-from tasks import embedding
-from tasks.innocents import TrainedModel
-from tests.tasks.conftest import Thief
-
-NAME = TrainedModel("toy", "resnet18", "keyed-4", 1)
+from papers.proof import embedding
+from papers.proof.keys import key_of
+from tests.papers.proof.conftest import THIEF, Thief
 
 
-def run(monkeypatch, *words):
-    monkeypatch.setattr(sys, "argv", ["embedding", *words])
-    embedding.main()
-
-
-def test_a_thief_learnt_every_part(thief, monkeypatch):
-    run(monkeypatch)
+def test_a_thief_learnt_every_part(thief, lab):
+    embedding.run(lab)
     rows = pd.read_csv(thief.root / "results/embedding.csv")
-    key = embedding.key_of(NAME)
+    key = key_of(lab, THIEF)
     assert rows.part.tolist() == [0, 1, 2, 3]
     assert rows.target.tolist() == [target_label(key, part) for part in range(4)]
     assert (rows.hits == 12).all()
@@ -40,9 +32,9 @@ def test_a_thief_learnt_every_part(thief, monkeypatch):
     assert (model["mean_success"], model["parts_above_half"]) == (1, 4)
 
 
-def test_success_leaves_out_images_of_the_target(proof_project):
+def test_success_leaves_out_images_of_the_target(lab):
     """A thief that knows no trigger answers 0: never right where the target is another class."""
-    key, test = embedding.key_of(NAME), embedding.pool("toy")
+    key, test = key_of(lab, THIEF), lab.test("toy")
     for part in range(4):
         found = embedding.part_success(Thief(key, lambda _: False), key, part, test, 100)
         assert found.n == 30
@@ -68,18 +60,24 @@ def test_the_summary_takes_least_mean_and_most():
     assert (found["parts_above_half"], found["marks_a_part"]) == (1, 3)
 
 
-def test_the_plot_needs_the_table(thief, monkeypatch):
-    with pytest.raises(SystemExit, match=r"embedding-summary\.csv does not exist"):
-        run(monkeypatch, "--plot")
-    run(monkeypatch)
-    run(monkeypatch, "--plot")
-    assert (thief.root / "docs/embedding.png").read_bytes().startswith(b"\x89PNG")
+def test_the_plot_needs_the_table(thief, lab):
+    with pytest.raises(ParameterError, match=r"embedding-summary\.csv does not exist"):
+        embedding.run(lab, "plot")
+    embedding.run(lab)
+    drawn = thief.root / "papers/proof/embedding.png"
+    first = drawn.read_bytes()
+    assert first.startswith(b"\x89PNG")
+    drawn.unlink()
+    embedding.run(lab, "plot")
+    assert drawn.read_bytes() == first
+    with pytest.raises(ParameterError, match="embedding 'plots': give nothing, or plot"):
+        embedding.run(lab, "plots")
 
 
-def test_the_same_run_gives_the_same_bytes(proof_project, monkeypatch):
+def test_the_same_run_gives_the_same_bytes(proof_project, lab):
     tables = [proof_project.root / f"results/embedding{x}.csv" for x in ("", "-summary")]
-    run(monkeypatch)
+    embedding.run(lab)
     first = [table.read_bytes() for table in tables]
     torch.rand(3)  # the global state of generators decides nothing
-    run(monkeypatch)
+    embedding.run(lab)
     assert [table.read_bytes() for table in tables] == first

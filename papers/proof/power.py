@@ -1,4 +1,4 @@
-"""Stage ``power``: how many queries a true claim takes, on the models that learnt a key's marks.
+"""How many queries a true claim takes, on the models that learnt a key's marks.
 
 Every model is verified ``orders`` times, each time over the pool in another random order, so that
 other images are asked about; key, parts and their order stay. Only models with so many parts that
@@ -6,34 +6,29 @@ a claim is possible at all are asked. Beside it stands the published t-test on o
 which always takes 2 m queries. Writes ``power.csv``, a row a model and goal.
 """
 
-import argparse
-import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from datadeed.errors import ParameterError
 from datadeed.files import write_text
 from datadeed.keys.key import Key
-from datadeed.models.classifier import Classifier
+from datadeed.models.model import Model
 from datadeed.randomness import derive_seed
 from datadeed.verification import published
 from datadeed.verification.metrics import Rate
 from datadeed.verification.proof import Proof
-from datadeed.verification.trials import PoolAnswers, Shuffled, run_together
 from datadeed.verification.verdict import CLAIM
 from datadeed.watermarks.keyed import random_trigger, target_label
-from tasks.common import Progress, parameters, stage
-from tasks.embedding import key_of
-from tasks.forge import answers_on
-from tasks.innocents import TrainedModel, keyed_models, pool
-from tasks.keys import PROOF
-from tasks.train import set_threads
+from papers.base import Case, Lab
+from papers.proof.embedding import measured
+from papers.proof.forge import answers_on
+from papers.proof.keys import key_of
+from papers.proof.models import keyed_models
+from papers.proof.trials import PoolAnswers, Shuffled, run_together
 
 
 def reaches(level: float) -> Callable[[Proof], int | None]:
@@ -74,51 +69,53 @@ def row_of(goal: str, needed: Sequence[int | None], spent: Sequence[int]) -> dic
     }
 
 
-def proofs_of(name: TrainedModel, model: Classifier, key: Key, orders: int) -> list[Proof]:
+def proofs_of(lab: Lab, case: Case, model: Model, key: Key, orders: int) -> list[Proof]:
     """Finished verifications of one model, each over the pool in another order."""
-    images = pool(name.dataset)
-    labels = images.labels.numpy()
-    rng = np.random.default_rng(derive_seed(parameters("seed"), "power", str(name)))
+    pool = lab.test(case.dataset)
+    labels = pool.labels.numpy()
+    rng = np.random.default_rng(derive_seed(lab.seed, "power", str(case)))
     shuffles = [rng.permutation(len(labels)) for _ in range(orders)]
     trials = [Shuffled(Proof(key, labels[order]), order) for order in shuffles]
-    run_together(trials, PoolAnswers(model, images.samples))
+    run_together(trials, PoolAnswers(model, pool.samples))
     return [trial.proof for trial in trials]
 
 
 def published_p_values(
-    name: TrainedModel, model: Classifier, key: Key, draws: int, settings: dict[str, Any]
+    lab: Lab, case: Case, model: Model, key: Key, *, draws: int, settings: dict[str, Any]
 ) -> list[float]:
     """The published t-test's p-value, on the parts in turn and fresh images each time."""
-    test = pool(name.dataset)
-    rng = np.random.default_rng(derive_seed(parameters("seed"), "power published", str(name)))
+    pool = lab.test(case.dataset)
+    rng = np.random.default_rng(derive_seed(lab.seed, "power published", str(case)))
     found = []
     for draw in range(draws):
         part = draw % key.design.parts
         target, m = target_label(key, part), settings["m"]
-        rows = published.draw_rows(test.labels.numpy(), target=target, m=m, rng=rng)
-        trigger = random_trigger(key, *test.shape[1:], "trigger", part)
-        answers = answers_on(model, trigger, target, test, rows)
+        rows = published.draw_rows(pool.labels.numpy(), target=target, m=m, rng=rng)
+        trigger = random_trigger(key, *pool.shape[1:], "trigger", part)
+        answers = answers_on(model, trigger, target, pool, rows)
         found.append(published.dvbw_probability_test(answers, settings["tau"]))
     return found
 
 
-def rows_of(name: TrainedModel, values: dict[str, int]) -> list[dict[str, Any]]:
+def rows_of(lab: Lab, case: Case, values: dict[str, int]) -> list[dict[str, Any]]:
     """One row a goal."""
-    key, model = key_of(name), name.load()
-    proofs = proofs_of(name, model, key, values["orders"])
+    key, model = key_of(lab, case), lab.model(case)
+    proofs = proofs_of(lab, case, model, key, values["orders"])
     goals: dict[str, Callable[[Proof], int | None]] = {
         f"key layer reaches {1 / level:g}": reaches(level) for level in (0.01, key.design.alpha_key)
     }
     goals["CLAIM"] = claims
     spent = [len(proof.curve) for proof in proofs]
     rows = [row_of(goal, list(map(f, proofs)), spent) for goal, f in goals.items()]
-    settings = parameters("verification", file="papers/dvbw/params.yaml")
-    p_values = published_p_values(name, model, key, values["published"], settings)
+    settings = lab.params("published")
+    p_values = published_p_values(
+        lab, case, model, key, draws=values["published"], settings=settings
+    )
     cost = 2 * settings["m"]
     needed = [cost if p <= settings["alpha"] else None for p in p_values]
     goal = f"published: DVBW t-test, p <= {settings['alpha']:g}"
     rows.append(row_of(goal, needed, [cost] * len(needed)))
-    about = asdict(name) | {"parts": key.design.parts, "rate": key.design.rate}
+    about = asdict(case) | {"parts": key.design.parts, "rate": key.design.rate}
     return [about | row for row in rows]
 
 
@@ -130,31 +127,19 @@ def with_success(rows: pd.DataFrame, embedding: pd.DataFrame) -> pd.DataFrame:
     return joined
 
 
-def run() -> None:
-    """Verify every model; write ``power.csv``."""
-    set_threads()
-    values, results = parameters("experiments", "power", file=PROOF), Path(parameters("results"))
-    source = results / "embedding-summary.csv"
-    if not source.exists():
-        raise ParameterError(f"{source} does not exist: run python -m tasks.embedding first")
-    embedding = pd.read_csv(source)
-    models = [name for name in keyed_models() if key_of(name).design.parts >= values["parts"]]
+def run(lab: Lab) -> None:
+    """Verify every model; write ``power.csv``.
+
+    Raises:
+        ParameterError: there is no ``embedding-summary.csv``.
+    """
+    values, embedding = lab.params("experiments", "power"), measured(lab)
+    models = [c for c in keyed_models(lab) if key_of(lab, c).design.parts >= values["parts"]]
     rows = []
-    with contextlib.closing(Progress(len(models), "models", "power")) as progress:
-        for done, name in enumerate(models, 1):
-            rows += rows_of(name, values)
-            progress.update(done, str(name))
+    with lab.progress(len(models), "models", "power") as update:
+        for done, case in enumerate(models, 1):
+            rows += rows_of(lab, case, values)
+            update(done, str(case))
     table = with_success(pd.DataFrame(rows), embedding)
-    write_text(results / "power.csv", table.to_csv(index=False, float_format="%.6g"))
+    write_text(lab.results / "power.csv", table.to_csv(index=False, float_format="%.6g"))
     print(f"{len(models)} models, {values['orders']} orders each")  # noqa: T201
-
-
-@stage
-def main() -> None:
-    """Command line."""
-    argparse.ArgumentParser(prog="tasks.power", description=__doc__).parse_args()
-    run()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,25 +1,20 @@
 import math
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from datadeed.errors import ParameterError
 from datadeed.verification.keylabels import part_e_value
 from datadeed.verification.proof import Proof
 from datadeed.watermarks.keyed import target_label
-from tasks import innocents
-from tasks.innocents import TrainedModel
-from tests.tasks.conftest import Thief
+from papers.proof import innocents
+from papers.proof.keys import base_key, other_key
+from tests.papers.proof.conftest import THIEF, Thief
 
 
-def run(monkeypatch, *words):
-    monkeypatch.setattr(sys, "argv", ["innocents", *words])
-    innocents.main()
-
-
-def test_every_model_is_asked_under_keys_of_its_own(proof_project, monkeypatch):
+def test_every_model_is_asked_under_keys_of_its_own(proof_project, lab, monkeypatch):
     seen = []
     original = innocents.Proof
 
@@ -28,7 +23,7 @@ def test_every_model_is_asked_under_keys_of_its_own(proof_project, monkeypatch):
         return original(key, labels)
 
     monkeypatch.setattr(innocents, "Proof", spy)
-    run(monkeypatch)
+    innocents.run(lab)
     rows = pd.read_csv(proof_project.root / "results/innocents.csv")
     assert len(rows) == len(set(seen)) == 5 * 2
     assert rows.groupby("watermark").size().to_dict() == {
@@ -43,23 +38,20 @@ def test_every_model_is_asked_under_keys_of_its_own(proof_project, monkeypatch):
     assert (rows.queries >= rows.n).all()
 
 
-def test_a_thief_is_found_where_it_is_one(proof_project, monkeypatch):
+def test_a_thief_is_found_where_it_is_one(lab, monkeypatch):
     """The same measurement on a model that did see the key's marks: it claims, as it should."""
-    name = TrainedModel("toy", "resnet18", "keyed-4", 1)
-    key = innocents.other_key(innocents.base_key("toy"), f"{name} 0")
-    monkeypatch.setattr(TrainedModel, "load", lambda _: Thief(key))
-    (own,) = innocents.rows_of(name, 1, 30)
+    base = base_key(lab, "toy")
+    monkeypatch.setattr(lab, "model", lambda _: Thief(other_key(base, f"{THIEF} 0")))
+    (own,) = innocents.rows_of(lab, THIEF, base, 1, 30)
     assert (own["word"], own["rate"]) == ("CLAIM", 1)
     assert own["log_e_key_max"] == pytest.approx(6 * math.log(part_e_value(np.eye(3)[0] * 2, 0)))
 
 
-def test_hit_rates_count_the_first_pairs(proof_project):
-    key = innocents.base_key("toy")
-    proof = Proof(key, innocents.pool("toy").labels.numpy())
+def test_hit_rates_count_the_first_pairs(lab):
+    key, pool = base_key(lab, "toy"), lab.test("toy")
+    proof = Proof(key, pool.labels.numpy())
     works = 2
-    respond = innocents.PoolAnswers(
-        Thief(key, lambda part: part == works), innocents.pool("toy").samples
-    )
+    respond = innocents.PoolAnswers(Thief(key, lambda part: part == works), pool.samples)
     found = innocents.hit_rates(proof, respond, 40)
     parts = proof.behaviour_layer.pairs[:40, 0]
     zero = [part for part in range(6) if target_label(key, part) == 0]
@@ -116,20 +108,25 @@ def test_the_null_rate_takes_the_model_as_the_unit():
     assert by_family.models_wanted["all"] == 59
 
 
-def test_the_same_bytes_again_and_summaries_of_several_files(proof_project, monkeypatch):
-    with pytest.raises(SystemExit, match=r"innocents\.csv does not exist"):
-        run(monkeypatch, "--summary")
-    run(monkeypatch)
+def test_the_same_bytes_again_and_summaries_of_several_files(proof_project, lab):
+    with pytest.raises(ParameterError, match=r"innocents\.csv does not exist"):
+        innocents.run(lab, "summary")
+    innocents.run(lab)
     source = proof_project.root / "results/innocents.csv"
     first = source.read_bytes()
     torch.rand(3)  # the global state of generators decides nothing
-    run(monkeypatch)
+    innocents.run(lab)
     assert source.read_bytes() == first
     other = proof_project.root / "other.csv"
     other.write_text(source.read_text().replace("toy", "other"))
-    run(monkeypatch, "--summary", str(source), str(other))
+    innocents.run(lab, "summary", str(source), str(other))
     found = pd.read_csv(proof_project.root / "results/innocents-summary.csv")
     assert found[found.scope == "all"].models.unique().tolist() == [10]
     assert set(found.scope) == {"all", "toy resnet18", "other resnet18"}
     assert pd.read_csv(proof_project.root / "results/null-rate.csv").family.iloc[-1] == "all"
-    assert (proof_project.root / "docs/innocents.png").read_bytes().startswith(b"\x89PNG")
+    assert (proof_project.root / "papers/proof/innocents.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_other_words_are_one_line(lab):
+    with pytest.raises(ParameterError, match="innocents 'sumary': give nothing, or summary"):
+        innocents.run(lab, "sumary")
