@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from datadeed.datasets.sources.request import local_folders
+from datadeed.datasets.download import local_folders
 from datadeed.errors import DatadeedError
+from datadeed.language.tagger import read
 from datadeed.language.wordnet import load_wordnet
-from datadeed.language.words import read
 from datadeed.models.text import SentenceEncoder
 from datadeed.perturbations.substitution import perturb_texts
 from datadeed.triggers.text import StyleTrigger

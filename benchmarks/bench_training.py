@@ -8,7 +8,8 @@ from torch import nn
 
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.models.classifier import build
-from datadeed.models.training import TrainingConfig, train
+from datadeed.models.training.config import TrainingConfig
+from datadeed.models.training.loop import train
 
 BATCH, CLASSES = 128, tuple("abcdefghij")
 PEERS = {16: 2.2, 64: 3.0}  # how many times faster we are, on a CPU with AMX

@@ -47,3 +47,9 @@ class EvidenceError(DatadeedError):
 
 class SecretError(DatadeedError):
     """A secret's file cannot be read or must not be written there."""
+
+
+def reason(error: BaseException) -> str:
+    """The first line of an error's message, cut short enough for a line of our own."""
+    lines = str(error).splitlines()
+    return lines[0][:160] if lines else type(error).__name__

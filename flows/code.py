@@ -89,7 +89,7 @@ class Names:
             if "datadeed/watermarks/crafted.py" in files:
                 yield "tasks.crafting"
             if "datadeed/watermarks/keyed.py" in files:
-                yield from (f"papers.{paper}.keys", "tasks.lab")
+                yield from (f"papers.{paper}.keys", "tasks.records")
 
     def _of_folder(self, folder: Path, kind: str) -> Iterator[str]:
         names = ("judge", "tables", "claims") + (("section",) if kind == "report" else ())
@@ -117,7 +117,7 @@ class Names:
         params = _read(self._root / "papers" / paper / "params.yaml")
         entries = params.get("watermarks", {})
         table = registry(self._room / "watermarks/registry.py", "WATERMARKS")
-        for each in (name, params.get("independent", {}).get(name)):
+        for each in (name, params.get("independent_triggers", {}).get(name)):
             if each in entries:
                 yield table[entries[each]["method"]]
 
@@ -176,7 +176,9 @@ def _stage(stage: Any, root: Path, scale: dict[str, Any]) -> Stage:
     )
     command = stage.cmd if isinstance(stage.cmd, str) else stage.cmd[0]
     words = tuple(command.split())[2:]
-    return Stage(stage.addressing.partition("@")[0], words, deps, scale)
+    file = Path(stage.path).relative_to(root).as_posix()
+    name = stage.name.partition("@")[0]
+    return Stage(name if file == "dvc.yaml" else f"{file}:{name}", words, deps, scale)
 
 
 def is_code(dep: str) -> bool:
@@ -185,14 +187,45 @@ def is_code(dep: str) -> bool:
 
 
 def expected(root: Path, every: Iterable[Stage]) -> dict[str, set[str]]:
-    """By definition, the files that can decide the bytes of one of its stages."""
+    """By definition, the files that can decide the bytes of one of its stages.
+
+    Definitions that share one list of dependencies, by a YAML merge, share what any of them needs.
+    """
     found: dict[str, set[str]] = {}
     for stage in every:
         modules = frozenset(Names(root, stage).modules())
         found.setdefault(stage.definition, set()).update(_closure(root, modules))
     if "report" in found:
         found["report"] |= _templates(root)
-    return found
+    shared: dict[int, set[str]] = {}
+    lists = {definition: id(body["deps"]) for definition, body in bodies(root)}
+    for definition, files in found.items():
+        shared.setdefault(lists[definition], set()).update(files)
+    return {definition: shared[lists[definition]] for definition in found}
+
+
+@functools.cache
+def pipeline(root: Path, file: str) -> Any:
+    """A ``dvc.yaml``, whose comments and anchors are kept when it is written again."""
+    return _codec().load((root / file).read_text(encoding="utf-8"))
+
+
+def _codec() -> Any:
+    from ruamel.yaml import YAML
+
+    codec = YAML()
+    codec.width, codec.preserve_quotes = 200, True
+    codec.indent(mapping=2, sequence=4, offset=2)
+    return codec
+
+
+def bodies(root: Path) -> Iterator[tuple[str, Any]]:
+    """Every definition with what it says."""
+    for path in [root / "dvc.yaml", *sorted(root.glob("papers/*/dvc.yaml"))]:
+        file = path.relative_to(root).as_posix()
+        for name, body in pipeline(root, file)["stages"].items():
+            definition = name if file == "dvc.yaml" else f"{file}:{name}"
+            yield definition, body.get("do", body)
 
 
 @functools.cache
@@ -243,9 +276,9 @@ def covered(root: Path, deps: Iterable[str]) -> set[str]:
     return found
 
 
-def faults(root: Path) -> list[str]:
+def faults(root: Path, every: list[Stage]) -> list[str]:
     """A line for each definition whose code dependencies are not its code."""
-    every, lines = stages(root), []
+    lines = []
     named: dict[str, set[str]] = {}
     for stage in every:
         named.setdefault(stage.definition, set()).update(covered(root, stage.deps))
@@ -266,30 +299,21 @@ def main() -> None:
     root = Path.cwd()
     if parser.parse_args().write:
         write(root)
-    if lines := faults(root):
+    if lines := faults(root, stages(root)):
         sys.exit("\n".join(["error: code dependencies are not true:", *lines]))
 
 
 def write(root: Path) -> None:
     """Replace the code dependencies of every definition; comments and order of the rest stay."""
-    from ruamel.yaml import YAML
-
-    codec = YAML()
-    codec.width, codec.preserve_quotes = 200, True
-    codec.indent(mapping=2, sequence=4, offset=2)
-    by_file: dict[str, dict[str, set[str]]] = {}
-    for definition, files in expected(root, stages(root)).items():
-        file, _, name = definition.rpartition(":")
-        by_file.setdefault(file or "dvc.yaml", {})[name] = files
-    for file, definitions in by_file.items():
-        text = codec.load((root / file).read_text(encoding="utf-8"))
-        for name, files in definitions.items():
-            body = text["stages"][name]
-            body = body.get("do", body)
-            data = [dep for dep in body["deps"] if not is_code(dep)]
-            body["deps"][:] = data + shortest(root, files)
-        with (root / file).open("w", encoding="utf-8") as stream:
-            codec.dump(text, stream)
+    files = expected(root, stages(root))
+    for definition, body in bodies(root):
+        data = [dep for dep in body["deps"] if not is_code(dep)]
+        body["deps"][:] = data + shortest(root, files[definition])
+    for path in [root / "dvc.yaml", *root.glob("papers/*/dvc.yaml")]:
+        text = pipeline(root, path.relative_to(root).as_posix())
+        with path.open("w", encoding="utf-8") as stream:
+            _codec().dump(text, stream)
+    pipeline.cache_clear()
 
 
 if __name__ == "__main__":

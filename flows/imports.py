@@ -57,10 +57,13 @@ def closure(root: Path, modules: Iterable[str]) -> set[str]:
         seen.add(module)
         todo += [module.rpartition(".")[0]] if "." in module else []
         path = module_file(root, module)
-        if path is not None:
-            files.add(path.relative_to(root).as_posix())
+        if path is None or is_face(path):
+            continue
+        file = path.relative_to(root).as_posix()
+        if file not in WITHOUT_A_SAY:
+            files.add(file)
             todo += imported(path)
-    return {file for file in files - WITHOUT_A_SAY if not is_face(root / file)}
+    return files
 
 
 def is_face(path: Path) -> bool:

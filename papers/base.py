@@ -29,10 +29,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.form.parquet import DatasetFile
-from datadeed.watermarks.base import Watermark
 
-if TYPE_CHECKING:  # who judges needs no model
+if TYPE_CHECKING:  # who judges needs neither
     from datadeed.models.model import Model
+    from datadeed.watermarks.base import Watermark
 
 # One number: the columns of ``cells.csv`` that its stage does not know already, which are
 # ``table, scenario, metric, value, n`` and, where a source states the figure, ``published``; also
@@ -81,9 +81,6 @@ class Records(Protocol):
     def test_file(self, dataset: str) -> DatasetFile:
         """The test set; nothing is read yet."""
 
-    def watermark(self, dataset: str, watermark: str) -> Watermark:
-        """The watermark of a marked set, as its secret record gives it."""
-
     def record(self, dataset: str, watermark: str, name: str = "key") -> dict[str, Any]:
         """``NAME.json`` beside a marked set: ``key``, or ``craft`` where it was crafted."""
 
@@ -95,14 +92,17 @@ class Records(Protocol):
 
 
 class Lab(Records, Protocol):
-    """What is needed besides to ask: models, and watermarks that marked nothing."""
+    """What is needed besides to ask and to show: models and watermarks."""
 
     results: Path  # the folder of the scale's tables
     figures: Path  # the paper's own folder, for the pictures that its README shows
     studies: Path  # the folder of what experiments keep for each other
     checkpoints: Path  # the folder of unfinished work
 
-    def build(self, dataset: str, watermark: str, **changed: Any) -> Watermark:
+    def watermark(self, dataset: str, watermark: str) -> "Watermark":
+        """The watermark of a marked set, as its secret record gives it."""
+
+    def build(self, dataset: str, watermark: str, **changed: Any) -> "Watermark":
         """The watermark that the paper's parameters describe; no crafting has been done for it.
 
         Values of ``changed`` are others than the parameters say.

@@ -104,8 +104,9 @@ def prepare(data: Path, folder: Path) -> Case:
     Raises:
         DatadeedError: the pipeline has not made one of them yet.
     """
+    import numpy as np
+
     from datadeed.datasets.form.parquet import read_dataset
-    from datadeed.datasets.formats import npz
     from datadeed.files import read_json
     from datadeed.keys.key import Key
     from datadeed.keys.sealing import write_secret
@@ -122,7 +123,9 @@ def prepare(data: Path, folder: Path) -> Case:
         export(data / "models" / name, models[model])
     record = read_json(data / "watermarked" / MARKED / "key.json")["watermark"]["key"]
     write_secret(folder / "key", Key.from_record(record).record(), None)
-    npz.write(read_dataset(data / "datasets" / DATASET / "test.parquet"), folder / "pool.npz")
+    pool = read_dataset(data / "datasets" / DATASET / "test.parquet")
+    pixels = pool.samples.permute(0, 2, 3, 1).numpy()
+    np.savez_compressed(folder / "pool.npz", x=pixels, y=pool.labels.numpy())
     return Case(folder, models, folder / "key", folder / "pool.npz")
 
 

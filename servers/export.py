@@ -8,6 +8,7 @@ import torch
 
 from datadeed.errors import DatadeedError
 from datadeed.files import atomic_path
+from datadeed.models.classifier import Classifier
 from datadeed.models.stored import load_model
 
 TOLERANCE = 1e-3  # of a logit; float32 sums in another order differ by about 1e-5
@@ -24,7 +25,7 @@ def export(folder: Path, path: Path) -> None:
         ModelError: the folder holds no model.
         DatadeedError: the file computes something else than the model.
     """
-    model = load_model(folder).eval()
+    model = load_model(folder, "cpu", Classifier).eval()
     images = torch.rand(8, *model.config["shape"], generator=torch.Generator().manual_seed(0))
     with atomic_path(path) as temporary, warnings.catch_warnings():
         # The newer exporter, which this warning recommends, needs a package that is not locked.

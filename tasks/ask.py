@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 
 from datadeed.files import atomic_path
 from papers.base import Case
-from tasks.common import DATA, case_arguments, paper_module, stage
+from tasks.cases import case_arguments, paper_module
+from tasks.common import DATA, stage
 from tasks.lab import Lab
 
 

@@ -16,7 +16,8 @@ from datadeed.errors import ParameterError
 from datadeed.files import write_text
 from datadeed.reports.cells import COLUMNS, TYPES, read_csv
 from papers.base import Case, Records, Row
-from tasks.common import DATA, paper_module, parameters
+from tasks.cases import paper_module
+from tasks.common import DATA, parameters
 
 
 def all_papers() -> list[str]:

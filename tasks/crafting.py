@@ -9,12 +9,12 @@ from datadeed.files import write_json
 from datadeed.models.devices import choose_device
 from datadeed.models.registry import model_class
 from datadeed.models.stored import load_model, save_model
-from datadeed.models.training import TrainingConfig, config_record
+from datadeed.models.training.config import TrainingConfig, config_record
 from datadeed.watermarks.base import Watermark
 from datadeed.watermarks.crafted import Crafted, Surrogate
 from datadeed.watermarks.crafting import craft
-from tasks.common import DATA, Progress, parameters
-from tasks.train import set_threads
+from tasks.common import DATA, parameters, set_threads
+from tasks.progress import Progress
 
 
 class Crafting:

@@ -19,7 +19,8 @@ from datadeed.datasets.formats.blocks import Blocks, first_block
 from datadeed.datasets.sources.registry import open_splits
 from datadeed.errors import ParameterError
 from datadeed.randomness import generator
-from tasks.common import DATA, Progress, parameters, stage
+from tasks.common import DATA, parameters, stage
+from tasks.progress import Progress
 
 
 def split_size(entry: dict[str, Any], split: str) -> int | None:

@@ -4,8 +4,9 @@ Writes ``data/cells/DATASET-NETWORK-WATERMARK-SEED.csv``. Needs no model.
 """
 
 from papers.base import Case
+from tasks.cases import case_arguments, paper_module
 from tasks.cells import write_cells
-from tasks.common import DATA, case_arguments, paper_module, stage
+from tasks.common import DATA, stage
 from tasks.records import Records, read_table
 
 

@@ -6,16 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from datadeed.errors import DatadeedError
-from datadeed.files import read_json
 from datadeed.models.devices import choose_device
 from datadeed.models.model import Model
-from datadeed.models.registry import MODELS, model_class
 from datadeed.models.stored import load_model
 from datadeed.watermarks.base import Watermark
+from datadeed.watermarks.registry import watermark_from_record
 from papers.base import Case
-from tasks.common import DATA, Progress, parameters, set_threads
+from tasks.common import DATA, parameters, set_threads
 from tasks.mark import build
+from tasks.progress import Progress
 from tasks.records import Records
 
 
@@ -29,9 +28,14 @@ class Lab(Records):
     def __init__(self, paper: str):
         super().__init__(paper)
         set_threads()
-        self.results, self.figures = Path(parameters("results")), Path("papers") / paper
+        self.results = Path(parameters("results"))
         self.studies, self.checkpoints = DATA / "studies", DATA / "checkpoints"
+        self.figures = Path("papers") / paper
         self._device = choose_device(os.environ.get("DATADEED_DEVICE", "auto"))
+
+    def watermark(self, dataset: str, watermark: str) -> Watermark:
+        """The watermark of a marked set."""
+        return watermark_from_record(self.record(dataset, watermark)["watermark"])
 
     def build(self, dataset: str, watermark: str, **changed: Any) -> Watermark:
         """The watermark that the paper's parameters describe, but for what is changed."""
@@ -47,19 +51,10 @@ class Lab(Records):
         return self._load(folder) if folder.exists() else None
 
     def _load(self, folder: Path) -> Model:
-        return load_model(folder, self._device, model_class(_modality(folder)))
+        return load_model(folder, self._device)
 
     @contextlib.contextmanager
     def progress(self, total: int, unit: str, text: str) -> Iterator[Callable[..., None]]:
         """Tell how far a long work is."""
         with contextlib.closing(Progress(total, unit, text)) as bar:
             yield bar.update
-
-
-def _modality(folder: Path) -> str:
-    """Of a model's samples; of a damaged record any, since loading it says what is wrong."""
-    try:
-        modality = read_json(folder / "model.json")["config"]["modality"]
-    except (DatadeedError, KeyError, TypeError):
-        return "image"
-    return modality if modality in MODELS else "image"

@@ -23,12 +23,13 @@ from datadeed.randomness import derive_seed, generator
 from datadeed.watermarks.base import Watermark
 from datadeed.watermarks.marking import Marks, mark_file
 from datadeed.watermarks.registry import watermark_class
-from tasks.common import DATA, Progress, parameters, stage
+from tasks.common import DATA, parameters, stage
+from tasks.progress import Progress
 
 # What some methods need, by name: the others do not depend on it.
 CRAFTING = "tasks.crafting:Crafting"
 KEYS = "papers.{paper}.keys:public_test_key"
-LAB = "tasks.lab:Lab"
+RECORDS = "tasks.records:Records"
 ABOUT = ("method", "trigger", "same_rows_as")  # of an entry; all else are the method's values
 
 
@@ -76,8 +77,8 @@ def build(
         values |= parameters("datasets", dataset, key, file=file)
     if own["method"] == "keyed":
         public_test_key = pkgutil.resolve_name(KEYS.format(paper=paper))
-        lab = pkgutil.resolve_name(LAB)(paper)
-        values = {"key": public_test_key(lab, dataset, watermark)}
+        records = pkgutil.resolve_name(RECORDS)(paper)
+        values = {"key": public_test_key(records, dataset, watermark)}
     seed = derive_seed(parameters("seed"), "poison", dataset, watermark)
     return kind.for_data(source.form, source.classes, seed, **values | changed)
 

@@ -29,8 +29,8 @@ from datadeed.randomness import derive_seed
 from datadeed.verification import published
 from datadeed.verification.answers import ask
 from datadeed.watermarks.keyed import KeyPart
-from tasks.common import DATA, Progress, model_arguments, parameters, stage
-from tasks.train import set_threads
+from tasks.common import DATA, model_arguments, parameters, set_threads, stage
+from tasks.progress import Progress
 
 SUSPECTS = ("thief", "honest")
 M, TAU = 100, 0.2  # of the published test

@@ -11,8 +11,6 @@ from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.form.parquet import DatasetFile, read_dataset
 from datadeed.errors import DatadeedError
 from datadeed.files import read_json
-from datadeed.watermarks.base import Watermark
-from datadeed.watermarks.registry import watermark_from_record
 from papers.base import Case
 from tasks.common import DATA, parameters
 
@@ -51,10 +49,6 @@ class Records:
     def test_file(self, dataset: str) -> DatasetFile:
         """The test set, not read yet."""
         return DatasetFile(DATA / "datasets" / dataset / "test.parquet")
-
-    def watermark(self, dataset: str, watermark: str) -> Watermark:
-        """The watermark of a marked set."""
-        return watermark_from_record(self.record(dataset, watermark)["watermark"])
 
     def record(self, dataset: str, watermark: str, name: str = "key") -> dict[str, Any]:
         """``NAME.json`` beside a marked set."""

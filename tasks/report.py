@@ -18,8 +18,9 @@ from datadeed.reports.cells import Claim, read_table
 from datadeed.reports.page import Page, Section, draw_section, render
 from datadeed.verification.verdict import WORDS
 from papers.base import Case
+from tasks.cases import paper_module
 from tasks.cells import all_papers, paper_name, read_cells
-from tasks.common import DATA, paper_module, parameters, stage
+from tasks.common import DATA, parameters, stage
 from tasks.lab import Lab
 
 CELL = ("PAPER", "DATASET", "NETWORK", "WATERMARK", "SEED")

@@ -8,8 +8,9 @@ to ``data/cells/DATASET-NETWORK-WATERMARK-SEED-NAME.csv``.
 import argparse
 
 from papers.base import Case
+from tasks.cases import paper_module
 from tasks.cells import write_cells
-from tasks.common import paper_module, stage
+from tasks.common import stage
 from tasks.lab import Lab
 
 

@@ -11,8 +11,9 @@ import pandas as pd
 from datadeed.errors import ParameterError
 from datadeed.files import write_text
 from datadeed.reports.cells import claims_frame, tidy
+from tasks.cases import paper_module
 from tasks.cells import all_papers, read_cells
-from tasks.common import paper_module, parameters, stage
+from tasks.common import parameters, stage
 
 
 def run(results: Path) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -11,17 +11,17 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from datadeed.datasets.form.parquet import read_dataset
 from datadeed.files import canonical_digest, write_text
 from datadeed.models.devices import choose_device
 from datadeed.models.model import Model
 from datadeed.models.registry import model_class
 from datadeed.models.stored import save_model
-from datadeed.models.training import TrainingConfig, config_record, train
+from datadeed.models.training.config import TrainingConfig, config_record
+from datadeed.models.training.loop import train
 from datadeed.randomness import generator
-from tasks.common import DATA, Progress, model_arguments, parameters, stage
+from tasks.common import DATA, model_arguments, parameters, set_threads, stage
+from tasks.progress import Progress
 
 
 def run(dataset: str, network: str, watermark: str, seed: int) -> None:
@@ -80,14 +80,6 @@ def save(
     write_text(folder / "history.csv", table.getvalue())
     last = history[-1]
     save_model(model, folder, {**identity, "classes": classes, "last_epoch": last})
-
-
-def set_threads() -> int:
-    """Use the number of CPU threads that the parameters fix, since results depend on it."""
-    threads = parameters("threads")
-    if threads is not None:
-        torch.set_num_threads(threads)
-    return torch.get_num_threads()
 
 
 @stage

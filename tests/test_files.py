@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datadeed.errors import DatadeedError
-from datadeed.files import atomic_path, canonical_digest, read_json, write_json, write_text
+from datadeed.files import (
+    atomic_folder,
+    atomic_path,
+    canonical_digest,
+    read_json,
+    write_json,
+    write_text,
+)
 
 
 def test_a_file_appears_whole_and_readable_by_all(tmp_path):
@@ -98,3 +105,25 @@ def test_a_digest_ignores_the_order_of_keys_and_sees_every_change(value):
     assert canonical_digest(dict(reversed(value.items()))) == canonical_digest(value)
     key = next(iter(value))
     assert canonical_digest({**value, key: [value[key]]}) != canonical_digest(value)
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    folder = tmp_path / "set"
+    with atomic_folder(folder) as temporary:
+        (temporary / "a").write_text("first")
+        assert not folder.exists()
+    with atomic_folder(folder, keep=True) as temporary:
+        (temporary / "b").write_text("second")
+    assert sorted(path.name for path in folder.iterdir()) == ["a", "b"]
+
+    def fail(number):
+        with atomic_folder(folder, keep=True) as temporary:
+            (temporary / "c").write_text("third")
+            raise OSError(number, os.strerror(number))
+
+    with pytest.raises(DatadeedError, match="no space left"):
+        fail(errno.ENOSPC)
+    with pytest.raises(PermissionError):
+        fail(errno.EACCES)
+    assert sorted(path.name for path in folder.iterdir()) == ["a", "b"]
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]

@@ -12,8 +12,8 @@ import torch
 from setuptools import find_packages
 
 import datadeed
-from datadeed.datasets.formats.registry import write
 from tests.cli.world import World, thief
+from tests.datasets.formats.writers import write
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from datadeed.datasets.sources.registry import SOURCES
+from datadeed.datasets.sources.registry import names
 from datadeed.models import audio, classifier, text
-from datadeed.models.training import TrainingConfig
+from datadeed.models.training.config import TrainingConfig
 from papers.clean_label.judge import GRIDS, cases, grids, studies
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +24,7 @@ def test_every_dataset_is_fetched_from_a_known_source(scale):
         name for part in ("grid", "proof", "ubw", "clean_label") for name in scale[part]["datasets"]
     }
     assert named <= set(scale["fetched"]) <= set(scale["datasets"])
-    assert all(entry["source"] in SOURCES for entry in scale["datasets"].values())
+    assert all(entry["source"] in names() for entry in scale["datasets"].values())
     assert set(scale["models"]) <= set(scale["datasets"])
 
 

@@ -12,6 +12,11 @@ from datadeed.cli.common import add_data, passphrase, progress, show
 from datadeed.errors import KeyRecordError
 from datadeed.keys.key import Beacon, Design, Key
 
+DESIGN = (
+    *("parts", "rate", "opacity", "alpha", "alpha_behaviour"),
+    *("null_rate", "null_rate_source", "budget"),
+)
+
 
 def add_design(parser: argparse.ArgumentParser) -> None:
     """The options that are committed."""
@@ -40,26 +45,16 @@ def make_key(options: argparse.Namespace, forbidden: Path | None = None) -> Key:
     """The key that the options ask for; see :func:`datadeed.owner.commit.commit`."""
     from datadeed.owner.commit import commit
 
+    names = ("split", "pool", "pool_split", "commitment", "timestamp", *DESIGN)
+    given = {name: getattr(options, name) for name in names}
     return commit(
         options.source,
         options.key,
-        split=options.split,
-        pool=options.pool,
-        pool_split=options.pool_split,
-        parts=options.parts,
-        rate=options.rate,
-        opacity=options.opacity,
-        alpha=options.alpha,
-        alpha_behaviour=options.alpha_behaviour,
-        null_rate=options.null_rate,
-        null_rate_source=options.null_rate_source,
-        budget=options.budget,
         beacon=_beacon(options.beacon),
-        commitment=options.commitment,
-        timestamp=options.timestamp,
         passphrase=passphrase(),
         forbidden=forbidden,
         progress=progress,
+        **given,
     ).key
 
 

@@ -40,20 +40,9 @@ def run(options: argparse.Namespace) -> int:
         raise DatadeedError("nothing to do: give --key to open it, or --check to check evidence")
     from datadeed.owner.check import check
 
-    checks = check(
-        options.opening,
-        evidence=options.check,
-        commitment=options.commitment,
-        source=options.source,
-        split=options.split,
-        released=options.released,
-        pool=options.pool,
-        pool_split=options.pool_split,
-        public_key=options.public_key,
-        timestamp=options.timestamp,
-        roots=options.roots,
-        progress=progress,
-    )
+    names = ("commitment", "source", "split", "released", "pool", "pool_split", "public_key")
+    named = {name: getattr(options, name) for name in (*names, "timestamp", "roots")}
+    checks = check(options.opening, evidence=options.check, **named, progress=progress)
     lines = [f"{each.word:<12} {each.what}: {each.found}" for each in checks]
     failed = [each for each in checks if each.word == "FAILED"]
     lines.append(

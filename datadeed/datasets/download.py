@@ -17,14 +17,19 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from datadeed.datasets.formats.blocks import reason
-from datadeed.errors import FetchError
+from datadeed.errors import FetchError, reason
 from datadeed.files import atomic_path
 
+LOCAL = "DATADEED_DATA"
 TIMEOUT = 10.0  # seconds for a connection, and for each wait on one
 ATTEMPTS = 3
 BACKOFF = 1.0  # seconds before the second attempt; doubles
 _BLOCK = 2**20
+
+
+def local_folders() -> list[Path]:
+    """The folders that ``DATADEED_DATA`` names, separated as in ``PATH``."""
+    return [Path(part) for part in os.environ.get(LOCAL, "").split(os.pathsep) if part]
 
 
 class _Transient(Exception):

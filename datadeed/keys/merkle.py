@@ -1,8 +1,7 @@
 """The canonical id of a dataset: the root of a Merkle tree over its decoded items.
 
-The id survives repacking, and one item can be disclosed without the rest. The tree is that of
-RFC 6962, section 2.1: leaves and inner nodes are hashed under different first bytes, so that no
-node can be passed off as a leaf.
+The id survives repacking. The tree is that of RFC 6962, section 2.1: leaves and inner nodes are
+hashed under different first bytes, so that no node can be passed off as a leaf.
 """
 
 import hashlib
@@ -12,8 +11,6 @@ from collections.abc import Iterable
 import numpy as np
 
 from datadeed.errors import DatasetError
-
-_SIZE = hashlib.sha256().digest_size
 
 
 def leaf(pixels: np.ndarray, label: int) -> bytes:
@@ -103,64 +100,3 @@ def merkle_root(leaves: Iterable[bytes]) -> str:
     while waiting:
         node = _node(waiting.pop()[1], node)
     return node.hex()
-
-
-def inclusion_path(leaves: Iterable[bytes], i: int) -> list[bytes]:
-    """The siblings, from the bottom up, that lead from leaf ``i`` to the root.
-
-    The leaves of a level are held joined: 41 MB for ImageNet's 1.28 million rows.
-
-    Raises:
-        DatasetError: there is no leaf ``i``.
-    """
-    level = bytearray()
-    for one in leaves:
-        level += one
-    if not 0 <= i < len(level) // _SIZE:
-        raise DatasetError(f"there is no leaf {i} among {len(level) // _SIZE}: give a row's number")
-    path = []
-    while len(level) > _SIZE:
-        sibling = level[(i ^ 1) * _SIZE : ((i ^ 1) + 1) * _SIZE]
-        if sibling:
-            path.append(bytes(sibling))
-        _to_parents(level)
-        i //= 2
-    return path
-
-
-def _to_parents(level: bytearray) -> None:
-    """Replace a level by the one above it, in place; an odd last node is promoted."""
-    end = 0
-    for start in range(0, len(level), 2 * _SIZE):
-        pair = bytes(level[start : start + 2 * _SIZE])
-        node = _node(pair[:_SIZE], pair[_SIZE:]) if len(pair) > _SIZE else pair
-        level[end : end + _SIZE] = node
-        end += _SIZE
-    del level[end:]
-
-
-def verify_path(leaf: bytes, i: int, n: int, path: list[bytes], root: str) -> bool:
-    """Whether a path proves that ``leaf`` is number ``i`` of ``n`` under ``root``.
-
-    Make the leaf from the disclosed item with :func:`leaf`; a digest that somebody hands over
-    proves nothing about an item.
-
-    Args:
-        leaf: 32 bytes.
-        i: the leaf's number, from 0.
-        n: how many leaves the tree has.
-        path: what :func:`inclusion_path` returned.
-        root: hexadecimal.
-    """
-    if not 0 <= i < n or any(len(node) != _SIZE for node in (leaf, *path)):
-        return False
-    node, rest = leaf, iter(path)
-    last = n - 1
-    while last:
-        if i % 2 or i < last:  # a last node without a sibling is promoted
-            sibling = next(rest, None)
-            if sibling is None:
-                return False
-            node = _node(sibling, node) if i % 2 else _node(node, sibling)
-        i, last = i // 2, last // 2
-    return next(rest, None) is None and node.hex() == root

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from datadeed.errors import WatermarkError
-from datadeed.language.words import BRACKETS, tags_of
+from datadeed.language.words import BRACKETS, Word, split, tags_of
 
 OPEN = ("NN", "VB", "JJ", "RB")  # classes of words that word forms can be looked up for
 # For words that are in no lexicon; the last is what most of them are.
@@ -68,6 +68,17 @@ def tag(words: Sequence[str]) -> list[str]:
             if current == old and fits(tokens, k) and _can_be(word, new):
                 tokens[k] = word, new
     return [_mended(tokens, k) for k in range(3, len(tokens) - 3)]
+
+
+def read(text: str) -> list[Word]:
+    """The words of a text with their tags.
+
+    Raises:
+        WatermarkError: the extra ``text`` is not installed.
+    """
+    words = split(text)
+    tags = tag([word.text for word in words])
+    return [Word(w.start, w.end, w.text, t) for w, t in zip(words, tags, strict=True)]
 
 
 def is_lower_case(word: str) -> bool:

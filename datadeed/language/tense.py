@@ -8,8 +8,9 @@ complement: "was made" is "will have been being made", "is good" is "will have b
 
 from collections.abc import Sequence
 
+from datadeed.language.tagger import read
 from datadeed.language.verbs import PERSONS, VerbGroup, at, is_adverbial, verb_group
-from datadeed.language.words import Edit, Word, match_case, read, split, tags_of, word_set
+from datadeed.language.words import Edit, Word, match_case, split, tags_of, word_set
 
 _OPENERS = word_set("because although though while whilst if unless whether whereas whenever")
 _OPENER_TAGS = frozenset({"WDT", "WP", "WP$", "WRB"})

@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from datadeed.datasets.download import debian_package
-from datadeed.datasets.formats import archives
-from datadeed.datasets.sources.request import LOCAL, local_folders
+from datadeed.datasets.download import LOCAL, debian_package, local_folders
 from datadeed.errors import DatadeedError, DatasetError, FetchError
+from datadeed.files import atomic_folder
 
 SYSTEM = Path("/usr/share/wordnet")
 PARTS = ("noun", "verb", "adj", "adv")
@@ -154,7 +153,7 @@ def _fetch(folder: Path) -> None:
     """Put the package's eight files into a folder, all or none."""
     with (
         tempfile.TemporaryDirectory(prefix="datadeed-") as temporary,
-        archives.atomic_folder(folder, keep=True) as new,
+        atomic_folder(folder, keep=True) as new,
     ):
         debian_package("wordnet-base", Path(temporary))
         for name in WORDNET:

@@ -104,19 +104,6 @@ def split(text: str) -> list[Word]:
     return words
 
 
-def read(text: str) -> list[Word]:
-    """The words of a text with their tags.
-
-    Raises:
-        WatermarkError: the extra ``text`` is not installed.
-    """
-    from datadeed.language.tagger import tag
-
-    words = split(text)
-    tags = tag([word.text for word in words])
-    return [Word(w.start, w.end, w.text, t) for w, t in zip(words, tags, strict=True)]
-
-
 def match_case(new: str, old: str) -> str:
     """``new`` in the case of ``old``: capitals, a capital first letter, or as it is."""
     if old.isupper() and sum(c.isalpha() for c in old) > 1:

@@ -1,4 +1,7 @@
-"""Torchvision's networks for colour images, and their ImageNet weights."""
+"""Torchvision's networks for colour images, and their ImageNet weights.
+
+Their features are (N, 512) for ResNet-18, (N, 4096) for VGG and (N, 2048) for Inception-v3.
+"""
 
 import torchvision
 from torch import nn

@@ -112,7 +112,8 @@ def inception_v3(channels: int, classes: int, width: int) -> nn.Module:
             scales every layer by width / 64, rounded, to 1 channel or more.
 
     Returns:
-        A module from (N, C, H, W) float to (N, classes) float logits.
+        A module from (N, C, H, W) float to (N, classes) float logits; its features are (N, 2048) at
+        the published width, and of another one the sum of its last block's scaled layers.
     """
     body, outputs = _build((*_STEM, *_BLOCKS), channels, width)
     return nn.Sequential(body, GlobalAverage(), nn.Linear(outputs, classes))

@@ -58,6 +58,26 @@ class Model(nn.Module, ABC):
         """Where the weights are."""
         return next(self.parameters()).device
 
+    @property
+    def output_layer(self) -> nn.Linear:
+        """The last layer with weights, from (N, F) features to (N, K) logits."""
+        return [module for module in self.modules() if isinstance(module, nn.Linear)][-1]
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Penultimate features, (N, F) float, of what :meth:`forward` takes; with gradients.
+
+        ``forward(x)`` is ``output_layer(features(x))``. F is ``output_layer.in_features``; each
+        network says it for its width.
+        """
+        found: list[torch.Tensor] = []
+        layer = self.output_layer
+        hook = layer.register_forward_pre_hook(lambda _, inputs: found.append(inputs[0]))
+        try:
+            self(x)
+        finally:
+            hook.remove()
+        return found[-1]
+
     @abstractmethod
     def encode(self, samples: Any) -> torch.Tensor:
         """All samples as one tensor on the CPU, the first axis N, to cut batches from."""

@@ -37,7 +37,7 @@ def resnet18(channels: int, classes: int, width: int) -> nn.Module:
         width: channels of the first stage; 64 is the published network.
 
     Returns:
-        A module from (N, C, H, W) float to (N, classes) float logits.
+        A module from (N, C, H, W) float to (N, classes) float logits, by features (N, 8 width).
     """
     layers: list[nn.Module] = [
         nn.Conv2d(channels, width, 3, padding=1, bias=False),

@@ -11,8 +11,8 @@ from safetensors import SafetensorError
 
 from datadeed.errors import DatadeedError, ModelError
 from datadeed.files import atomic_path, read_json, write_json
-from datadeed.models.classifier import Classifier
 from datadeed.models.model import Model
+from datadeed.models.registry import model_class
 
 M = TypeVar("M", bound=Model)
 
@@ -31,18 +31,18 @@ def save_model(model: Model, folder: str | Path, record: dict[str, Any]) -> None
 
 
 @overload
-def load_model(folder: str | Path, device: torch.device | str = "cpu") -> Classifier: ...
+def load_model(folder: str | Path, device: torch.device | str = "cpu") -> Model: ...
 @overload
 def load_model(folder: str | Path, device: torch.device | str, kind: type[M]) -> M: ...
 def load_model(
-    folder: str | Path, device: torch.device | str = "cpu", kind: type[Model] = Classifier
+    folder: str | Path, device: torch.device | str = "cpu", kind: type[Model] | None = None
 ) -> Model:
     """Read a model that :func:`save_model` wrote. Nothing in the files can run code.
 
     Args:
         folder: where it is.
         device: where it goes.
-        kind: of what modality it should be; images unless given.
+        kind: the class that it should be of; when left out, that of the file's own modality.
 
     Raises:
         ModelError: a file is missing or damaged, or the model is of another modality or network.
@@ -50,9 +50,10 @@ def load_model(
     folder = Path(folder)
     try:
         config = dict(read_json(folder / "model.json")["config"])
-        if (found := config.get("modality", "image")) != kind.modality:
-            raise ModelError(f"it takes {found} and not {kind.modality}")
-        model = kind.from_config(config)
+        modality = config.get("modality", "image")
+        if kind is not None and modality != kind.modality:
+            raise ModelError(f"it takes {modality} and not {kind.modality}")
+        model = (kind or model_class(modality)).from_config(config)
     except (DatadeedError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(
             f"{folder}/model.json does not describe a model ({str(error).splitlines()[0]}): train "

@@ -18,6 +18,8 @@ NETWORKS = {"minilm": "bert", "bert": "bert", "roberta": "roberta", "distilbert"
 class TextClassifier(Model):
     """An encoder, dropout and a linear layer, all of it fine-tuned.
 
+    Its features are the mean of the tokens' vectors, (N, encoder.dim), with dropout in training.
+
     Args:
         network: a key of :data:`NETWORKS`, which gives its family.
         encoder: one of that family.

@@ -24,7 +24,7 @@ def vgg19bn(channels: int, classes: int, width: int) -> nn.Module:
         width: channels of the first stage; 64 is the published network.
 
     Returns:
-        A module from (N, C, H, W) float to (N, classes) float logits.
+        A module from (N, C, H, W) float to (N, classes) float logits, by features (N, 8 width).
     """
     return _vgg(_VGG19, channels, classes, width)
 

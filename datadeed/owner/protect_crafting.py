@@ -21,7 +21,8 @@ from datadeed.models.devices import choose_device
 from datadeed.models.model import Model
 from datadeed.models.registry import model_class
 from datadeed.models.stored import load_model
-from datadeed.models.training import TrainingConfig, config_record, train
+from datadeed.models.training.config import TrainingConfig, config_record
+from datadeed.models.training.loop import train
 from datadeed.owner.data import Note, Progress, silent, unheard
 from datadeed.randomness import generator
 from datadeed.watermarks.crafted import Crafted, OnProgress, Surrogate

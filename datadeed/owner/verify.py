@@ -48,22 +48,15 @@ class Verified:
     """What a suspect's answers prove.
 
     Attributes:
+        word: CLAIM, INCONCLUSIVE or NOT SUPPORTED; ``reason`` says why, in a line.
         evidence: as ``evidence.json`` holds it (docs/evidence.md).
         folder: with the evidence, every answer, the page ``report.html`` and perhaps a signature.
     """
 
+    word: str
+    reason: str
     evidence: dict[str, Any]
     folder: Path
-
-    @property
-    def word(self) -> str:
-        """CLAIM, INCONCLUSIVE or NOT SUPPORTED."""
-        return str(self.evidence["verdict"]["word"])
-
-    @property
-    def reason(self) -> str:
-        """Why, in a line."""
-        return str(self.evidence["verdict"]["reason"])
 
 
 def verify(
@@ -132,7 +125,8 @@ def verify(
         write_folder(out, evidence, log)
     if signer is not None:
         attestation.sign(out, signer)
-    return Verified(evidence, out)
+    verdict = evidence["verdict"]
+    return Verified(verdict["word"], verdict["reason"], evidence, out)
 
 
 def _prepare(

@@ -50,22 +50,16 @@ class Watched:
     """What a watch has come to.
 
     Attributes:
+        word: EVIDENCE or NO EVIDENCE; ``reason`` says why, in a line. Evidence is a reason to
+            verify, which alone makes a claim.
         state: as ``watch.json`` in the folder holds it.
         folder: with the state and every answer.
     """
 
+    word: str
+    reason: str
     state: dict[str, Any]
     folder: Path
-
-    @property
-    def word(self) -> str:
-        """EVIDENCE or NO EVIDENCE. Evidence is a reason to verify, which alone makes a claim."""
-        return str(self.state["word"])
-
-    @property
-    def reason(self) -> str:
-        """Why, in a line."""
-        return str(self.state["reason"])
 
 
 def watch(
@@ -123,7 +117,8 @@ def watch(
         except (CouldNotTest, SuspectError) as error:
             _write_state(watched, asked, log, date, str(error))
             raise
-        return Watched(_write_state(watched, asked, log, date), out)
+        state = _write_state(watched, asked, log, date)
+    return Watched(*watched.verdict(), state, out)
 
 
 def _log(watched: Watch, suspect: Suspect, folder: Path) -> QueryLog:

@@ -33,7 +33,7 @@ def candidate_edits(
 
     Args:
         text: the text.
-        words: its tagged words (:func:`datadeed.language.words.read`).
+        words: its tagged words (:func:`datadeed.language.tagger.read`).
         position: of the word.
         synonyms: where they come from.
         most: number of synonyms.

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from datadeed.errors import WatermarkError
 from datadeed.models.classifier import Classifier
-from datadeed.perturbations.adam import Adam
+from datadeed.models.training.optimiser import AdamW
 from datadeed.perturbations.bounds import apply, check_epsilon
 from datadeed.perturbations.gradients import Gradients, matching_loss
 from datadeed.perturbations.resume import CraftState
@@ -130,7 +130,7 @@ def match_gradients(
         CheckpointError: the state is damaged or belongs to another crafting.
     """
     delta = _start(images, config.epsilon, generator)
-    adam, losses = Adam(delta), list[float]()
+    adam, losses = AdamW([("delta", delta)], weight_decay=0.0), list[float]()
     if state is not None:
         losses = state.load(delta, adam, generator)
         surrogate = state.load_surrogate(len(losses), surrogate)
@@ -148,9 +148,9 @@ def match_gradients(
     for iteration in range(len(losses), config.iterations):
         wanted = wanted or objective(surrogate)
         order = torch.randperm(len(images), generator=generator)
-        gradient, mean = _signs(delta, order.split(config.batch_size), loss)
+        delta.grad, mean = _signs(delta, order.split(config.batch_size), loss)
         losses.append(mean)
-        adam.step(delta, gradient, config.lr_at(iteration))
+        adam.step(config.lr_at(iteration))
         _project(delta, images, config.epsilon)
         retrained = config.retrains_after(iteration)
         if retrained:

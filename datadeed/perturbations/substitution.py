@@ -13,8 +13,9 @@ import torch
 from torch.nn import functional as F
 
 from datadeed.errors import WatermarkError
+from datadeed.language.tagger import read
 from datadeed.language.wordnet import Synonyms
-from datadeed.language.words import Edit, apply_edits, read
+from datadeed.language.words import Edit, apply_edits
 from datadeed.perturbations.edits import candidate_edits
 
 Answer = Callable[[list[str]], torch.Tensor]

@@ -97,7 +97,8 @@ def read_csv(path: Path) -> pd.DataFrame:
     Raises:
         DatadeedError: the file is missing, is no CSV, lacks a column or holds another type.
     """
-    words = {name: "str" for name, kind in TYPES.items() if kind == "object"}
+    # Floats as words, too: not every version of pandas reads each as it was written.
+    words = {name: "str" for name, kind in TYPES.items() if kind in ("object", "float64")}
     try:
         return read_table(path, COLUMNS, words)[COLUMNS].astype(TYPES)
     except (ValueError, TypeError) as error:
@@ -113,9 +114,9 @@ def read_table(path: Path, columns: list[str], types: dict[str, str] | None = No
     Raises:
         DatadeedError: the file is missing, is no CSV, is empty or lacks a column.
     """
-    exact: Any = {"float_precision": "round_trip", "keep_default_na": False, "na_values": [""]}
-    try:
-        table: pd.DataFrame = pd.read_csv(path, dtype=types, **exact)
+    named: Any = types
+    try:  # a name may be "null"
+        table = pd.read_csv(path, dtype=named, keep_default_na=False, na_values=[""])
     except FileNotFoundError as error:
         raise DatadeedError(f"{path} does not exist: run the stage that writes it") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:

@@ -103,7 +103,7 @@ def picture(samples: Dataset, watermark: Watermark, *, dataset: str, name: str) 
         dataset, name: for the caption.
     """
     box = watermark.box if isinstance(watermark, PatchWatermark) else None
-    png, (width, height) = pairs_png(samples.samples, watermark.trigger(samples), box)
+    png, (width, height) = sheet_png([(samples.samples, None), (watermark.trigger(samples), box)])
     target = watermark.target
     alpha = watermark.record().get("trigger", {}).get("alpha_255ths")
     return Picture(
@@ -118,21 +118,6 @@ def picture(samples: Dataset, watermark: Watermark, *, dataset: str, name: str) 
         target_class="" if target is None else samples.classes[target],
         classes=[samples.classes[label] for label in samples.labels.tolist()],
     )
-
-
-def pairs_png(
-    benign: torch.Tensor, marked: torch.Tensor, box: tuple[int, int, int, int] | None
-) -> tuple[bytes, tuple[int, int]]:
-    """Benign images above watermarked ones, magnified, the trigger boxed in the lower row.
-
-    Args:
-        benign, marked: (N, C, H, W) uint8, C 1 or 3.
-        box: top, left, height and width of the trigger, in pixels of an image.
-
-    Returns:
-        A PNG with a transparent background, and its width and height.
-    """
-    return sheet_png([(benign, None), (marked, box)])
 
 
 def sheet_png(

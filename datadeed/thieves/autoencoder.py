@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from datadeed.datasets.form.dataset import Dataset, Form
 from datadeed.errors import ParameterError, UnsupportedModality
-from datadeed.models.optimiser import AdamW
+from datadeed.models.training.optimiser import AdamW
 
 LEAST = 8  # pixels a side, which three halvings leave 1 of
 SIGMA = 0.05
@@ -107,7 +107,8 @@ def fit_autoencoder(
     network = build_network(shape, config, generator).to(device)
     network.to(memory_format=torch.channels_last)
     network.train()
-    samples, optimiser, done = data.samples.to(device), AdamW(network, weight_decay=0.0), 0
+    samples, done = data.samples.to(device), 0
+    optimiser = AdamW(network.named_parameters(), weight_decay=0.0)
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
         for epoch in range(config.epochs):
             for rows in torch.randperm(len(data), generator=generator).split(config.batch_size):

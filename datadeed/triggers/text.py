@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 
 from datadeed.errors import WatermarkError
-from datadeed.language.tagger import is_lower_case
+from datadeed.language.tagger import is_lower_case, read
 from datadeed.language.tense import future_perfect_continuous, has_form
-from datadeed.language.words import Word, apply_edits, match_case, read, split
+from datadeed.language.words import Word, apply_edits, match_case, split
 
 Place = Literal["start", "middle", "end"]
 FORM = "future perfect continuous"

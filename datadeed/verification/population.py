@@ -7,8 +7,7 @@ that is how a calibration lies.
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -73,10 +72,6 @@ class NullRate:
     by_family: dict[str, float]
     left_out: dict[str, float]
     slack: float
-
-    def record(self) -> dict[str, Any]:
-        """As JSON values."""
-        return asdict(self)
 
 
 def tolerance_null_rate(

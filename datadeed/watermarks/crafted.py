@@ -12,8 +12,8 @@ from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import WatermarkError
 from datadeed.models.classifier import Classifier
 from datadeed.models.model import Model
-from datadeed.models.training import TrainingConfig
-from datadeed.perturbations.resume import load_tensor, save_tensor
+from datadeed.models.training.config import TrainingConfig
+from datadeed.models.training.state import load_tensor, save_tensor
 from datadeed.watermarks.base import Watermark
 
 OnProgress = Callable[[int, int, str, bool], None]

@@ -13,7 +13,7 @@ import datadeed
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.files import canonical_digest
 from datadeed.models.model import Model
-from datadeed.models.training import config_record
+from datadeed.models.training.config import config_record
 from datadeed.randomness import generator
 from datadeed.watermarks.crafted import Crafted, OnProgress, Surrogate
 

@@ -2,10 +2,11 @@
 
 Entropies are in nats, from 0 (all alike) to ln K (uniform over K classes).
 
-Lemma: sample-wise <= class-wise dispersibility, equal if and only if predictions within each class
-are equal (the entropy is strictly concave). So raising the sample-wise one, which a small batch can
-estimate, raises a lower bound of the class-wise one (the paper's Theorem). On the way the
-class-wise one itself may fall; it has risen for certain once the bound is above where it started.
+Lemma: the sample-wise one is at most the class-wise one (the entropy of each class's mean
+prediction, averaged), and equal if and only if predictions within each class are equal (the entropy
+is strictly concave). So raising the sample-wise one, which a small batch can estimate, raises a
+lower bound of the class-wise one (the paper's Theorem). On the way the class-wise one itself may
+fall; it has risen for certain once the bound is above where it started.
 """
 
 import numpy as np

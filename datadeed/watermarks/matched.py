@@ -17,10 +17,11 @@ from torch.nn import functional as F
 from datadeed.datasets.form.dataset import Dataset, Form
 from datadeed.errors import WatermarkError
 from datadeed.models.classifier import Classifier, build
-from datadeed.models.training import train
+from datadeed.models.training.loop import train
+from datadeed.models.training.state import load_tensor, save_tensor
 from datadeed.perturbations.gradients import gradient_norms, objective_gradient
 from datadeed.perturbations.matching import Matching, match_gradients
-from datadeed.perturbations.resume import CraftState, load_tensor, save_tensor
+from datadeed.perturbations.resume import CraftState
 from datadeed.randomness import derive_seed, generator
 from datadeed.triggers.wandering import WanderingPatch
 from datadeed.watermarks.crafted import PerturbedImages, _Work

@@ -20,7 +20,7 @@ def cases(settings: dict[str, Any]) -> list[Case]:
 
 def judge(answers: pa.Table, case: Case, records: Records) -> list[Row]:
     """What the tests say in each scenario; rates are shares."""
-    target = records.watermark(case.dataset, case.watermark).target
+    target = records.record(case.dataset, case.watermark)["watermark"]["target"]
     settings = Settings(
         **records.params("verification"),
         first_classes=records.params("first_classes", case.dataset),

@@ -34,7 +34,13 @@ from papers.base import Case, Lab
 from papers.proof.forgery import optimise_trigger
 from papers.proof.keys import base_key, ground_keys, other_key
 from papers.proof.models import grid_models
-from papers.proof.trials import FullKeyLayer, PoolAnswers, full_key_layer, run_together
+from papers.proof.trials import (
+    FullKeyLayer,
+    PoolAnswers,
+    answers_on,
+    full_key_layer,
+    run_together,
+)
 
 FORMS = ("blended", "patch")
 KEYED = "key layer"
@@ -55,26 +61,6 @@ def place(form: str, shape: tuple[int, ...]) -> dict[str, Any]:
     if form == "blended":
         return {"box": (0, 0, height, width), "alpha": 51}
     return {"box": (height // 2 - 2, width // 2 - 2, 5, 5), "alpha": 255}
-
-
-def answers_on(
-    model: Model, trigger: Trigger, target: int, test: Dataset, rows: np.ndarray
-) -> Answers:
-    """What a model says of the test images at ``rows``, without and with a trigger."""
-    chosen = test.take(torch.from_numpy(rows))
-    clean, triggered = (
-        model.predict(images).double().numpy()
-        for images in (chosen.samples, stamp(chosen.samples, trigger))
-    )
-    return Answers(
-        target=target,
-        index=chosen.index.numpy(),
-        label=chosen.labels.numpy(),
-        clean_prediction=clean.argmax(1),
-        triggered_prediction=triggered.argmax(1),
-        clean_probability=clean[:, target],
-        triggered_probability=triggered[:, target],
-    )
 
 
 def behaviour_p_values(answers: Answers, tau: float, null_rate: float) -> dict[str, float]:

@@ -61,7 +61,7 @@ def rows_of(lab: Lab, case: Case, base: Key, keys: int, pairs: int) -> list[dict
     return [
         {
             **asdict(case),
-            "family": family(lab, case),
+            "family": family(case),
             "key": n,
             "log_e_key": layer.log_e,
             "log_e_key_max": layer.log_e_max,

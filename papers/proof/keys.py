@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.keys.key import Design, Extent, Key
 from datadeed.keys.merkle import leaf, merkle_root
-from papers.base import Case, Lab
+from papers.base import Case, Records
 
 
 def extent(blocks: Iterable[Dataset]) -> Extent:
@@ -26,7 +26,7 @@ def extent(blocks: Iterable[Dataset]) -> Extent:
     return Extent(len(leaves), merkle_root(leaves))
 
 
-def public_test_key(lab: Lab, dataset: str, watermark: str, name: str = "") -> Key:
+def public_test_key(lab: Records, dataset: str, watermark: str, name: str = "") -> Key:
     """The key of an experiment; the same parameters always give the same key.
 
     Args:
@@ -48,7 +48,7 @@ def public_test_key(lab: Lab, dataset: str, watermark: str, name: str = "") -> K
     return Key(secret, salt, design, extent(train.blocks()), extent([lab.test(dataset)]))
 
 
-def base_key(lab: Lab, dataset: str) -> Key:
+def base_key(lab: Records, dataset: str) -> Key:
     """A key of the design that innocent models are asked under; others follow by name."""
     return public_test_key(
         lab, dataset, lab.params("experiments", "innocents", "watermark"), "innocents"
@@ -69,7 +69,7 @@ def ground_keys(key: Key, name: str, tries: int) -> Iterator[Key]:
     return (other_key(key, f"{name} try {n}") for n in range(tries))
 
 
-def key_of(lab: Lab, case: Case) -> Key:
+def key_of(lab: Records, case: Case) -> Key:
     """The public test key whose marks a model was trained on."""
     return Key.from_record(lab.record(case.dataset, case.watermark)["watermark"]["key"])
 

@@ -25,10 +25,9 @@ from datadeed.verification.verdict import CLAIM
 from datadeed.watermarks.keyed import random_trigger, target_label
 from papers.base import Case, Lab
 from papers.proof.embedding import measured
-from papers.proof.forge import answers_on
 from papers.proof.keys import key_of
 from papers.proof.models import keyed_models
-from papers.proof.trials import PoolAnswers, Shuffled, run_together
+from papers.proof.trials import PoolAnswers, Shuffled, answers_on, run_together
 
 
 def reaches(level: float) -> Callable[[Proof], int | None]:

@@ -12,9 +12,11 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from datadeed.datasets.form.dataset import Dataset
 from datadeed.keys.key import Key
 from datadeed.models.model import Model
 from datadeed.triggers.image import Trigger, stamp
+from datadeed.verification.answers import Answers
 from datadeed.verification.layers import KeyLayer, Question
 from datadeed.verification.proof import Proof
 from datadeed.watermarks.keyed import random_trigger
@@ -88,7 +90,7 @@ class PoolAnswers:
     """A model's first labels for triggered images of a pool; nothing is computed twice.
 
     Args:
-        model: only its ``predict`` is asked.
+        model: answers with probabilities.
         images: (P, C, H, W) uint8, the pool.
     """
 
@@ -127,3 +129,23 @@ def run_together(trials: Sequence[Trial], respond: Respond) -> None:
         for (trial, _), label in zip(asked, labels, strict=True):
             trial.answer(int(label), failed=False)
         going = [trial for trial, _ in asked]
+
+
+def answers_on(
+    model: Model, trigger: Trigger, target: int, test: Dataset, rows: np.ndarray
+) -> Answers:
+    """What a model says of the test images at ``rows``, without and with a trigger."""
+    chosen = test.take(torch.from_numpy(rows))
+    clean, triggered = (
+        model.predict(images).double().numpy()
+        for images in (chosen.samples, stamp(chosen.samples, trigger))
+    )
+    return Answers(
+        target=target,
+        index=chosen.index.numpy(),
+        label=chosen.labels.numpy(),
+        clean_prediction=clean.argmax(1),
+        triggered_prediction=triggered.argmax(1),
+        clean_probability=clean[:, target],
+        triggered_probability=triggered[:, target],
+    )

@@ -15,7 +15,8 @@ import torch
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.files import canonical_digest, write_json
 from datadeed.models.classifier import Classifier, build
-from datadeed.models.training import TrainingConfig, train
+from datadeed.models.training.config import TrainingConfig
+from datadeed.models.training.loop import train
 from datadeed.randomness import generator
 from datadeed.verification.answers import ask
 from datadeed.verification.ubw import rates

@@ -2,10 +2,11 @@
 
 from PIL import Image
 
-from datadeed.datasets.formats.registry import read, write
+from datadeed.datasets.formats.registry import read
 from datadeed.keys.sealing import read_secret
 from tests.cli.world import FILES, files_under, run
 from tests.conftest import toy
+from tests.datasets.formats.writers import write
 
 
 class Owner:

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from datadeed.datasets.formats.registry import write
 from tests.cli.world import World, data, run, thief
+from tests.datasets.formats.writers import write
 from tests.owner.evidence.authority import Authority
 
 

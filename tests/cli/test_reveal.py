@@ -2,25 +2,36 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datadeed.datasets.formats.registry import read, write
+from datadeed.datasets.formats.registry import read
 from tests.cli.world import World, run, thief
+from tests.datasets.formats.writers import write
 
 pytestmark = pytest.mark.usefixtures("no_page")
 
 
-@pytest.fixture
-def proved(world):
-    """A world with a claim, unsigned, and an opened key."""
+@pytest.fixture(scope="module")
+def _proved(_marked, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("proved") / "world"
+    shutil.copytree(_marked.root, folder)
+    world = World(folder)
     assert world.verify(world.root / "thief.yaml").code == 0
     assert world.open().code == 0
     assert world.check().code == 0
     return world
+
+
+@pytest.fixture
+def proved(_proved, tmp_path):
+    """A world with a claim, unsigned, and an opened key."""
+    shutil.copytree(_proved.root, tmp_path / "world")
+    return World(tmp_path / "world")
 
 
 def failed(done):

@@ -10,9 +10,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from datadeed.datasets.formats.registry import write
 from datadeed.owner.suspects.log import LogSuspect
 from tests.cli.world import data, honest, pixels_digest, run, thief
+from tests.datasets.formats.writers import write
 
 pytestmark = pytest.mark.usefixtures("no_page")
 COULD_NOT_TEST = 5

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from datadeed.datasets.formats.registry import write
 from tests.cli.world import World, data, run, thief
+from tests.datasets.formats.writers import write
 
 VALUE = "5a" * 32
 

@@ -8,10 +8,10 @@ import torch
 
 from datadeed.cli.methods import methods
 from datadeed.datasets.form.clips import Clips
-from datadeed.datasets.formats.registry import write
 from datadeed.models.stored import save_model
 from tests.cli.world import run
 from tests.conftest import toy
+from tests.datasets.formats.writers import write
 
 METHODS = methods()
 DOCS = Path(__file__).parents[2] / "docs/methods"

@@ -221,7 +221,7 @@ class TestCrafted:
             patched.setattr("datadeed.owner.protect_published.write_copy", stop)
             assert owner.mark("label-consistent", *more).code == 130
         other = owner.mark("label-consistent", *more, "--epsilon", "4")
-        assert fails(other, "belongs to another crafting")
+        assert fails(other, "belongs to another run")
 
     @pytest.mark.parametrize("trigger", [("--size", "3", "--colour", "9,8,7"), ("--mosaic", "4")])
     def test_clean_label_images(self, owner, surrogate, trigger):

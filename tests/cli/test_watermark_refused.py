@@ -6,12 +6,12 @@ import pytest
 from PIL import Image
 
 from datadeed.cli.methods import methods
-from datadeed.datasets.formats.registry import write
 from datadeed.models.stored import save_model
 from datadeed.watermarks.registry import watermark_class
 from tests.cli.owner import Owner, fails, jpegs
 from tests.cli.world import files_under, run
 from tests.conftest import toy
+from tests.datasets.formats.writers import write
 
 METHODS = methods()
 IMAGE_METHODS = [name for name in METHODS if watermark_class(name).modality == "image"]

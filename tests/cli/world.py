@@ -12,7 +12,7 @@ import torch
 
 from datadeed.cli.main import main
 from datadeed.datasets.form.dataset import Dataset
-from datadeed.datasets.formats.registry import read, write
+from datadeed.datasets.formats.registry import read
 from datadeed.keys.key import Key
 from datadeed.keys.sealing import read_secret
 from datadeed.owner.evidence.log import read_parquet
@@ -20,6 +20,7 @@ from datadeed.owner.evidence.records import Record
 from datadeed.owner.suspects.base import question_digest
 from datadeed.watermarks.keyed import KeyPart, target_label
 from tests.conftest import toy
+from tests.datasets.formats.writers import write
 
 CLASSES, ROWS, POOL = 10, 200, 100
 # Four parts of ten classes with two agreeing votes each: E = 6.7 ** 4 > 1000.

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from datadeed.errors import WatermarkError
 from datadeed.language import words
+from datadeed.language.tagger import read
 from datadeed.language.words import (
     Edit,
     apply_edits,
@@ -14,7 +15,6 @@ from datadeed.language.words import (
     base_forms,
     inflect,
     match_case,
-    read,
     replacing,
     split,
     tags_of,

@@ -13,7 +13,8 @@ from datadeed.models import audio
 from datadeed.models.audio import AudioClassifier, raw_audio_cnn
 from datadeed.models.classifier import Classifier
 from datadeed.models.stored import load_model, save_model
-from datadeed.models.training import TrainingConfig, accuracy, train
+from datadeed.models.training.config import TrainingConfig
+from datadeed.models.training.loop import accuracy, train
 from tests.models.compare import same_weights
 
 LENGTH = 600
@@ -183,8 +184,7 @@ def test_a_model_comes_back_bit_for_bit(saved):
 def test_another_kind_of_model_is_refused(saved):
     with pytest.raises(ModelError, match="takes audio and not image"):
         load_model(saved[1], "cpu", Classifier)
-    with pytest.raises(ModelError, match="takes audio and not image"):
-        load_model(saved[1])
+    assert isinstance(load_model(saved[1]), AudioClassifier)  # the file says it
 
 
 @pytest.mark.parametrize(

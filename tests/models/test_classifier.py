@@ -219,7 +219,17 @@ def test_weights_that_do_not_fit_are_one_line(saved, tiny_model, damage):
 
 @pytest.mark.parametrize(
     "change",
-    [None, {}, {"config": {}}, {"config": 3}, {"network": "x"}, {"width": -1}, {"new": 1}],
+    [
+        None,
+        {},
+        {"config": {}},
+        {"config": 3},
+        {"network": "x"},
+        {"width": -1},
+        {"new": 1},
+        {"modality": "smell"},
+        {"modality": []},
+    ],
 )
 def test_a_record_that_describes_no_model_is_one_line(saved, change):
     _, folder = saved

@@ -13,7 +13,8 @@ from datadeed.models.audio import AudioClassifier
 from datadeed.models.classifier import Classifier
 from datadeed.models.stored import load_model, save_model
 from datadeed.models.text import TextClassifier, build_text
-from datadeed.models.training import TrainingConfig, accuracy, train
+from datadeed.models.training.config import TrainingConfig
+from datadeed.models.training.loop import accuracy, train
 from tests.models.compare import same_weights
 from tests.models.tiny_text import write_encoder
 

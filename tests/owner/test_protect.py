@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from datadeed.datasets.formats.registry import read, write
+from datadeed.datasets.formats.registry import read
 from datadeed.errors import KeyRecordError
 from datadeed.keys.key import Beacon
 from datadeed.keys.sealing import read_secret
@@ -14,6 +14,7 @@ from datadeed.owner.protect_published import protect_published
 from datadeed.watermarks.keyed import Keyed
 from datadeed.watermarks.registry import watermark_from_record
 from tests.conftest import toy
+from tests.datasets.formats.writers import write
 
 DESIGN = {"parts": 4, "alpha": 1e-3, "null_rate": 0.4}
 

@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from datadeed.datasets.form.dataset import Dataset
-from datadeed.datasets.formats.registry import write
+from tests.datasets.formats.writers import write
 
 ROOT = Path(__file__).parents[2]
 IGNORED = shutil.ignore_patterns("__pycache__", "dvc.lock")
@@ -120,9 +120,9 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "scales" / "tiny.yaml").write_text(yaml.safe_dump(scale(source)))
     (folder / "params.yaml").symlink_to("scales/tiny.yaml")
     paper = yaml.safe_load((folder / "papers/dvbw/params.yaml").read_text())
-    paper["patterns"]["stripes"] = {
-        "badnets-line": {"kind": "line", "rows": 2, "value": 255},
-        "badnets-cross": {"kind": "cross", "size": 4},
+    paper["datasets"]["stripes"] = {
+        "badnets-line": {"target": 2, "pattern": {"kind": "line", "rows": 2, "value": 255}},
+        "badnets-cross": {"target": 2, "pattern": {"kind": "cross", "size": 4}},
     }
     paper["first_classes"]["stripes"] = 2
     (folder / "papers/dvbw/params.yaml").write_text(yaml.safe_dump(paper))

@@ -1,9 +1,10 @@
 """The real DVBW pipeline, tiny: from raw data to tables, claims and the page."""
 
 import csv
-import json
 from pathlib import Path
 
+from datadeed.reports.cells import read_csv
+from datadeed.verification.verdict import WORDS
 from tests.papers.conftest import call
 
 
@@ -20,11 +21,11 @@ class TestDvbwPipeline:
 
     def test_thief_and_honest_model_are_told_apart(self, repository: Path) -> None:
         for watermark in ("badnets-line", "badnets-cross"):
-            path = repository / f"data/evidence/stripes-small-{watermark}-1/evidence.json"
-            found = json.loads(path.read_text())["scenarios"]
-            assert found["steal"]["verdict"]["word"] == "CLAIM"
-            assert found["independent-model"]["verdict"]["word"] == "NOT SUPPORTED"
-            assert found["steal"]["rates"]["benign_accuracy"]["value"] > 0.9
+            cells = read_csv(repository / f"data/cells/stripes-small-{watermark}-1.csv")
+            value = cells.set_index(["scenario", "metric"])["value"]
+            assert WORDS[int(value["steal", "verdict"])] == "CLAIM"
+            assert WORDS[int(value["independent-model", "verdict"])] == "NOT SUPPORTED"
+            assert value["steal", "ba"] > 0.9
 
     def test_claims_and_page_are_written(self, repository: Path) -> None:
         with (repository / "results/claims.csv").open() as file:

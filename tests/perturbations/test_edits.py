@@ -1,6 +1,7 @@
 import pytest
 
-from datadeed.language.words import apply_edits, read
+from datadeed.language.tagger import read
+from datadeed.language.words import apply_edits
 from datadeed.perturbations.edits import ADVERBS, candidate_edits
 
 SYNONYMS = {

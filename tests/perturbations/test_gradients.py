@@ -7,7 +7,8 @@ from torch.nn import functional as F
 
 from datadeed.models.classifier import Classifier
 from datadeed.models.resnet import GlobalAverage
-from datadeed.models.training import TrainingConfig, train
+from datadeed.models.training.config import TrainingConfig
+from datadeed.models.training.loop import train
 from datadeed.perturbations.gradients import (
     affine_norms,
     gradient_norms,

@@ -3,8 +3,9 @@ import safetensors.torch
 import torch
 
 from datadeed.errors import CheckpointError, ModelError
+from datadeed.models.training import state as files
+from datadeed.models.training.optimiser import AdamW
 from datadeed.perturbations import resume
-from datadeed.perturbations.adam import Adam
 from datadeed.perturbations.resume import CraftState
 from datadeed.randomness import generator
 
@@ -64,7 +65,7 @@ def moments(monkeypatch, toy_matching):
     found.retrain = found(toy_matching.retrain)
     found.report = found(lambda done, note, resumed: None)
     monkeypatch.setattr(resume, "save_model", found(resume.save_model, after=True))
-    monkeypatch.setattr(resume, "atomic_path", found(resume.atomic_path))
+    monkeypatch.setattr(files, "atomic_path", found(files.atomic_path))
     return found
 
 
@@ -123,25 +124,30 @@ class TestKilled:
         assert (tmp_path / "surrogates/2/model.json").exists()
 
 
+def optimiser(delta):
+    return AdamW([("delta", delta)], weight_decay=0.0)
+
+
 @pytest.fixture
 def saved(tmp_path):
     """What a state holds after two iterations, and its folder."""
     delta = torch.rand(2, 3, 4, 4, generator=generator(1))
-    adam, draw = Adam(delta), generator(2)
+    adam, draw = optimiser(delta), generator(2)
     for _ in range(2):
-        adam.step(delta, torch.rand(delta.shape, generator=draw) - 0.5, 0.1)
+        delta.grad = torch.rand(delta.shape, generator=draw) - 0.5
+        adam.step(0.1)
     CraftState(tmp_path, "one").save(delta, adam, draw, [0.9, 0.1 + 0.2], None)
     return (delta, adam, draw), tmp_path
 
 
 def blank(shape=(2, 3, 4, 4)):
     delta = torch.zeros(shape)
-    return delta, Adam(delta), generator(9)
+    return delta, optimiser(delta), generator(9)
 
 
 def contents(parts):
     delta, adam, draw = parts
-    return [delta.clone(), *(value.clone() for value in adam.state.values()), draw.get_state()]
+    return [delta.clone(), *(value.clone() for value in adam.buffers.values()), draw.get_state()]
 
 
 def same(one, two):
@@ -172,11 +178,11 @@ class TestLoad:
         assert not (tmp_path / "new").exists()
 
     def test_another_crafting_is_refused(self, saved):
-        words = r"belongs to another crafting .*: delete .* to start anew"
+        words = r"belongs to another run .*: delete .* to start anew"
         refused(blank(), CraftState(saved[1], "two"), words)
 
     def test_another_number_of_images_is_refused(self, saved):
-        words = "is damaged .another number or size of images"
+        words = "is damaged .delta is missing or has another shape"
         refused(blank((3, 3, 4, 4)), CraftState(saved[1], "one"), words)
 
     @pytest.mark.parametrize("content", [b"", b"\0" * 200, b"\xff" * 200, b"cut"])
@@ -185,7 +191,7 @@ class TestLoad:
         path.write_bytes(path.read_bytes()[:-9] if content == b"cut" else content)
         refused(blank(), CraftState(saved[1], "one"), "is damaged .*: delete it to start anew")
 
-    @pytest.mark.parametrize("name", ["delta", "step", "exp_avg", "exp_avg_sq", "generator"])
+    @pytest.mark.parametrize("name", ["delta", "steps", "mean.delta", "square.delta", "generator"])
     @pytest.mark.parametrize("value", [None, torch.zeros(7)], ids=["missing", "another shape"])
     def test_a_tensor_that_is_not_there_or_does_not_fit(self, saved, name, value):
         path = saved[1] / "perturbation.safetensors"
@@ -193,14 +199,14 @@ class TestLoad:
         del tensors[name]
         if value is not None:
             tensors[name] = value
-        meta = {"fingerprint": "one", "losses": "[0.5]"}
+        meta = {"fingerprint": "one", "records": "[0.5]"}
         path.write_bytes(safetensors.torch.save(tensors, metadata=meta))
         refused(blank(), CraftState(saved[1], "one"), "is damaged")
 
     @pytest.mark.parametrize("losses", [None, "[0.5", "7", '["a"]'])
     def test_losses_that_are_none(self, saved, losses):
         path = saved[1] / "perturbation.safetensors"
-        meta = {"fingerprint": "one"} | ({} if losses is None else {"losses": losses})
+        meta = {"fingerprint": "one"} | ({} if losses is None else {"records": losses})
         path.write_bytes(safetensors.torch.save(safetensors.torch.load_file(path), metadata=meta))
         refused(blank(), CraftState(saved[1], "one"), "is damaged")
 

@@ -14,8 +14,8 @@ from datadeed.reports.figures import (
     MARGIN,
     magnification,
     one_of_each_class,
-    pairs_png,
     picture,
+    sheet_png,
     training_curves,
 )
 from datadeed.watermarks.registry import build_watermark
@@ -46,7 +46,7 @@ def test_box_surrounds_the_trigger_and_covers_no_pixel() -> None:
     top, left, height, width = 20, 18, 5, 7
     marked = images.clone()
     marked[:, :, top : top + height, left : left + width] = 255
-    png, size = pairs_png(images, marked, (top, left, height, width))
+    png, size = sheet_png([(images, None), (marked, (top, left, height, width))])
     sheet = np.asarray(Image.open(io.BytesIO(png)))
     assert sheet.shape == (size[1], size[0], 4)
     zoom = magnification(28, 28)

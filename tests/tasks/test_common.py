@@ -8,7 +8,8 @@ import pytest
 
 from datadeed.errors import DatasetError, ParameterError
 from tasks import common
-from tasks.common import Progress, parameters, stage
+from tasks.common import parameters, stage
+from tasks.progress import Progress
 
 
 def test_an_entry_is_found_at_its_keys(workspace):

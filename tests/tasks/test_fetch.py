@@ -8,8 +8,8 @@ import yaml
 from datadeed.datasets.form import columns as columns_module
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.form.parquet import DatasetFile, read_dataset
-from datadeed.datasets.formats import registry as formats
 from tasks import fetch
+from tests.datasets.formats.writers import write
 
 CLASSES = ("cat", "dog", "owl")
 
@@ -26,7 +26,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(columns_module, "ROW_GROUP_BYTES", 48 * 7)  # several blocks
     for split, n in (("train", 30), ("test", 12)):
-        formats.write(toy(n, n), tmp_path / "set.npz", format="npz", split=split)
+        write(toy(n, n), tmp_path / "set.npz", format="npz", split=split)
 
     def run(seed=7, name="toy", **entry):
         entry = {"source": "folder", "path": "set.npz"} | entry

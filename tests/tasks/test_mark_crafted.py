@@ -15,7 +15,7 @@ from datadeed.errors import ParameterError
 from datadeed.models.stored import load_model
 from datadeed.watermarks.registry import watermark_from_record
 from tasks import mark
-from tasks.common import Progress
+from tasks.progress import Progress
 
 MATCHED = ["craft.json", "key.json", "last-surrogate", "marks.parquet", "train.parquet"]
 

@@ -40,7 +40,7 @@ def test_a_pool_that_is_one_draw_is_one_test():
 def test_repetitions_scatter_like_the_fewer_tests_that_theory_says(pool, expected):
     """The variance of a WDR, over 300 pools, beside that of 100 independent tests."""
     assert effective_repetitions(pool, SETTINGS) == pytest.approx(expected, rel=0.02)
-    found = dependence(play(300, pool=pool), SETTINGS)
+    found = dependence(play(300, pool=pool))
     assert abs(found["mean"] - 0.05) < 4 * (found["variance"] / 300) ** 0.5
     assert found["effective"] == pytest.approx(expected, rel=0.35)
     assert found["variance"] > 2.5 * found["variance_if_independent"]

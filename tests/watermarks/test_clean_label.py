@@ -12,7 +12,7 @@ from datadeed.datasets.form import columns as columns_module
 from datadeed.datasets.form.parquet import DatasetFile, read_dataset, write_dataset
 from datadeed.datasets.form.texts import Texts
 from datadeed.errors import CheckpointError, UnsupportedModality, WatermarkError
-from datadeed.models.training import TrainingConfig
+from datadeed.models.training.config import TrainingConfig
 from datadeed.randomness import generator
 from datadeed.watermarks import clean_label, clean_label_images
 from datadeed.watermarks.clean_label_images import CleanLabelImages
@@ -233,7 +233,7 @@ class TestCheckpoint:
 
     def test_state_of_another_crafting_is_refused(self, tmp_path, data, surrogate):
         self.craft(data, surrogate, tmp_path)
-        with pytest.raises(CheckpointError, match="belongs to another crafting"):
+        with pytest.raises(CheckpointError, match="belongs to another run"):
             self.craft(data, surrogate, tmp_path, "two")
 
 

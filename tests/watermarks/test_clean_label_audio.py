@@ -10,7 +10,7 @@ from torch import nn
 from datadeed.datasets.form.clips import Clips
 from datadeed.datasets.form.parquet import DatasetFile, read_dataset, write_dataset
 from datadeed.errors import UnsupportedModality, WatermarkError
-from datadeed.models.training import TrainingConfig
+from datadeed.models.training.config import TrainingConfig
 from datadeed.randomness import generator
 from datadeed.watermarks import clean_label
 from datadeed.watermarks.clean_label_audio import CleanLabelAudio

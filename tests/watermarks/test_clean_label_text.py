@@ -10,7 +10,7 @@ from datadeed.datasets.form.parquet import DatasetFile, read_dataset, write_data
 from datadeed.datasets.form.texts import Texts
 from datadeed.errors import CheckpointError, UnsupportedModality, WatermarkError
 from datadeed.language.words import Edit, apply_edits
-from datadeed.models.training import TrainingConfig
+from datadeed.models.training.config import TrainingConfig
 from datadeed.perturbations.substitution import Perturbed
 from datadeed.randomness import generator
 from datadeed.watermarks import clean_label_text
@@ -293,7 +293,7 @@ class TestCheckpoint:
     def test_state_of_another_crafting_is_refused(self, tmp_path, monkeypatch):
         stub(monkeypatch, lambda text: True)
         self.craft(tmp_path)
-        with pytest.raises(CheckpointError, match="belongs to another crafting"):
+        with pytest.raises(CheckpointError, match="belongs to another run"):
             self.craft(tmp_path, "two")
 
 

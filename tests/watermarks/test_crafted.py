@@ -3,7 +3,7 @@ import torch
 
 from datadeed.datasets.form.texts import Texts
 from datadeed.errors import UnsupportedModality, WatermarkError
-from datadeed.models.training import TrainingConfig
+from datadeed.models.training.config import TrainingConfig
 from datadeed.randomness import generator
 from datadeed.watermarks.crafted import Crafted, Surrogate
 from datadeed.watermarks.marking import mark_dataset

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from datadeed.errors import CheckpointError
-from datadeed.models.training import TrainingConfig
+from datadeed.models.training.config import TrainingConfig
 from datadeed.watermarks import crafting, label_consistent
 from datadeed.watermarks.crafted import Surrogate
 from datadeed.watermarks.label_consistent import LabelConsistent

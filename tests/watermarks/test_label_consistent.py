@@ -10,7 +10,7 @@ from datadeed.datasets.form.parquet import DatasetFile, read_dataset, write_data
 from datadeed.datasets.form.texts import Texts
 from datadeed.errors import CheckpointError, UnsupportedModality, WatermarkError
 from datadeed.keys.key import Design, Extent, Key
-from datadeed.models.training import TrainingConfig
+from datadeed.models.training.config import TrainingConfig
 from datadeed.randomness import generator
 from datadeed.watermarks import label_consistent
 from datadeed.watermarks.crafted import Surrogate
@@ -169,7 +169,7 @@ class TestCheckpoint:
 
     def test_state_of_another_crafting_is_refused(self, tmp_path, data, surrogate):
         self.craft(data, surrogate, tmp_path)
-        with pytest.raises(CheckpointError, match="belongs to another crafting") as caught:
+        with pytest.raises(CheckpointError, match="belongs to another run") as caught:
             self.craft(data, surrogate, tmp_path, "two")
         assert "\n" not in str(caught.value)
 

@@ -5,9 +5,10 @@ import torch
 from torch.nn import functional as F
 
 from datadeed.errors import CheckpointError, WatermarkError
-from datadeed.models import training
 from datadeed.models.classifier import build
-from datadeed.models.training import TrainingConfig, train
+from datadeed.models.training import loop as training
+from datadeed.models.training.config import TrainingConfig
+from datadeed.models.training.loop import train
 from datadeed.perturbations import resume
 from datadeed.randomness import derive_seed, generator
 from datadeed.watermarks.crafted import Surrogate
@@ -295,7 +296,7 @@ class TestCheckpoint:
     def test_another_craftings_state_is_refused_and_kept(self, tmp_path, start):
         start()
         before = contents(tmp_path)
-        with pytest.raises(CheckpointError, match="belongs to another crafting") as caught:
+        with pytest.raises(CheckpointError, match="belongs to another run") as caught:
             start("two")
         assert "\n" not in str(caught.value)
         assert contents(tmp_path) == before

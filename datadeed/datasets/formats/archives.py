@@ -1,21 +1,19 @@
-"""Folders that appear whole or not at all, and archives unpacked only if every member is tame."""
+"""Archives, unpacked only if every member is tame."""
 
 import contextlib
-import errno
 import gzip
-import os
 import re
 import shutil
 import stat
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from datadeed.datasets.formats.blocks import reason
-from datadeed.errors import DatadeedError, DatasetError
+from datadeed.datasets.formats.split import Scratch
+from datadeed.errors import DatasetError, reason
+from datadeed.files import atomic_folder
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 _CORRUPT = (
@@ -27,53 +25,6 @@ _CORRUPT = (
     NotImplementedError,  # zipfile's word for an unknown compression
     RuntimeError,  # and for an encrypted member
 )
-
-
-def _hard_link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # a file system without hard links
-        shutil.copy2(source, target)
-
-
-@contextlib.contextmanager
-def atomic_folder(path: Path, *, keep: bool = False) -> Iterator[Path]:
-    """Yield a temporary folder beside ``path`` and move it there when the block succeeds.
-
-    Args:
-        path: the folder to make.
-        keep: start from what ``path`` holds. Replace its files, never write into them: they are
-            hard links.
-
-    Raises:
-        DatasetError: ``path`` is a file, or holds something and ``keep`` is off.
-        DatadeedError: the disk is full; ``path`` stays as it was.
-    """
-    if path.is_file() or (not keep and path.is_dir() and any(path.iterdir())):
-        raise DatasetError(f"{path} exists and is not an empty folder: remove it or name another")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    temporary.chmod(0o755)
-    try:
-        if keep and path.is_dir():
-            shutil.copytree(path, temporary, dirs_exist_ok=True, copy_function=_hard_link)
-        yield temporary
-        if keep and path.is_dir():
-            earlier = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-            path.replace(earlier)
-            temporary.replace(path)
-            shutil.rmtree(earlier)
-        else:
-            temporary.replace(path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DatadeedError(
-                f"no space left while writing {path}: free some disk space and run again; "
-                "what was there before is untouched"
-            ) from error
-        raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def is_archive(path: Path) -> bool:
@@ -164,14 +115,10 @@ def _extract_tar(path: Path, folder: Path) -> None:
             pass
 
 
-def unpacked(path: Path) -> tuple[Path, Path | None]:
-    """A folder to read ``path`` from, and the temporary folder to remove later if it made one."""
+def unpacked(path: Path) -> tuple[Path, Scratch | None]:
+    """A folder to read ``path`` from, and what it was unpacked to if it is an archive."""
     if not is_archive(path):
         return path, None
-    temporary = Path(tempfile.mkdtemp(prefix="datadeed-"))
-    try:
-        extract(path, temporary / "archive")
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    return temporary / "archive", temporary
+    scratch = Scratch()
+    extract(path, scratch.path / "archive")
+    return scratch.path / "archive", scratch

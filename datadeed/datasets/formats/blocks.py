@@ -1,8 +1,6 @@
 """What the formats share: a stream of dataset blocks, and how a split is chosen."""
 
 import itertools
-import shutil
-import weakref
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Self
@@ -27,13 +25,10 @@ class Blocks(Iterator[Dataset]):
     Args:
         rows: how many rows all blocks hold together.
         blocks: the blocks.
-        temporary: a folder that the blocks are read from; it goes when this object does.
     """
 
-    def __init__(self, rows: int, blocks: Iterator[Dataset], temporary: Path | None = None):
+    def __init__(self, rows: int, blocks: Iterator[Dataset]):
         self.rows, self._blocks = rows, blocks
-        if temporary is not None:
-            weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
 
     def __iter__(self) -> Self:
         return self
@@ -76,25 +71,20 @@ def choose_split(asked: str | None, present: Collection[str], where: object) -> 
     raise DatasetError(f"{where} has no split {asked!r} (it has: {found}): name one of those")
 
 
-def numbers_in(names: Sequence[str]) -> np.ndarray | None:
-    """The (N,) int64 numbers that file names are, or None unless all are numbers and differ."""
+def index_of(names: Sequence[str]) -> np.ndarray:
+    """(N,) int64: the numbers that file names are, or 0 to N - 1 unless all are and differ."""
     stems = [Path(name).stem for name in names]
     # Eighteen digits fit an int64.
-    if not all(s.isascii() and s.isdecimal() and len(s) <= 18 for s in stems):
-        return None
-    numbers = np.array([int(stem) for stem in stems], dtype=np.int64)
-    return numbers if len(np.unique(numbers)) == len(numbers) else None
+    if all(s.isascii() and s.isdecimal() and len(s) <= 18 for s in stems):
+        numbers = np.array([int(stem) for stem in stems], dtype=np.int64)
+        if len(np.unique(numbers)) == len(numbers):
+            return numbers
+    return np.arange(len(stems))
 
 
 def numbered(count: int) -> tuple[str, ...]:
     """Class names for data that has none: ``"0"`` to ``str(count - 1)``."""
     return tuple(map(str, range(count)))
-
-
-def reason(error: BaseException) -> str:
-    """The first line of an error's message, cut short enough for a line of our own."""
-    lines = str(error).splitlines()
-    return lines[0][:160] if lines else type(error).__name__
 
 
 def first_block(blocks: Iterator[Dataset], where: object) -> Dataset:

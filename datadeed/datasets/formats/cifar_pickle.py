@@ -10,19 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from datadeed.datasets.form.dataset import Dataset, check_labels
-from datadeed.datasets.formats import archives
-from datadeed.datasets.formats.blocks import Blocks, choose_split, reason
-from datadeed.datasets.formats.images import array_blocks
-from datadeed.errors import DatasetError
-from datadeed.files import atomic_path
+from datadeed.datasets.formats import archives, images
+from datadeed.datasets.formats.blocks import choose_split
+from datadeed.datasets.formats.split import Split, array_split
+from datadeed.errors import DatasetError, reason
 
+blocks = images.blocks
 FOLDER = "cifar-10-batches-py"
 _META = "batches.meta"
 _SHAPE = (3, 32, 32)
-_BATCHES = 5
 
 
 def _encode(text: str, encoding: str) -> bytes:
@@ -67,32 +64,27 @@ def matches(path: Path) -> bool:
     return (_folder(path) / _META).is_file()
 
 
-def chunks(path: Path, *, split: str | None = None, size: int | None = None) -> Blocks:
-    """Read one split and cut it into blocks of (n, 3, 32, 32).
+def open_split(path: Path, split: str | None = None) -> Split:
+    """Read one split.
 
     Args:
         path: the folder ``cifar-10-batches-py``, its parent, or ``cifar-10-python.tar.gz``.
         split: ``train`` (``data_batch_*``) or ``test`` (``test_batch``).
-        size: scale and crop to (size, size).
 
     Raises:
         DatasetError: a batch is missing, damaged, of another shape, or asks for anything beyond
-            arrays; then nothing of it has run.
+            arrays.
     """
-    unpacked, temporary = archives.unpacked(path)
-    folder = _folder(unpacked)
-    parts = [_batch(file) for file in batches(unpacked, split)]
-    pixels = np.concatenate([part[0] for part in parts]).reshape(-1, *_SHAPE)
-    labels = np.concatenate([part[1] for part in parts])
-    classes = _classes(folder / _META)
-    check_labels(torch.from_numpy(labels), classes, str(path))
-    index = np.arange(len(labels))
-    blocks = array_blocks(np.moveaxis(pixels, 1, 3), labels, index, classes, size=size)
-    return Blocks(len(labels), blocks, temporary)
+    folder, _scratch = archives.unpacked(path)
+    files = batches(folder, split)
+    data, labels = zip(*map(_batch, files), strict=True)
+    pixels = np.moveaxis(np.concatenate(data).reshape(-1, *_SHAPE), 1, 3)
+    classes = _classes(_folder(folder) / _META)
+    return array_split(path, pixels, np.concatenate(labels), classes=classes, files=files)
 
 
 def batches(path: Path, split: str | None) -> list[Path]:
-    """The files of one split, in row order; arguments and errors as :func:`chunks`."""
+    """The files of one split, in row order; arguments and errors as :func:`open_split`."""
     folder = _folder(path)
     files = {
         "train": sorted(folder.glob("data_batch_*")),
@@ -100,37 +92,6 @@ def batches(path: Path, split: str | None) -> list[Path]:
     }
     present = [name for name, found in files.items() if found]
     return files[choose_split(split, present, path)]
-
-
-def write(dataset: Dataset, path: Path, *, split: str | None = None) -> None:
-    """Write one split's batches to the folder ``path``; the other split there is kept.
-
-    Raises:
-        DatasetError: images are not (3, 32, 32), or the split is neither ``train`` nor ``test``.
-    """
-    split = split or "train"
-    if dataset.shape != _SHAPE or split not in ("train", "test"):
-        raise DatasetError(
-            f"CIFAR batches hold train or test images of {_SHAPE}, not {split} images of "
-            f"{dataset.shape}: write another format"
-        )
-    count = min(_BATCHES, len(dataset))
-    names = [f"data_batch_{number + 1}" for number in range(count)]
-    names = names if split == "train" else ["test_batch"]
-    rows = torch.arange(len(dataset)).tensor_split(len(names))
-    with archives.atomic_folder(path, keep=True) as folder:
-        for earlier in folder.glob("data_batch_*" if split == "train" else "test_batch"):
-            earlier.unlink()
-        for name, part in zip(names, rows, strict=True):
-            data = dataset.samples[part].contiguous().numpy().reshape(len(part), math.prod(_SHAPE))
-            content = {b"data": data, b"labels": dataset.labels[part].tolist()}
-            _dump(folder / name, content)
-        _dump(folder / _META, {b"label_names": [name.encode() for name in dataset.classes]})
-
-
-def _dump(path: Path, content: dict[bytes, Any]) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(pickle.dumps(content, protocol=2))
 
 
 def _folder(path: Path) -> Path:

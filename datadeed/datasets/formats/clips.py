@@ -1,7 +1,7 @@
 """WAV files to clips: mono, of one length and one rate."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from datadeed.datasets.form.columns import column
 from datadeed.datasets.form.dataset import Form
 from datadeed.datasets.formats import wav
 from datadeed.datasets.formats.blocks import Blocks
-from datadeed.datasets.formats.images import Item
+from datadeed.datasets.formats.split import Split
 from datadeed.datasets.resampling import ratio, reach, resample
 from datadeed.errors import DatasetError, ParameterError
 
@@ -79,41 +79,47 @@ class ClipBlocks(Blocks):
     """Blocks of clips, and how they fitted.
 
     Args:
-        rows: how many rows all blocks hold together.
-        items: the WAV files.
-        classes: the class names, in label order.
+        split: the WAV files.
         view: what to take of each file.
-        temporary: as for :class:`Blocks`.
     """
 
-    def __init__(
-        self,
-        rows: int,
-        items: Iterable[Item],
-        classes: tuple[str, ...],
-        view: View,
-        temporary: Path | None = None,
-    ):
+    def __init__(self, split: Split, view: View):
         self.fit = Fit()
-        super().__init__(rows, _read(items, classes, view, self.fit), temporary)
+        super().__init__(len(split), _read(split, view, self.fit))
 
 
-def _read(items: Iterable[Item], classes: tuple[str, ...], view: View, fit: Fit) -> Iterator[Clips]:
-    items, rows = iter(items), column(Form("audio", (view.length,), view.rate)).rows
+def blocks(
+    split: Split, *, rate: int = RATE, seconds: float = SECONDS, offset: float = 0.0
+) -> ClipBlocks:
+    """A split of clips, all of one length: longer ones are cut, shorter end in zeros.
+
+    Args:
+        split: the WAV files.
+        rate, seconds, offset: as for :class:`View`; channels are averaged.
+
+    Raises:
+        ParameterError: an option makes no sense.
+    """
+    return ClipBlocks(split, View(rate, seconds, offset))
+
+
+def _read(split: Split, view: View, fit: Fit) -> Iterator[Clips]:
+    items, rows = split.rows(), column(Form("audio", (view.length,), view.rate)).rows
     while True:
         samples, known = np.empty((rows, view.length), dtype=np.int16), []
         # One file at a time: each may be far longer than its clip.
-        for row, item in enumerate(itertools.islice(items, rows)):
-            form = wav.read_form(item.name, item.source)
-            samples[row] = clip(item.name, item.source, form, view)
+        for row, (name, source, *numbers) in enumerate(itertools.islice(items, rows)):
+            form = wav.read_form(name, source)
+            samples[row] = clip(name, source, form, view)
             present = (form.frames - view.first(form.rate)) / form.rate
             fit.cut += present > view.seconds
             fit.padded += present < view.seconds
-            known.append((item.label, item.number))
+            known.append(numbers)
         if not known:
             return
         labels, index = torch.tensor(known).T.contiguous()
-        yield Clips(torch.from_numpy(samples[: len(known)]), labels, index, classes, view.rate)
+        samples_here = torch.from_numpy(samples[: len(known)])
+        yield Clips(samples_here, labels, index, split.classes, view.rate)
 
 
 def clip(name: str, source: bytes | Path, form: wav.WavForm, view: View) -> np.ndarray:

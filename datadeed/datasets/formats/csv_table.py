@@ -9,17 +9,16 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from datadeed.datasets.form.dataset import Dataset
-from datadeed.datasets.formats import text_table
-from datadeed.datasets.formats.blocks import Blocks
-from datadeed.datasets.formats.text_columns import Columns, choose_columns
+from datadeed.datasets.formats import texts
+from datadeed.datasets.formats.split import Columns
+from datadeed.datasets.formats.text_columns import choose_columns
 from datadeed.datasets.formats.text_files import TextFile, split_files
-from datadeed.datasets.formats.text_table import Listing, Record, Span
-from datadeed.datasets.formats.text_writing import write_split
+from datadeed.datasets.formats.text_table import Record, Span, opener
 from datadeed.errors import DatasetError
 
+blocks = texts.blocks
 SUFFIXES = (".csv", ".tsv")
 # To the quote that ends a field; pairs are part of it. Possessive: a pair is never half an end.
 _CLOSING = re.compile('[^"]*+(?:""[^"]*+)*+"')
@@ -39,40 +38,6 @@ class Dialect(NamedTuple):
 def matches(path: Path) -> bool:
     """Whether ``path`` is a CSV or TSV file or a folder of splits in such."""
     return bool(split_files(path, SUFFIXES))
-
-
-def chunks(
-    path: Path,
-    *,
-    split: str | None = None,
-    text: str | Sequence[str] | None = None,
-    label: str | None = None,
-    encoding: str | None = None,
-    drop_empty: bool = False,
-) -> Blocks:
-    """Stream one split; arguments and errors as :func:`text_table.listing`."""
-    options: dict[str, Any] = {"text": text, "label": label, "encoding": encoding}
-    return text_table.chunks(listing(path, split, drop_empty=drop_empty, **options))
-
-
-def listing(path: Path, split: str | None, **options: Any) -> Listing:
-    """The rows of one split; arguments and errors as :func:`text_table.listing`."""
-    return text_table.listing(CsvTable, SUFFIXES, path, split, **options)
-
-
-def write(dataset: Dataset, path: Path, *, split: str | None = None) -> None:
-    """Write columns ``text`` and ``label`` (class names), atomically; a reader sorts the classes.
-
-    Raises:
-        DatasetError: the samples are no texts, or a class name is blank.
-    """
-    tabs = Dialect("\t" if path.suffix.lower() == ".tsv" else ",", True)
-
-    def line(text: str, name: str) -> str:
-        fields = [quoted(one) if needs_quotes(one, tabs) else one for one in (text, name)]
-        return tabs.delimiter.join(fields) + "\n"
-
-    write_split(dataset, path, split, SUFFIXES, head=line("text", "label"), line=line)
 
 
 def quoted(text: str) -> str:
@@ -155,6 +120,9 @@ class CsvTable:
             return
         # Of the delimiter that parts the line at all.
         raise DatasetError(max(failures, key=lambda failure: failure[0])[1])
+
+
+open_split = opener(CsvTable, SUFFIXES)
 
 
 def _to_first_record(scanned: Iterator[Scanned]) -> Iterator[Scanned]:

@@ -10,15 +10,13 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from datadeed.datasets.form.dataset import Dataset, check_labels
-from datadeed.datasets.formats.archives import atomic_folder
-from datadeed.datasets.formats.blocks import Blocks, choose_split, numbered, reason
-from datadeed.datasets.formats.images import array_blocks
-from datadeed.errors import DatasetError
-from datadeed.files import atomic_path
+from datadeed.datasets.formats import images
+from datadeed.datasets.formats.blocks import choose_split, numbered
+from datadeed.datasets.formats.split import Split, array_split
+from datadeed.errors import DatasetError, reason
 
+blocks = images.blocks
 NAMES = "classes.txt"
 _PREFIX = {"train": "train", "test": "t10k"}
 _KIND = {"images": 3, "labels": 1}
@@ -29,73 +27,33 @@ def matches(path: Path) -> bool:
     return any(find(path, split, "images") for split in _PREFIX)
 
 
-def chunks(path: Path, *, split: str | None = None, size: int | None = None) -> Blocks:
-    """Read one split and cut it into blocks of (n, 1, H, W).
+def open_split(path: Path, split: str | None = None) -> Split:
+    """Read one split.
 
     Args:
         path: the folder with the files.
         split: ``train`` or ``test`` (files named ``t10k``); not needed if only one is there.
-        size: scale and crop to (size, size).
 
     Raises:
         DatasetError: a file is missing or damaged, or images and labels disagree.
     """
-    present = _present(path)
+    present = [name for name in _PREFIX if find(path, name, "images")]
     chosen = choose_split(split, present, path)
-    pixels, labels = read_array(path, chosen, "images"), read_array(path, chosen, "labels")
+    files = [_existing(path, chosen, kind) for kind in _KIND]
+    pixels, labels = (read_array(*one) for one in zip(files, _KIND, strict=True))
     if len(pixels) != len(labels):
         raise DatasetError(
             f"{path} has {len(pixels)} {chosen} images but {len(labels)} labels: fetch both again"
         )
-    classes = _classes(path, present)
-    check_labels(torch.from_numpy(labels.astype(np.int64)), classes, str(path))
-    blocks = array_blocks(pixels[..., None], labels, np.arange(len(labels)), classes, size=size)
-    return Blocks(len(labels), blocks)
-
-
-def write(dataset: Dataset, path: Path, *, split: str | None = None) -> None:
-    """Write one split's gzipped files and ``classes.txt``; the other split in the folder is kept.
-
-    Raises:
-        DatasetError: images are not grey, there are over 256 classes, or the split is neither
-            ``train`` nor ``test``.
-    """
-    split = split or "train"
-    if split not in _PREFIX:
-        raise DatasetError(f"IDX has no split {split!r}: name train or test")
-    if dataset.shape[0] != 1 or len(dataset.classes) > 256:
-        raise DatasetError(
-            f"IDX holds grey images of up to 256 classes, not {dataset.shape[0]} channels and "
-            f"{len(dataset.classes)} classes: write another format"
-        )
-    arrays = {
-        "images": dataset.samples[:, 0].numpy(),
-        "labels": dataset.labels.numpy().astype(np.uint8),
-    }
-    with atomic_folder(path, keep=True) as folder:
-        for kind, array in arrays.items():
-            if (earlier := find(folder, split, kind)) is not None:
-                earlier.unlink()
-            name = f"{_PREFIX[split]}-{kind}-idx{_KIND[kind]}-ubyte.gz"
-            with atomic_path(folder / name) as file:
-                file.write_bytes(gzip.compress(encode(array), 6, mtime=0))
-        with atomic_path(folder / NAMES) as file:
-            file.write_text("\n".join(dataset.classes) + "\n", encoding="utf-8")
+    return array_split(
+        path, pixels[..., None], labels, classes=_classes(path, present), files=files
+    )
 
 
 def encode(array: np.ndarray) -> bytes:
     """An array of uint8 as an IDX file's bytes: magic number, sizes, values."""
     header = struct.pack(f">4B{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
     return header + np.ascontiguousarray(array, dtype=np.uint8).tobytes()
-
-
-def chosen_split(path: Path, split: str | None) -> str:
-    """The split that :func:`chunks` reads; errors as there."""
-    return choose_split(split, _present(path), path)
-
-
-def _present(path: Path) -> list[str]:
-    return [name for name in _PREFIX if find(path, name, "images")]
 
 
 def find(folder: Path, split: str, kind: str) -> Path | None:
@@ -108,11 +66,19 @@ def find(folder: Path, split: str, kind: str) -> Path | None:
     return None
 
 
-def read_array(folder: Path, split: str, kind: str) -> np.ndarray:
-    """A file's array, (N, H, W) or (N,) uint8."""
+def _existing(folder: Path, split: str, kind: str) -> Path:
     file = find(folder, split, kind)
     if file is None:
         raise DatasetError(f"{folder} lacks the {split} {kind}: fetch the whole dataset")
+    return file
+
+
+def read_array(file: Path, kind: str) -> np.ndarray:
+    """The array in a file of ``images`` or ``labels``: (N, H, W) or (N,) uint8.
+
+    Raises:
+        DatasetError: it is damaged.
+    """
     dimensions = _KIND[kind]
     try:
         with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
@@ -135,5 +101,6 @@ def _classes(folder: Path, present: list[str]) -> tuple[str, ...]:
     if (names := folder / NAMES).is_file():
         return tuple(names.read_text(encoding="utf-8").split("\n")[:-1])
     # A class may be missing from one split, so all splits are counted.
-    labels = [read_array(folder, split, "labels") for split in present]
+    files = [_existing(folder, split, "labels") for split in present]
+    labels = [read_array(file, "labels") for file in files]
     return numbered(1 + max(int(array.max(initial=0)) for array in labels))

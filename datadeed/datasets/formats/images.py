@@ -6,10 +6,10 @@ import itertools
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,8 +17,9 @@ from PIL import Image
 
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.form.parquet import rows_per_group
-from datadeed.datasets.formats.blocks import reason
-from datadeed.errors import DatasetError
+from datadeed.datasets.formats.blocks import Blocks
+from datadeed.datasets.formats.split import Row, Split
+from datadeed.errors import DatasetError, reason
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
 PIXEL_LIMIT = 2**26  # above ImageNet's largest picture (61 million); a bomb declares far more
@@ -34,15 +35,6 @@ _BROKEN = (
     Image.DecompressionBombError,
     Image.DecompressionBombWarning,
 )
-
-
-class Item(NamedTuple):
-    """One image file: its name for messages, its bytes or path, its label and its index."""
-
-    name: str
-    source: bytes | Path
-    label: int
-    number: int
 
 
 def _open(name: str, source: bytes | Path) -> Image.Image:
@@ -122,60 +114,66 @@ def fit(image: Image.Image, size: int | None) -> Image.Image:
     return image.resize((size, size), Image.Resampling.BICUBIC, box=box)
 
 
-def encode_png(pixels: np.ndarray) -> bytes:
-    """(H, W, C) uint8 with C = 1 or 3 as a PNG file's bytes; lossless.
+def channels_of(split: Split) -> int:
+    """3 if any image of a split is colour, else 1; or the channels of its array."""
+    if split.pixels is not None:
+        return int(split.pixels.shape[3])
+    return 3 if any(is_colour(name, source) for name, source in split.stream()) else 1
 
-    Raises:
-        DatasetError: there are other than 1 or 3 channels.
+
+def blocks(split: Split, *, size: int | None = None) -> Blocks:
+    """A split of images in blocks of about 16 MiB; if any is colour, all are read as RGB.
+
+    Args:
+        split: the images.
+        size: scale the shorter side and cut out the centre, to (size, size); without it all images
+            must have one size.
     """
-    if pixels.shape[2] not in (1, 3):
-        raise DatasetError(
-            f"images of {pixels.shape[2]} channels cannot be written as PNG: give 1 or 3"
-        )
-    stream = io.BytesIO()
-    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(stream, "PNG")
-    return stream.getvalue()
+    if split.pixels is None:
+        return file_blocks(split, channels=channels_of(split), size=size)
+    columns = (split.labels, split.index, split.classes)
+    return Blocks(len(split), array_blocks(split.pixels, *columns, size=size))
 
 
-def image_blocks(
-    items: Iterable[Item], classes: tuple[str, ...], *, channels: int, size: int | None
-) -> Iterator[Dataset]:
-    """Decode image files into blocks of about 16 MiB, in order, on all cores.
+def file_blocks(split: Split, *, channels: int, size: int | None) -> Blocks:
+    """A split of image files in blocks with this many channels, decoded on all cores.
 
     Raises:
         DatasetError: an image is unreadable, or of another size than the first; the line names it.
     """
-    items = iter(items)
-    first = next(items, None)
-    if first is None:
-        return
-    shape = decode(first.name, first.source, channels=channels, size=size).shape
-    items = itertools.chain([first], items)
-    rows = rows_per_group((shape[2], shape[0], shape[1]))
+    return Blocks(len(split), _file_blocks(split, channels, size))
+
+
+def _file_blocks(split: Split, channels: int, size: int | None) -> Iterator[Dataset]:
+    def decoded(row: Row) -> np.ndarray:
+        return decode(row[0], row[1], channels=channels, size=size)
+
+    rows = split.rows()
+    first = next(rows)
+    shape = decoded(first).shape
+    rows = itertools.chain([first], rows)
+    count = rows_per_group((shape[2], shape[0], shape[1]))
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         # Small files cost more to hand to a thread than to decode (CIFAR: half the speed).
-        run: Any = map if _bytes_in(first.source) < 2**13 else pool.map
-        while batch := list(itertools.islice(items, rows)):
+        run: Any = map if _bytes_in(first[1]) < 2**13 else pool.map
+        while batch := list(itertools.islice(rows, count)):
             samples = np.empty((len(batch), *shape), dtype=np.uint8)
-            decoded = run(
-                lambda item: decode(item.name, item.source, channels=channels, size=size), batch
-            )
-            for row, (item, pixels) in enumerate(zip(batch, decoded, strict=True)):
+            for number, (row, pixels) in enumerate(zip(batch, run(decoded, batch), strict=True)):
                 if pixels.shape != shape:
-                    raise _odd_size(item, pixels.shape, first, shape)
-                samples[row] = pixels
-            labels = torch.tensor([item.label for item in batch])
-            index = torch.tensor([item.number for item in batch])
-            yield Dataset(torch.from_numpy(samples).permute(0, 3, 1, 2), labels, index, classes)
+                    raise _odd_size(row[0], pixels.shape, first[0], shape)
+                samples[number] = pixels
+            labels, index = torch.tensor([row[2:] for row in batch]).T.contiguous()
+            pixels = torch.from_numpy(samples).permute(0, 3, 1, 2)
+            yield Dataset(pixels, labels, index, split.classes)
 
 
 def _bytes_in(source: bytes | Path) -> int:
     return len(source) if isinstance(source, bytes) else source.stat().st_size
 
 
-def _odd_size(item: Item, odd: tuple[int, ...], first: Item, shape: tuple[int, ...]) -> Exception:
+def _odd_size(name: str, odd: tuple[int, ...], first: str, shape: tuple[int, ...]) -> Exception:
     return DatasetError(
-        f"{item.name} is {odd[1]} x {odd[0]} pixels, but {first.name} is {shape[1]} x {shape[0]}: "
+        f"{name} is {odd[1]} x {odd[0]} pixels, but {first} is {shape[1]} x {shape[0]}: "
         "give 'size' to scale and crop every image to one size"
     )
 

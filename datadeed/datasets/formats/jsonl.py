@@ -6,15 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from datadeed.datasets.form.dataset import Dataset
-from datadeed.datasets.formats import text_table
-from datadeed.datasets.formats.blocks import Blocks, reason
+from datadeed.datasets.formats import texts
 from datadeed.datasets.formats.text_columns import choose_columns
 from datadeed.datasets.formats.text_files import TextFile, split_files
-from datadeed.datasets.formats.text_table import Listing, Record, Span
-from datadeed.datasets.formats.text_writing import write_split
-from datadeed.errors import DatasetError
+from datadeed.datasets.formats.text_table import Record, Span, opener
+from datadeed.errors import DatasetError, reason
 
+blocks = texts.blocks
 SUFFIXES = (".jsonl", ".ndjson")
 _SPACE = " \t\r\n"
 _SPACES = re.compile(f"[{_SPACE}]*+")
@@ -24,38 +22,6 @@ _DECODER = json.JSONDecoder()
 def matches(path: Path) -> bool:
     """Whether ``path`` is a JSON Lines file or a folder of splits in such."""
     return bool(split_files(path, SUFFIXES))
-
-
-def chunks(
-    path: Path,
-    *,
-    split: str | None = None,
-    text: str | Sequence[str] | None = None,
-    label: str | None = None,
-    encoding: str | None = None,
-    drop_empty: bool = False,
-) -> Blocks:
-    """Stream one split; arguments and errors as :func:`text_table.listing`."""
-    options: dict[str, Any] = {"text": text, "label": label, "encoding": encoding}
-    return text_table.chunks(listing(path, split, drop_empty=drop_empty, **options))
-
-
-def listing(path: Path, split: str | None, **options: Any) -> Listing:
-    """The rows of one split; arguments and errors as :func:`text_table.listing`."""
-    return text_table.listing(JsonTable, SUFFIXES, path, split, **options)
-
-
-def write(dataset: Dataset, path: Path, *, split: str | None = None) -> None:
-    """Write keys ``text`` and ``label`` (class names), atomically; a reader sorts the classes.
-
-    Raises:
-        DatasetError: the samples are no texts, or a class name is blank.
-    """
-
-    def line(text: str, name: str) -> str:
-        return json.dumps({"text": text, "label": name}, ensure_ascii=False) + "\n"
-
-    write_split(dataset, path, split, SUFFIXES, head="", line=line)
 
 
 class JsonTable:
@@ -106,6 +72,9 @@ class JsonTable:
                     "write one object a line"
                 ) from error
             yield Record(number, line, spans)
+
+
+open_split = opener(JsonTable, SUFFIXES)
 
 
 def value_spans(line: str) -> dict[str, Span]:

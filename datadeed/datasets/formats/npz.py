@@ -1,7 +1,6 @@
 """NumPy archives: ``x_train``/``y_train`` for splits (Keras's names), or ``x``/``y`` for one.
 
-Files written here also hold ``index`` (or ``index_train``) and ``classes``. Nothing in the file is
-unpickled.
+A file may also hold ``index`` (or ``index_train``) and ``classes``. Nothing in it is unpickled.
 """
 
 import zipfile
@@ -10,14 +9,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from datadeed.datasets.form.dataset import Dataset, check_labels
-from datadeed.datasets.formats.blocks import Blocks, choose_split, numbered, reason
-from datadeed.datasets.formats.images import array_blocks
-from datadeed.errors import DatasetError
-from datadeed.files import atomic_path
+from datadeed.datasets.formats import images
+from datadeed.datasets.formats.blocks import choose_split, numbered
+from datadeed.datasets.formats.split import Split, array_split
+from datadeed.errors import DatasetError, reason
 
+blocks = images.blocks
 _CORRUPT = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, MemoryError)
 
 
@@ -26,13 +24,12 @@ def matches(path: Path) -> bool:
     return path.is_file() and path.suffix == ".npz"
 
 
-def chunks(path: Path, *, split: str | None = None, size: int | None = None) -> Blocks:
-    """Read one split and cut it into blocks.
+def open_split(path: Path, split: str | None = None) -> Split:
+    """Read one split.
 
     Args:
         path: the file; images are (N, H, W), (N, H, W, C) or (N, C, H, W) uint8, with C = 1 or 3.
         split: ``train`` reads ``x_train`` and ``y_train``; not needed for ``x`` and ``y``.
-        size: scale and crop to (size, size).
 
     Raises:
         DatasetError: the file is damaged, holds Python objects, lacks an array, or an array has a
@@ -57,8 +54,7 @@ def chunks(path: Path, *, split: str | None = None, size: int | None = None) -> 
             if name[:2] in ("y", "y_") and array.dtype.kind in "iu"
         ]
         classes = numbered(1 + max(int(array.max(initial=0)) for array in known))
-    check_labels(torch.from_numpy(labels), classes, str(path))
-    return Blocks(len(pixels), array_blocks(pixels, labels, index, classes, size=size))
+    return array_split(path, pixels, labels, classes=classes, files=[path], index=index)
 
 
 def suffix_of(split: str | None, names: Iterable[str], where: Path) -> str:
@@ -69,31 +65,6 @@ def suffix_of(split: str | None, names: Iterable[str], where: Path) -> str:
     """
     present = [name[2:] for name in names if name == "x" or name.startswith("x_")]
     return "" if "" in present and split is None else "_" + choose_split(split, present, where)
-
-
-def write(dataset: Dataset, path: Path, *, split: str | None = None) -> None:
-    """Write (N, H, W, C) images, labels, index and class names, compressed and atomically.
-
-    With a split, the other splits that the file holds are kept.
-
-    Raises:
-        DatasetError: ``path`` does not end in ``.npz``, or the file there has other classes.
-    """
-    if path.suffix != ".npz":
-        raise DatasetError(f"{path} does not end in .npz: name a file that does")
-    classes = np.array(dataset.classes)
-    arrays: dict[str, np.ndarray] = load(path) if split and path.is_file() else {}
-    if arrays and arrays.get("classes", classes).tolist() != classes.tolist():
-        raise DatasetError(f"{path} holds a split with other classes: name another file")
-    suffix = f"_{split}" if split else ""
-    arrays |= {
-        f"x{suffix}": dataset.samples.permute(0, 2, 3, 1).numpy(),
-        f"y{suffix}": dataset.labels.numpy(),
-        f"index{suffix}": dataset.index.numpy(),
-        "classes": classes,
-    }
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def load(path: Path) -> dict[str, np.ndarray]:

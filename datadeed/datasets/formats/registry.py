@@ -1,6 +1,6 @@
-"""Formats people publish labelled data in: read, streamed and written under one interface.
+"""Formats people publish labelled data in: read and streamed under one interface.
 
-A format is a module with ``matches``, ``chunks`` and ``write``; a new one is one more entry in
+A format is a module with ``matches``, ``open_split`` and ``blocks``; a new one is one more entry in
 :data:`FORMATS`.
 """
 
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.formats.blocks import Blocks, collect
+from datadeed.datasets.formats.split import Split
 from datadeed.errors import DatasetError
 
 
@@ -21,11 +22,13 @@ class Format(Protocol):
     def matches(self, path: Path) -> bool:
         """Whether ``path`` looks like this format; cheap, and nothing is decoded."""
 
-    def chunks(self, path: Path, *, split: str | None = None, **options: Any) -> Blocks:
-        """Stream one split; its keywords are the options that the format knows."""
+    @property
+    def open_split(self) -> Callable[..., Split]:
+        """``(path, split=None, **options)``: the keywords are the options that the format knows."""
 
-    def write(self, dataset: Dataset, path: Path, *, split: str | None = None) -> None:
-        """Write one split, atomically."""
+    @property
+    def blocks(self) -> Callable[..., Blocks]:
+        """``(split, **options)``: decodes a split; the keywords are the options of its modality."""
 
 
 IMAGE_FORMATS = ("cifar_pickle", "idx", "huggingface", "npz", "imagefolder")
@@ -69,36 +72,16 @@ def detect(path: Path) -> str:
     raise DatasetError(f"{path} looks like none of the formats {', '.join(FORMATS)}: name another")
 
 
-def known_options() -> set[str]:
-    """The options that one format or another knows."""
-    return {name for form in FORMATS for name in _options(module(form).chunks)}
-
-
-def _options(reader: Callable[..., Any]) -> set[str]:
-    return set(inspect.signature(reader).parameters) - {"path", "source", "split", "format"}
-
-
-def check_options(format: str, options: Collection[str], reader: Callable[..., Any]) -> None:
-    """Check that a format's reader knows the options.
-
-    Raises:
-        DatasetError: it does not.
-    """
-    known = _options(reader)
-    if unknown := sorted(set(options) - known):
-        raise DatasetError(
-            f"format {format!r} has no option {unknown[0]!r} here: it knows "
-            f"{', '.join(sorted(known)) or 'none'}"
-        )
+def known_options(format: str, *, decoded: bool = True) -> set[str]:
+    """The options that a format's splits know, and those of their decoder."""
+    functions: list[Callable[..., Any]] = [module(format).open_split]
+    functions += [module(format).blocks] if decoded else []
+    names = {name for one in functions for name in inspect.signature(one).parameters}
+    return names - {"path", "split"}
 
 
 def chunks(
-    path: str | Path,
-    *,
-    format: str | None = None,
-    split: str | None = None,
-    size: int | None = None,
-    **options: Any,
+    path: str | Path, *, format: str | None = None, split: str | None = None, **options: Any
 ) -> Blocks:
     """Stream one split in source order, in blocks of about 16 MiB of pixels or 8192 texts.
 
@@ -106,8 +89,9 @@ def chunks(
         path: a file or folder.
         format: a name in :data:`FORMATS`; found out if not given.
         split: ``train``, ``test`` or ``validation``; not needed where there is only one.
-        size: of images: scale the shorter side and cut out the centre, to (size, size).
-        options: what only this format knows (``classes`` of ``imagefolder``).
+        options: what the format knows (``classes`` of ``imagefolder``); of images ``size``, to
+            scale the shorter side and cut out the centre; of sound ``rate``, ``seconds`` and
+            ``offset`` (:class:`datadeed.datasets.formats.clips.View`).
 
     Raises:
         DatasetError: the format or an option is unknown, or the data cannot be used; the line
@@ -117,34 +101,28 @@ def chunks(
     if not path.exists():
         raise DatasetError(f"{path} does not exist: correct the path")
     format = format or detect(path)
-    reader = module(format).chunks
-    options |= {} if size is None else {"size": size}
-    check_options(format, options, reader)
-    return reader(path, split=split, **options)
+    options = {name: value for name, value in options.items() if (name, value) != ("size", None)}
+    check_options(format, options, known_options(format))
+    own = known_options(format, decoded=False) & set(options)
+    found = module(format).open_split(path, split, **{name: options.pop(name) for name in own})
+    return module(format).blocks(found, **options)
+
+
+def check_options(format: str, options: Collection[str], known: Collection[str]) -> None:
+    """Check that options are known.
+
+    Raises:
+        DatasetError: one is not.
+    """
+    if unknown := sorted(set(options) - set(known)):
+        raise DatasetError(
+            f"format {format!r} has no option {unknown[0]!r} here: it knows "
+            f"{', '.join(sorted(known)) or 'none'}"
+        )
 
 
 def read(
-    path: str | Path,
-    *,
-    format: str | None = None,
-    split: str | None = None,
-    size: int | None = None,
-    **options: Any,
+    path: str | Path, *, format: str | None = None, split: str | None = None, **options: Any
 ) -> Dataset:
     """Read one split whole; arguments and errors as :func:`chunks`."""
-    return collect(chunks(path, format=format, split=split, size=size, **options), path)
-
-
-def write(dataset: Dataset, path: str | Path, *, format: str, split: str | None = None) -> None:
-    """Write one split in a format, atomically.
-
-    Args:
-        dataset: what to write.
-        path: the file or folder to make.
-        format: a name in :data:`FORMATS`.
-        split: its name in formats that keep several splits in one place.
-
-    Raises:
-        DatasetError: the format cannot hold this dataset, or the place is taken.
-    """
-    module(format).write(dataset, Path(path), split=split)
+    return collect(chunks(path, format=format, split=split, **options), path)

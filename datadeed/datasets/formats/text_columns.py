@@ -1,11 +1,12 @@
 """Tables of texts: which columns hold text and label, and what labels and texts may be."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from datadeed.datasets.formats.blocks import numbered
+from datadeed.datasets.formats.split import Columns
 from datadeed.errors import DatasetError
 
 TEXT = ("text", "sentence", "content", "review", "document")
@@ -18,22 +19,11 @@ MOST_CLASSES = 100_000
 
 Value = str | int
 Where = tuple[object, str, int]  # a file, and its "line" or "row" of this number
+Cells = tuple[Where, Sequence[Any], Any]  # a row's place, its text's fields, its label
 
 
 class Unlabelled(DatasetError):
     """The labels of a split are kept back (a benchmark's test split)."""
-
-
-class Columns(NamedTuple):
-    """The columns that are read.
-
-    Attributes:
-        text: one or more; several are joined by line breaks.
-        label: the label's.
-    """
-
-    text: tuple[str, ...]
-    label: str
 
 
 def choose_columns(
@@ -165,7 +155,7 @@ def label_of(value: Any, where: Where) -> Value:
 
 
 def gather(
-    rows: Iterable[tuple[Where, Sequence[Any], Any]], source: object, drop_empty: bool
+    rows: Iterable[Cells], source: object, drop_empty: bool
 ) -> tuple[list[Value], np.ndarray]:
     """The labels of the rows to read, and (M,) int64, the rows' numbers among all.
 
@@ -199,6 +189,16 @@ def gather(
     if set(labels) == {-1}:
         raise Unlabelled(f"{place(where)[:200]} and all before have label -1: name another split")
     return labels, np.array(kept, dtype=np.int64)
+
+
+def wanted_texts(rows: Iterable[Cells], wanted: np.ndarray) -> Iterator[tuple[str, str]]:
+    """The names for messages and the texts of those rows whose numbers are wanted, ascending."""
+    numbers = iter(wanted.tolist())
+    following = next(numbers, None)
+    for number, (where, fields, _) in enumerate(rows):
+        if number == following:
+            yield place(where), text_of(fields, where)
+            following = next(numbers, None)
 
 
 def known_labels(values: Iterable[Any]) -> Iterator[Value]:

@@ -15,8 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from datadeed.datasets.formats.blocks import reason
-from datadeed.errors import DatasetError
+from datadeed.errors import DatasetError, reason
 
 RATES = (1000, 384_000)  # Hz
 CHANNELS = 32

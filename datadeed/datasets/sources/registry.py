@@ -1,23 +1,29 @@
-"""Where the named datasets come from; each place is tried in turn.
+"""Where the named datasets come from.
 
-A source is one entry in :data:`SOURCES`. An owner adds a dataset without one: ``source: folder``
-reads any local path in any format of :mod:`datadeed.datasets.formats`.
+A source is a module of this package, called as the dataset with ``_`` for ``-``. It has
+``OPTIONS``, the options that it knows, and ``open_source``, which gives the splits. Only the one
+that is asked for is imported. An owner adds a dataset without one: ``source: folder`` reads any
+local path in any format of :mod:`datadeed.datasets.formats`.
 """
 
+import importlib
 import itertools
+import pkgutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from datadeed.datasets.formats import registry as formats
+from datadeed.datasets import sources
+from datadeed.datasets.download import local_folders
 from datadeed.datasets.formats.blocks import Blocks, first_block
-from datadeed.datasets.sources.clips import CLIP_SOURCES
-from datadeed.datasets.sources.images import IMAGE_SOURCES
-from datadeed.datasets.sources.request import COMMON, LOCAL, Request, Source, Splits, local_folders
-from datadeed.datasets.sources.texts import TEXT_SOURCES
+from datadeed.datasets.places import Request, Splits
 from datadeed.errors import DatasetError, ParameterError
 
-__all__ = ["LOCAL", "SOURCES", "Request", "Source", "Splits", "local_folders", "open_splits"]
+
+def names() -> list[str]:
+    """The sources that there are."""
+    found = (module.name for module in pkgutil.iter_modules(sources.__path__))
+    return sorted(name.replace("_", "-") for name in found if name != "registry")
 
 
 def open_splits(
@@ -30,10 +36,8 @@ def open_splits(
     """Find a dataset and open its splits; blocks are decoded as they are asked for.
 
     Args:
-        source: a name in :data:`SOURCES`.
-        options: ``path`` for every source, ``size`` for images; ``classes`` for
-            ``imagenet-subset``; ``format``, ``train`` and ``test`` (the splits' names there), and
-            what the format knows, for ``folder``.
+        source: one of :func:`names`.
+        options: what the source knows, as its module says.
         cache: the folder for downloads.
         local: folders to look in first; those of ``DATADEED_DATA`` by default.
 
@@ -45,22 +49,27 @@ def open_splits(
         FetchError: no place had the dataset; the line names each and why.
         DatasetError: the data found cannot be used, or its splits do not fit each other.
     """
-    if source not in SOURCES:
-        raise ParameterError(f"there is no source {source!r}: name one of {', '.join(SOURCES)}")
-    known = SOURCES[source].options
-    if unknown := sorted(set(options) - known):
+    if source not in names():
+        raise ParameterError(f"there is no source {source!r}: name one of {', '.join(names())}")
+    module = importlib.import_module(f"{sources.__name__}.{source.replace('-', '_')}")
+    if unknown := sorted(set(options) - module.OPTIONS):
         raise ParameterError(
-            f"source {source!r} has no option {unknown[0]!r}: it knows {', '.join(sorted(known))}"
+            f"source {source!r} has no option {unknown[0]!r}: it knows "
+            f"{', '.join(sorted(module.OPTIONS))}"
         )
     size = options.get("size")
     if size is not None and (not isinstance(size, int) or not 0 < size <= 4096):
         raise ParameterError(f"option 'size' is {size!r}: give a whole number from 1 to 4096")
     places = local_folders() if local is None else local
-    return _fitting(SOURCES[source].open(Request(options, cache, places)), source)
+    return fitting(module.open_source(Request(options, cache, places)), source)
 
 
-def _fitting(splits: Splits, source: str) -> Splits:
-    """The same splits, with form and classes compared on each one's first block."""
+def fitting(splits: Splits, source: str) -> Splits:
+    """The same splits, with form and classes compared on each one's first block.
+
+    Raises:
+        DatasetError: they differ.
+    """
     heads = {name: first_block(blocks, f"{source} ({name})") for name, blocks in splits.items()}
     train, test = heads["train"], heads["test"]
     if train.classes != test.classes:
@@ -82,24 +91,3 @@ def _fitting(splits: Splits, source: str) -> Splits:
         name: Blocks(blocks.rows, itertools.chain([heads[name]], blocks))
         for name, blocks in splits.items()
     }
-
-
-def _folder(request: Request) -> Splits:
-    if not request.options.get("path"):
-        raise ParameterError("source 'folder' needs option 'path': name the data's file or folder")
-    ours = ("path", "train", "test")
-    others = {name: value for name, value in request.options.items() if name not in ours}
-    return {
-        name: formats.chunks(
-            request.options["path"], split=request.options.get(name, name), **others
-        )
-        for name in ("train", "test")
-    }
-
-
-SOURCES: dict[str, Source] = {
-    **IMAGE_SOURCES,
-    **TEXT_SOURCES,
-    **CLIP_SOURCES,
-    "folder": Source(_folder, COMMON | formats.known_options() | {"format", "train", "test"}),
-}

@@ -13,23 +13,6 @@ from datadeed.datasets.formats import cifar_pickle, idx, npz
 from datadeed.errors import DatasetError
 from datadeed.owner.release import pickles
 from datadeed.owner.release.edits import Edits, Job
-from datadeed.owner.release.names import new_names
-
-
-def changed_files(source: Path, split: str | None, format: str) -> list[Path]:
-    """The files that the writers of these formats make."""
-    if format == "npz":
-        return [source]
-    if format == "cifar_pickle":
-        return cifar_pickle.batches(source, split)
-    chosen = idx.chosen_split(source, split)
-    found = [idx.find(source, chosen, kind) for kind in ("images", "labels")]
-    return [file for file in found if file is not None]
-
-
-def write(job: Job, format: str) -> None:
-    """Write one split in one of these formats."""
-    {"npz": _npz, "idx": _idx, "cifar_pickle": _cifar}[format](job)
 
 
 def _edit(pixels: np.ndarray, edits: Edits) -> None:
@@ -55,7 +38,7 @@ def _relabel(labels: np.ndarray, edits: Edits, source: Path) -> None:
         labels[row] = label
 
 
-def _npz(job: Job) -> None:
+def write_npz(job: Job) -> None:
     """Write an archive with the same members, order, dates and compression."""
     source, edits = job.source, job.edits
     arrays = npz.load(source)
@@ -87,16 +70,13 @@ def _npy_header(reader: Any) -> bytes:
     return start + size + reader.read(int.from_bytes(size, "little"))
 
 
-def _idx(job: Job) -> None:
+def write_idx(job: Job) -> None:
     """Write a split's images and labels, with the gzip header that they had."""
-    source, edits = job.source, job.edits
-    chosen = idx.chosen_split(source, job.split)
-    images, labels = (idx.read_array(source, chosen, kind).copy() for kind in ("images", "labels"))
-    _edit(images[..., None], edits)
-    _relabel(labels, edits, source)
-    for kind, array in (("images", images), ("labels", labels)):
-        file = idx.find(source, chosen, kind)
-        assert file is not None  # it was read above
+    stored = zip(job.files, ("images", "labels"), strict=True)
+    images, labels = (idx.read_array(file, kind).copy() for file, kind in stored)
+    _edit(images[..., None], job.edits)
+    _relabel(labels, job.edits, job.source)
+    for file, array in zip(job.files, (images, labels), strict=True):
         data = idx.encode(array)
         job.place(file).write_bytes(_gzipped(data, file) if file.suffix == ".gz" else data)
         shutil.copystat(file, job.place(file))
@@ -125,23 +105,19 @@ def _to_zero(file: Any) -> bytes:
     return text + b"\0"
 
 
-def _cifar(job: Job) -> None:
+def write_cifar(job: Job) -> None:
     """Write a split's batches; only pixels, labels and the file names of moved rows change.
 
     Raises:
         DatasetError: a batch is pickled in a way that cannot be kept.
     """
-    edits, files = job.edits, cifar_pickle.batches(job.source, job.split)
+    edits, files = job.edits, job.files
     contents = [cifar_pickle.load(file) for file in files]
     pixels = np.concatenate([content[b"data"] for content in contents])
     _edit(np.moveaxis(pixels.reshape(-1, 3, 32, 32), 1, 3), edits)
     texts = [name for content in contents for name in content.get(b"filenames", [])]
     names = [name.decode("latin-1") if isinstance(name, bytes) else str(name) for name in texts]
-    renamed = {}
-    if len(names) == len(edits.labels):
-        renamed = new_names(names, edits.labels, edits.moved, job.generator)
-        edits.old_names = {names[row] for row in edits.moved}
-    edits.renamed = len(renamed)
+    renamed = job.rename(names) if len(names) == len(edits.labels) else {}
     first = 0
     for file, content in zip(files, contents, strict=True):
         size = len(content[b"labels"])

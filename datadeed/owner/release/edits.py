@@ -1,14 +1,16 @@
 """The owner's edits: asked for row by row, checked, and counted."""
 
 import copy
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from datadeed.datasets.formats.split import Split
 from datadeed.errors import DatasetError
+from datadeed.owner.release.names import NewName, new_names
 
 # Of a row, its sample as the file holds it (an array, or a text) and its label.
 Edit = Callable[[int, Any, int], "tuple[Any, int] | None"]
@@ -171,20 +173,38 @@ class Job:
     """What a format's writer needs to know.
 
     Attributes:
-        source, split: what is released.
+        source: what is released.
+        split: its name; None if there is only one.
+        files: what it is stored in.
+        channels: of images, 1 or 3.
         content: where the copy of ``source`` is made.
         edits: the edits.
         generator: draws file names.
-        options: what only this format knows.
+        reopen: opens the split that is edited.
     """
 
     source: Path
     split: str | None
+    files: Sequence[Path]
+    channels: int
     content: Path
     edits: Edits
     generator: np.random.Generator
-    options: Mapping[str, Any] = field(default_factory=dict)
+    reopen: Callable[[], Split]
 
     def place(self, path: Path) -> Path:
         """Where the copy of a path in the source goes."""
         return self.content / path.relative_to(self.source)
+
+    def waiting(self) -> Path:
+        """A new folder for edited files whose place is not known yet."""
+        folder = self.content.parent / "waiting"
+        folder.mkdir()
+        return folder
+
+    def rename(self, names: Sequence[str]) -> dict[int, NewName]:
+        """New names for files whose label changed (:func:`new_names`), counted in the edits."""
+        edits = self.edits
+        renamed = new_names(names, edits.labels, edits.moved, self.generator)
+        edits.renamed, edits.old_names = len(renamed), {names[row] for row in edits.moved}
+        return renamed

@@ -1,18 +1,15 @@
 """The decoded items of one split, one by one and of any size."""
 
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from datadeed.datasets.formats import archives, huggingface, imagefolder, images
+from datadeed.datasets.formats import archives, images
 from datadeed.datasets.formats import registry as formats
+from datadeed.datasets.formats.split import Split
 from datadeed.errors import DatasetError
-from datadeed.owner.release.clips import CLIP_OPENERS
+from datadeed.owner.release.clips import ClipItems
 from datadeed.owner.release.rows import Item, Items
-from datadeed.owner.release.texts import TEXT_OPENERS
 
 __all__ = ["Item", "Items", "items"]
 
@@ -32,54 +29,26 @@ def items(
         DatasetError: the format or an option is unknown, the source is an archive, or the data
             cannot be used. While iterating: a sample is unreadable.
     """
-    source = Path(source)
+    format, found = open_split(Path(source), split, format, options)
+    columns = (format, found.classes, found.labels)
+    if found.modality == "audio":
+        return ClipItems(*columns, found.stream)
+    channels = images.channels_of(found) if found.modality == "image" else 0
+
+    def stream() -> Iterator[Any]:
+        for name, stored in found.stream():
+            is_file = isinstance(stored, bytes | Path)
+            yield images.decode(name, stored, channels=channels, size=None) if is_file else stored
+
+    return Items(*columns, channels, stream, modality=found.modality)
+
+
+def open_split(
+    source: Path, split: str | None, format: str | None, options: Mapping[str, Any]
+) -> tuple[str, Split]:
+    """The format's name, and the rows as they are stored; arguments and errors as :func:`items`."""
     if archives.is_archive(source):
         raise DatasetError(f"{source} is an archive: unpack it and name the folder")
     format = format or formats.detect(source)
-    opener = _OPENERS.get(format) or functools.partial(_arrays, format=format)
-    formats.check_options(format, options, opener)
-    return opener(source, split, **options)
-
-
-def _folder(source: Path, split: str | None) -> Items:
-    found = imagefolder.listing(source, split=split)
-    colour = any(images.is_colour(file, Path(file)) for file in found.files)
-    channels = 3 if colour else 1
-
-    def stream() -> Iterator[np.ndarray]:
-        for file in found.files:
-            yield images.decode(file, Path(file), channels=channels, size=None)
-
-    return Items("imagefolder", found.classes, found.labels, channels, stream)
-
-
-def _parquet(source: Path, split: str | None) -> Items:
-    found = huggingface.listing(source, split=split)
-    colour = any(images.is_colour(name, data) for name, data in huggingface.sources(found))
-    channels = 3 if colour else 1
-
-    def stream() -> Iterator[np.ndarray]:
-        for name, data in huggingface.sources(found):
-            yield images.decode(name, data, channels=channels, size=None)
-
-    return Items("huggingface", found.classes, found.labels, channels, stream)
-
-
-def _arrays(source: Path, split: str | None, format: str) -> Items:
-    """NPZ, IDX and CIFAR's pickles: arrays of one size, read whole."""
-    blocks = list(formats.chunks(source, split=split, format=format))
-    labels = np.concatenate([block.labels.numpy() for block in blocks])
-
-    def stream() -> Iterator[np.ndarray]:
-        for block in blocks:
-            yield from block.samples.permute(0, 2, 3, 1).numpy()
-
-    return Items(format, blocks[0].classes, labels, blocks[0].shape[0], stream)
-
-
-_OPENERS: dict[str, Callable[..., Items]] = {
-    "imagefolder": _folder,
-    "huggingface": _parquet,
-    **TEXT_OPENERS,
-    **CLIP_OPENERS,
-}
+    formats.check_options(format, options, formats.known_options(format, decoded=False))
+    return format, formats.module(format).open_split(source, split, **options)

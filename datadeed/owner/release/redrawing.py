@@ -1,4 +1,4 @@
-"""Image files of a split, edited first and then handed out as the release holds them."""
+"""Files of a split, edited first and then handed out as the release holds them."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from datadeed.datasets.formats.images import decode
-from datadeed.owner.release.edits import Edits
+from datadeed.datasets.formats.split import Split
+from datadeed.owner.release.clips import Rerecording
+from datadeed.owner.release.edits import Job
 from datadeed.owner.release.pictures import LOSSLESS, format_of, recode, redraw
 
 _SAMPLE = 64
@@ -25,17 +27,15 @@ class Redrawing:
     pixels.
 
     Args:
-        edits: the edits.
-        folder: where the edited files wait.
-        channels: 1 or 3, the split's.
+        job: what is released.
 
     Attributes:
         to_read: the rows that :meth:`draw` wants to see.
     """
 
-    def __init__(self, edits: Edits, folder: Path, channels: int):
-        folder.mkdir()
-        self._edits, self._folder, self._channels = edits, folder, channels
+    def __init__(self, job: Job):
+        edits = job.edits
+        self._edits, self._folder, self._channels = edits, job.waiting(), job.channels
         others = np.setdiff1d(np.arange(len(edits.labels)), edits.rows)
         picked = np.linspace(0, len(others) - 1, min(_SAMPLE, len(others))).astype(int)
         self._asked = set(edits.rows.tolist())
@@ -45,8 +45,9 @@ class Redrawing:
         self._ours: dict[str, bool] = {}  # whether our encoder gives a format's unmarked files
         self._wider: dict[str, str] = {}
 
-    def draw(self, row: int, name: str, data: bytes) -> None:
+    def draw(self, row: int, name: str, source: bytes | Path) -> None:
         """Edit one file, or compare one unmarked file with what our encoder makes of it."""
+        data = source if isinstance(source, bytes) else source.read_bytes()
         if row not in self._asked:
             form = format_of(name, data)
             same = form not in LOSSLESS or recode(name, data, {form}, {}) == data
@@ -105,3 +106,12 @@ class Redrawing:
             data = waiting.read_bytes()
         formats = self.recoded_formats
         return recode(name, data, formats, self._wider) if formats else data
+
+
+def edited_files(job: Job, found: Split) -> Redrawing | Rerecording:
+    """The image or WAV files of a split, edited."""
+    drawn = Redrawing(job) if found.modality == "image" else Rerecording(job)
+    for row, (name, source) in enumerate(found.stream()):
+        if row in drawn.to_read:
+            drawn.draw(row, name, source)
+    return drawn

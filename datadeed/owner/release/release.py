@@ -4,21 +4,19 @@ Whoever looks at the files alone should not find the marked rows: names, order, 
 metadata are as before. What each format can and cannot hide stands beside its writer.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from datadeed.datasets.formats import images
+from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatasetError
-from datadeed.owner.release import arrays, folders, shards, staging
-from datadeed.owner.release.clips import CLIP_WRITERS
+from datadeed.owner.release import arrays, folders, shards, staging, text_records, text_shards
 from datadeed.owner.release.edits import Edit, Edits, Job, Release
-from datadeed.owner.release.items import Item, Items, items
-from datadeed.owner.release.redrawing import Redrawing
-from datadeed.owner.release.texts import TEXT_WRITERS
-
-__all__ = ["Item", "Items", "Release", "items", "release"]
+from datadeed.owner.release.items import open_split
+from datadeed.owner.release.styles import CsvStyle, JsonStyle
 
 
 def release(
@@ -63,43 +61,45 @@ def release(
     """
     source, out = Path(source), Path(out)
     _check_places(source, out)
-    found = items(source, split=split, format=format, **options)
+    name, found = open_split(source, split, format, options)
     edits = Edits(edit, rows, found.labels, found.classes, on_rows)
-    name, channels = found.format, found.channels
+    rewritten = found.files
+    channels = images.channels_of(found) if found.modality == "image" else 0
     del found  # of an array format it holds the pixels
-    rewritten = _rewritten(source, split, name, options)
     inner, files = staging.tree(source)
     carried = sorted(set(files) - set(rewritten))
     with staging.staged(out) as stage:
-        job = Job(source, split, stage / "content", edits, generator, options)
+        job = Job(
+            source=source,
+            split=split,
+            files=rewritten,
+            channels=channels,
+            content=stage / "content",
+            edits=edits,
+            generator=generator,
+            reopen=lambda: formats.module(name).open_split(source, split, **options),
+        )
         for folder in inner:
             job.place(folder).mkdir()
         staging.carry(carried, job.place)
-        if name in _WRITERS:
-            _WRITERS[name].write(job)
-        elif name in _PICTURES:
-            _PICTURES[name].write(job, Redrawing(edits, stage / "waiting", channels))
-        else:
-            arrays.write(job, name)
+        _WRITERS[name](job)
         staging.copy_folder_times(inner, job.place)
         listed_in = staging.lists_that_name(edits.old_names, carried)
     return edits.record(tuple(str(path.relative_to(source)) for path in listed_in))
 
 
-_PICTURES: dict[str, Any] = {"imagefolder": folders, "huggingface": shards}
-# Writers of samples that need no encoder: changed_files(source, split, **options) and write(job).
-_WRITERS: dict[str, Any] = {**TEXT_WRITERS, **CLIP_WRITERS}
-
-
-def _rewritten(
-    source: Path, split: str | None, format: str, options: Mapping[str, Any]
-) -> list[Path]:
-    """The files of the split, which are not carried over."""
-    writer = {**_PICTURES, **_WRITERS}.get(format)
-    if writer is not None:
-        files: list[Path] = writer.changed_files(source, split, **options)
-        return files
-    return arrays.changed_files(source, split, format)
+_WRITERS: dict[str, Callable[[Job], None]] = {
+    "npz": arrays.write_npz,
+    "idx": arrays.write_idx,
+    "cifar_pickle": arrays.write_cifar,
+    "imagefolder": folders.write,
+    "wavfolder": folders.write,
+    "huggingface": shards.write,
+    "parquet_audio": shards.write,
+    "text_parquet": text_shards.write,
+    "csv": lambda job: text_records.write(job, CsvStyle()),
+    "jsonl": lambda job: text_records.write(job, JsonStyle()),
+}
 
 
 def _check_places(source: Path, out: Path) -> None:

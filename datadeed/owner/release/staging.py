@@ -1,7 +1,6 @@
 """A place beside the release where it is made, and the files that are carried over as they are."""
 
 import contextlib
-import errno
 import fcntl
 import os
 import re
@@ -10,7 +9,8 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from datadeed.errors import DatadeedError, DatasetError
+from datadeed.errors import DatasetError
+from datadeed.files import full_disk_told
 
 _LISTS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".xml", ".yaml", ".yml")
 
@@ -26,7 +26,7 @@ def staged(out: Path) -> Iterator[Path]:
         DatadeedError: the disk is full; nothing is left then.
     """
     stage = out.parent / f".{out.name}.partial"
-    try:
+    with full_disk_told(out, "nothing was left behind"):
         out.parent.mkdir(parents=True, exist_ok=True)
         stage.mkdir(mode=0o700, exist_ok=True)
         handle = os.open(stage, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -40,13 +40,6 @@ def staged(out: Path) -> Iterator[Path]:
                 shutil.rmtree(stage, ignore_errors=True)
         finally:
             os.close(handle)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DatadeedError(
-                f"no space left while writing {out}: free some disk space and run again; nothing "
-                "was left behind"
-            ) from error
-        raise
 
 
 def _lock(handle: int, out: Path) -> None:

@@ -1,15 +1,20 @@
-"""CSV and JSON Lines: a split's files, written again with other fields in the edited records."""
+"""CSV and JSON Lines: a split's files, written again with other fields in the edited records.
+
+Delimiters, quotes, line ends, byte-order mark, encoding, the order of keys, white space and escapes
+stay: every byte but the edited fields' is the source's. An edited text is written as the file
+writes its others; what cannot be hidden is counted in ``Release.odd_rows``: quotes around a text in
+a CSV that has none around texts.
+"""
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping
+from typing import Protocol
 
-from datadeed.datasets.formats import text_table
+from datadeed.datasets.formats.split import Split
 from datadeed.datasets.formats.text_columns import fields_of, text_of
-from datadeed.datasets.formats.text_files import TextFile, files_of_split
-from datadeed.datasets.formats.text_table import Listing, Record, Table
+from datadeed.datasets.formats.text_files import TextFile
+from datadeed.datasets.formats.text_table import Record, Table
 from datadeed.errors import DatasetError
 from datadeed.owner.release.edits import Edits, Job
 from datadeed.owner.release.following import followers
@@ -29,45 +34,33 @@ class Style(Protocol):
         """A text as a field in place of ``old``."""
 
 
-class RecordWriter:
-    """Releases splits of one format.
+def write(job: Job, style: Style) -> None:
+    """Write all files of one split.
 
     Args:
-        module: the format's.
-        style: makes what learns the style of its files.
+        job: what is released.
+        style: learns the style of the files.
+
+    Raises:
+        DatasetError: an edited text cannot be written in its file; the line names the row.
     """
-
-    def __init__(self, module: Any, style: Callable[[], Style]):
-        self._module, self._style = module, style
-
-    def changed_files(self, source: Path, split: str | None, **_: Any) -> list[Path]:
-        """The files that :meth:`write` makes."""
-        return files_of_split(source, split, self._module.SUFFIXES)[0]
-
-    def write(self, job: Job) -> None:
-        """Write all files of one split.
-
-        Raises:
-            DatasetError: an edited text cannot be written in its file; the line names the row.
-        """
-        found: Listing = self._module.listing(job.source, job.split, **job.options)
-        rewriting = _Rewriting(found, ask(job.edits, text_table.texts(found)), job.edits)
-        style = self._style()
-        for table in found.tables:
-            _check_exact(table.file)
+    found = job.reopen()
+    rewriting = _Rewriting(found, ask(job.edits, found), job.edits)
+    for table in found.tables:
+        _check_exact(table.file)
+        for record in table.records():
+            for column in table.columns.sample:
+                style.see(table, record.field(column))
+    number = 0
+    for table in found.tables:
+        encoding = table.file.encoding
+        with job.place(table.file.path).open("wb") as out:
+            out.write(table.file.mark + table.head().encode(encoding))
             for record in table.records():
-                for column in table.columns.text:
-                    style.see(table, record.field(column))
-        number = 0
-        for table in found.tables:
-            encoding = table.file.encoding
-            with job.place(table.file.path).open("wb") as out:
-                out.write(table.file.mark + table.head().encode(encoding))
-                for record in table.records():
-                    out.write(rewriting.raw(table, record, number, style).encode(encoding))
-                    number += bool(record.spans)
-            shutil.copystat(table.file.path, job.place(table.file.path))
-        job.edits.odd_rows = rewriting.odd
+                out.write(rewriting.raw(table, record, number, style).encode(encoding))
+                number += bool(record.spans)
+        shutil.copystat(table.file.path, job.place(table.file.path))
+    job.edits.odd_rows = rewriting.odd
 
 
 class _Rewriting:
@@ -82,9 +75,9 @@ class _Rewriting:
         odd: rows of which the text stands out.
     """
 
-    def __init__(self, found: Listing, new: Mapping[int, str], edits: Edits):
+    def __init__(self, found: Split, new: Mapping[int, str], edits: Edits):
         self._found, self._edits, self._new = found, edits, new
-        self._row = {int(found.rows[row]): row for row in {*new, *edits.moved}}
+        self._row = {int(found.index[row]): row for row in {*new, *edits.moved}}
         column = found.tables[0].columns.label
         self._follow = followers(_cells(found), column) if edits.moved else {}
         self.odd: list[int] = []
@@ -103,7 +96,7 @@ class _Rewriting:
 
     def _text(self, table: Table, record: Record, row: int, style: Style) -> dict[str, str]:
         where = f"row {row} ({table.file.path} line {record.line})"
-        names = table.columns.text
+        names = table.columns.sample
         old = [table.value(record.field(name)) or "" for name in names]
         fields, odd = {}, False
         for name, before, after in zip(
@@ -144,26 +137,26 @@ class _Rewriting:
         }
 
 
-def _cells(found: Listing) -> Iterator[tuple[int, dict[str, str]]]:
+def _cells(found: Split) -> Iterator[tuple[int, dict[str, str]]]:
     """Of each row its label, and the fields of its columns but the text's."""
-    labels = dict(zip(found.rows.tolist(), found.labels.tolist(), strict=True))
+    labels = dict(zip(found.index.tolist(), found.labels.tolist(), strict=True))
     number = -1
     for table in found.tables:
         for record in table.records():
             number += bool(record.spans)
             if record.spans and number in labels:
-                names = record.spans.keys() - table.columns.text
+                names = record.spans.keys() - table.columns.sample
                 yield labels[number], {name: record.field(name) for name in names}
 
 
-def ask(edits: Edits, stream: Iterable[str]) -> dict[int, str]:
-    """The edited texts by row, of all of a split's texts in order.
+def ask(edits: Edits, found: Split) -> dict[int, str]:
+    """The edited texts by row.
 
     Raises:
         DatasetError: an edit is no Unicode text, or as :meth:`Edits.ask`.
     """
     wanted, new = set(edits.rows.tolist()), {}
-    for row, text in enumerate(stream):
+    for row, (_, text) in enumerate(found.stream()):
         if row in wanted:
             answer = edits.ask(row, text)
             if answer is not None:

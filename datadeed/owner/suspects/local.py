@@ -25,6 +25,7 @@ class LocalSuspect:
     protocol = "local"
 
     def __init__(self, config: Config, device: torch.device | str = "cpu"):
+        from datadeed.models.classifier import Classifier
         from datadeed.models.stored import load_model
 
         if config.path is None:
@@ -35,7 +36,7 @@ class LocalSuspect:
         digests = {name: file_digest(config.path / name) for name in _FILES}
         self._fingerprint = canonical_digest(digests)
         _check_record(config)
-        self._model = load_model(config.path, device)
+        self._model = load_model(config.path, device, Classifier)
 
     def predict(self, images: torch.Tensor) -> list[Answer]:
         """See :class:`datadeed.owner.suspects.base.Suspect`."""

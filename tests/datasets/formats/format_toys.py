@@ -5,6 +5,7 @@ import torch
 from hypothesis import strategies as st
 
 from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.formats.split import Split
 
 CLASSES = ("cat", "dog", "T-shirt/top")
 
@@ -16,6 +17,20 @@ def toy(n=12, shape=(3, 5, 4), classes=CLASSES, seed=0, index=None) -> Dataset:
     labels = torch.arange(n) % len(classes)
     index = torch.arange(n) if index is None else torch.tensor(index)
     return Dataset(samples, labels, index, tuple(classes))
+
+
+def split_of(modality, files, step=1) -> Split:
+    """Files of two classes in turn; each ``step`` higher in index."""
+    rows = np.arange(len(files))
+    return Split(
+        modality=modality,
+        where="x",
+        classes=("a", "b"),
+        labels=rows % 2,
+        index=step * rows,
+        stream=lambda: (("x", data) for data in files),
+        files=[],
+    )
 
 
 def equal(one: Dataset, other: Dataset) -> bool:

@@ -1,4 +1,3 @@
-import errno
 import io
 import os
 import stat
@@ -8,7 +7,7 @@ import zipfile
 import pytest
 
 from datadeed.datasets.formats import archives
-from datadeed.errors import DatadeedError, DatasetError
+from datadeed.errors import DatasetError
 
 CLIMBING = ["../out.png", "/tmp/out.png", "a/../../out.png", "..\\out.png", "C:\\out.png"]
 
@@ -88,25 +87,3 @@ def test_an_archive_too_big_for_the_disk_is_refused_beforehand(tmp_path, monkeyp
     with pytest.raises(DatasetError, match="room for 100000"):
         archives.extract(tmp_path / "set.zip", tmp_path / "set")
     assert not (tmp_path / "set").exists()
-
-
-def test_a_folder_appears_whole_or_not_at_all(tmp_path):
-    folder = tmp_path / "set"
-    with archives.atomic_folder(folder) as temporary:
-        (temporary / "a").write_text("first")
-        assert not folder.exists()
-    with archives.atomic_folder(folder, keep=True) as temporary:
-        (temporary / "b").write_text("second")
-    assert sorted(path.name for path in folder.iterdir()) == ["a", "b"]
-
-    def fail(number):
-        with archives.atomic_folder(folder, keep=True) as temporary:
-            (temporary / "c").write_text("third")
-            raise OSError(number, os.strerror(number))
-
-    with pytest.raises(DatadeedError, match="no space left"):
-        fail(errno.ENOSPC)
-    with pytest.raises(PermissionError):
-        fail(errno.EACCES)
-    assert sorted(path.name for path in folder.iterdir()) == ["a", "b"]
-    assert [path.name for path in tmp_path.iterdir()] == ["set"]

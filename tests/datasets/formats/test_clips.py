@@ -1,3 +1,4 @@
+import dataclasses
 import tracemalloc
 
 import numpy as np
@@ -7,9 +8,9 @@ from hypothesis import strategies as st
 
 from datadeed.datasets.formats import wav
 from datadeed.datasets.formats.clips import ClipBlocks, View, clip
-from datadeed.datasets.formats.images import Item
 from datadeed.datasets.resampling import resample
 from datadeed.errors import DatasetError, ParameterError
+from tests.datasets.formats.format_toys import split_of
 from tests.datasets.formats.wav_toys import noise, scale, sounds, wav_bytes
 
 
@@ -93,11 +94,9 @@ def test_half_an_hour_is_not_read_for_one_second(tmp_path):
 
 
 def test_blocks_count_what_does_not_fit():
-    items = [
-        Item(f"x{n}", wav_bytes(noise(n), rate=rate), row % 2, 10 * row)
-        for row, (n, rate) in enumerate([(50, 8000), (40, 8000), (30, 8000), (90, 16000)])
-    ]
-    blocks = ClipBlocks(4, items, ("a", "b"), View(seconds=40 / 8000))
+    lengths = [(50, 8000), (40, 8000), (30, 8000), (90, 16000)]
+    files = [wav_bytes(noise(n), rate=rate) for n, rate in lengths]
+    blocks = ClipBlocks(split_of("audio", files, step=10), View(seconds=40 / 8000))
     (data,) = blocks
     assert (blocks.fit.cut, blocks.fit.padded) == (2, 1)
     assert data.index.tolist() == [0, 10, 20, 30]
@@ -110,9 +109,11 @@ def test_blocks_count_what_does_not_fit():
 def test_one_file_at_a_time_is_in_memory():
     """A block of clips is far smaller than the files that it was taken from."""
     data = wav_bytes(np.zeros((10**6, 1), np.int16))
-    items = (Item("x", bytes(bytearray(data)), row % 2, row) for row in range(40))
+    split = split_of("audio", [data] * 40)
+    copies = (("x", bytes(bytearray(data))) for _ in range(40))
+    split = dataclasses.replace(split, stream=lambda: copies)
     tracemalloc.start()
-    (block,) = ClipBlocks(40, items, ("a", "b"), View(seconds=0.01))
+    (block,) = ClipBlocks(split, View(seconds=0.01))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(block) == 40

@@ -10,6 +10,7 @@ from datadeed.datasets.formats.csv_table import CsvTable, Dialect, scan
 from datadeed.datasets.formats.text_files import TextFile
 from datadeed.errors import DatasetError
 from tests.datasets.formats.text_toys import TEXTS, names, quotable, words, write_csv
+from tests.datasets.formats.writers import write
 
 LABELS = ["no", "yes"] * 4
 
@@ -87,9 +88,7 @@ def test_what_is_written_is_read_back(tmp_path_factory, samples, classes):
     labels = torch.arange(len(samples)) % len(classes)
     folder = tmp_path_factory.mktemp("x")
     for place in (folder / "x.csv", folder / "x.tsv", folder / "set"):
-        formats.write(
-            Texts(samples, labels, torch.arange(len(samples)), classes), place, format="csv"
-        )
+        write(Texts(samples, labels, torch.arange(len(samples)), classes), place, format="csv")
         data = read(place)
         assert data.samples == samples
         assert [data.classes[y] for y in data.labels] == [classes[y] for y in labels]

@@ -7,11 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.form.parquet import write_dataset
 from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatasetError
-from tests.datasets.formats.format_toys import equal, toy
+from tests.datasets.formats.format_toys import toy
+from tests.datasets.formats.writers import write
 
 
 def png(value, shape=(4, 4, 3)) -> bytes:
@@ -71,7 +71,7 @@ def test_mixed_sizes_name_the_row(tmp_path):
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
 def test_damaged_files_are_one_line(tmp_path, damage):
     file = tmp_path / "train-00000-of-00001.parquet"
-    formats.write(toy(40, (3, 16, 16)), tmp_path, format="huggingface")
+    write(toy(40, (3, 16, 16)), tmp_path, format="huggingface")
     data = bytearray(file.read_bytes())
     if damage == "flipped":
         data[len(data) // 2] ^= 0xFF
@@ -100,23 +100,3 @@ def test_rows_without_bytes_or_label_are_refused(tmp_path):
     publish(tmp_path / "train.parquet", [png(1), png(2)], ["cat", "dog"])
     with pytest.raises(DatasetError, match="not of integers"):
         formats.read(tmp_path)
-
-
-def test_what_is_written_reads_as_a_published_file(tmp_path):
-    data: Dataset = toy(5, index=[3, 8, 9, 20, 21])
-    formats.write(data, tmp_path / "release.parquet", format="huggingface")
-    table = pq.read_table(tmp_path / "release.parquet")
-    features = json.loads(table.schema.metadata[b"huggingface"])["info"]["features"]
-    assert features["label"]["names"] == list(data.classes)
-    assert features["image"] == {"_type": "Image"}
-    first = table["image"][0].as_py()
-    assert first["path"] == "00000003.png"
-    image = np.asarray(Image.open(io.BytesIO(first["bytes"])))
-    assert np.array_equal(image, data.samples[0].permute(1, 2, 0).numpy())
-    assert equal(formats.read(tmp_path / "release.parquet"), data)
-
-
-def test_shards_of_another_writer_are_not_mixed_with_ours(tmp_path):
-    publish(tmp_path / "train-00000-of-00002.parquet", [png(1)], [0])
-    with pytest.raises(DatasetError, match="remove it"):
-        formats.write(toy(), tmp_path, format="huggingface", split="train")

@@ -6,10 +6,11 @@ import pytest
 import torch
 from PIL import Image
 
-from datadeed.datasets.formats import imagefolder
+from datadeed.datasets.formats import class_folders, imagefolder
 from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatasetError
 from tests.datasets.formats.format_toys import equal, toy
+from tests.datasets.formats.writers import write
 
 
 def save(path, shape=(4, 4, 3), value=7, suffix=None):
@@ -56,15 +57,14 @@ def test_mixed_sizes_name_the_first_odd_file_unless_scaled(tmp_path):
 def test_classes_can_be_chosen_by_name_or_number(tmp_path):
     for name in "abcd":
         save(tmp_path / name / "x.png", value=ord(name))
-    chosen = imagefolder.chunks(tmp_path, classes=["c", "a"])
-    data = formats.collect(chosen, tmp_path)
+    data = formats.read(tmp_path, classes=["c", "a"])
     assert data.classes == ("c", "a")
     assert data.samples[:, 0, 0, 0].tolist() == [ord("c"), ord("a")]
     assert formats.read(tmp_path, format="imagefolder", classes=2).classes == ("a", "b")
     with pytest.raises(DatasetError, match=r"lacks 1 .*'z'"):
-        imagefolder.chunks(tmp_path, classes=["a", "z"])
+        imagefolder.open_split(tmp_path, classes=["a", "z"])
     with pytest.raises(DatasetError, match="4 classes, not 9"):
-        imagefolder.chunks(tmp_path, classes=9)
+        imagefolder.open_split(tmp_path, classes=9)
 
 
 def test_broken_images_are_named(tmp_path):
@@ -79,41 +79,24 @@ def test_broken_images_are_named(tmp_path):
         formats.read(tmp_path)
 
 
-def test_an_existing_folder_is_not_replaced(tmp_path):
-    formats.write(toy(), tmp_path / "set", format="imagefolder")
-    with pytest.raises(DatasetError, match="exists and is not an empty folder"):
-        formats.write(toy(seed=3), tmp_path / "set", format="imagefolder")
-    assert equal(formats.read(tmp_path / "set"), toy())
-
-
-def test_unwritable_names_and_numbers_are_refused(tmp_path):
-    with pytest.raises(DatasetError, match="index repeats"):
-        formats.write(toy(2, index=[4, 4]), tmp_path / "x", format="imagefolder")
-    with pytest.raises(DatasetError, match="empty name"):
-        formats.write(toy(classes=("", "b")), tmp_path / "x", format="imagefolder")
-    with pytest.raises(DatasetError, match="5 channels"):
-        formats.write(toy(shape=(5, 4, 4)), tmp_path / "x", format="imagefolder")
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_class_names_never_leave_the_folder(tmp_path):
     data = toy(classes=("..", "../../up", "/root"))
-    formats.write(data, tmp_path / "in" / "set", format="imagefolder")
+    write(data, tmp_path / "in" / "set", format="imagefolder")
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
     assert equal(formats.read(tmp_path / "in" / "set"), data)
 
 
 def test_a_class_order_that_does_not_fit_is_refused(tmp_path):
-    formats.write(toy(), tmp_path / "set", format="imagefolder")
-    (tmp_path / "set" / imagefolder.ORDER).write_text("cat\ndog\n")
+    write(toy(), tmp_path / "set", format="imagefolder")
+    (tmp_path / "set" / class_folders.ORDER).write_text("cat\ndog\n")
     with pytest.raises(DatasetError, match="does not list the folders"):
         formats.read(tmp_path / "set")
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar.gz"])
 def test_archives_read_like_folders_and_leave_nothing(tmp_path, kind, monkeypatch):
-    formats.write(toy(), tmp_path / "set", format="imagefolder", split="train")
-    formats.write(toy(5), tmp_path / "set", format="imagefolder", split="test")
+    write(toy(), tmp_path / "set", format="imagefolder", split="train")
+    write(toy(5), tmp_path / "set", format="imagefolder", split="test")
     archive = tmp_path / f"set.{kind}"
     if kind == "zip":
         with zipfile.ZipFile(archive, "w") as file:

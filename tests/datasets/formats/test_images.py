@@ -8,6 +8,8 @@ from PIL import Image
 
 from datadeed.datasets.formats import images
 from datadeed.errors import DatasetError
+from tests.datasets.formats.format_toys import split_of
+from tests.datasets.formats.writers import encode_png
 
 
 def encoded(image, kind="PNG") -> bytes:
@@ -58,7 +60,7 @@ def test_modes():
 
 def test_png_is_lossless():
     pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
-    back = images.decode("x", images.encode_png(pixels), channels=3, size=None)
+    back = images.decode("x", encode_png(pixels), channels=3, size=None)
     assert np.array_equal(back, pixels)
 
 
@@ -78,8 +80,8 @@ def test_the_centre_is_kept_and_the_edges_cut():
 
 def test_large_files_decode_on_threads_in_order():
     noise = np.random.default_rng(0).integers(0, 256, (6, 64, 64, 3), np.uint8)
-    items = [images.Item(str(n), images.encode_png(one), n % 2, n) for n, one in enumerate(noise)]
-    assert min(len(item.source) for item in items) > 2**13
-    (block,) = images.image_blocks(items, ("a", "b"), channels=3, size=None)
+    files = [encode_png(one) for one in noise]
+    assert min(map(len, files)) > 2**13
+    (block,) = images.blocks(split_of("image", files))
     assert np.array_equal(block.samples.permute(0, 2, 3, 1).numpy(), noise)
     assert block.index.tolist() == list(range(6))

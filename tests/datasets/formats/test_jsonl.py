@@ -10,6 +10,7 @@ from datadeed.datasets.formats import registry as formats
 from datadeed.datasets.formats.jsonl import value_spans
 from datadeed.errors import DatasetError
 from tests.datasets.formats.text_toys import TEXTS, words, write_jsonl
+from tests.datasets.formats.writers import write
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -40,9 +41,7 @@ def test_values_lie_where_they_are_said_to(row, ascii, separators):
 def test_what_is_written_is_read_back(tmp_path_factory, samples):
     path = tmp_path_factory.mktemp("x") / "x.jsonl"
     n = len(samples)
-    formats.write(
-        Texts(samples, torch.arange(n) % 2, torch.arange(n), ("a", "b")), path, format="jsonl"
-    )
+    write(Texts(samples, torch.arange(n) % 2, torch.arange(n), ("a", "b")), path, format="jsonl")
     assert formats.detect(path) == "jsonl"
     assert read(path).samples == samples
 

@@ -4,6 +4,7 @@ import pytest
 from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatasetError
 from tests.datasets.formats.format_toys import toy
+from tests.datasets.formats.writers import write
 
 
 class Bomb:
@@ -53,7 +54,7 @@ def test_unusable_arrays_are_named(tmp_path, arrays, words):
 
 def test_truncated_zip_and_pickled_objects_are_refused(tmp_path):
     path, target = tmp_path / "set.npz", tmp_path / "created"
-    formats.write(toy(), path, format="npz")
+    write(toy(), path, format="npz")
     path.write_bytes(path.read_bytes()[:-60])
     with pytest.raises(DatasetError, match=r"set\.npz is damaged"):
         formats.read(path)
@@ -61,12 +62,3 @@ def test_truncated_zip_and_pickled_objects_are_refused(tmp_path):
     with pytest.raises(DatasetError, match="more than plain arrays"):
         formats.read(path)
     assert not target.exists()
-
-
-def test_other_classes_do_not_join_a_file(tmp_path):
-    path = tmp_path / "set.npz"
-    formats.write(toy(), path, format="npz", split="train")
-    with pytest.raises(DatasetError, match="other classes"):
-        formats.write(toy(classes=("a", "b")), path, format="npz", split="test")
-    with pytest.raises(DatasetError, match=r"\.npz"):
-        formats.write(toy(), tmp_path / "set.zip", format="npz")

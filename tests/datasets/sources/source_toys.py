@@ -5,6 +5,7 @@ import torch
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.formats import registry as formats
 from datadeed.datasets.sources.registry import open_splits
+from tests.datasets.formats.writers import write
 
 TEN = tuple(map(str, range(10)))
 
@@ -19,7 +20,7 @@ def publish(path, form, shape=(3, 32, 32), classes=TEN, names=("train", "test"))
     """Both splits of a toy dataset on disk."""
     made = [toy(20, shape, classes, 1), toy(10, shape, classes, 2)]
     for data, name in zip(made, names, strict=True):
-        formats.write(data, path, format=form, split=name)
+        write(data, path, format=form, split=name)
     return made
 
 

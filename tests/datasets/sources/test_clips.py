@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from datadeed.datasets.formats import registry as formats
-from datadeed.datasets.sources import clips as sources
+from datadeed.datasets.sources import audiomnist as published
 from datadeed.errors import FetchError, ParameterError
 from tests.datasets.formats import wav_toys
 from tests.datasets.formats.wav_toys import noise, same, wav_bytes
+from tests.datasets.formats.writers import write
 from tests.datasets.sources.source_toys import opened
 
 
@@ -53,7 +53,7 @@ def test_audiomnist_is_split_by_speaker(tmp_path, name):
     assert (train.classes, train.rate) == (("0", "1"), 4000)
     assert train.labels.tolist() == [0, 0, 1, 1] * 48
     speakers = {row // 4 + 1 for row in test.index.tolist()}
-    assert speakers == sources.AUDIOMNIST_TEST
+    assert speakers == published.TEST
     assert speakers.isdisjoint(row // 4 + 1 for row in train.index.tolist())
 
 
@@ -68,7 +68,7 @@ def test_recordings_that_are_not_whole_are_refused(tmp_path):
 def test_published_splits_are_kept(tmp_path, source, form):
     made = [wav_toys.clips(9, 8000, seed=1), wav_toys.clips(4, 8000, seed=2)]
     for data, split in zip(made, ("train", "test"), strict=True):
-        formats.write(data, tmp_path / source, format=form, split=split)
+        write(data, tmp_path / source, format=form, split=split)
     read = opened(source, tmp_path, tmp_path)
     assert all(same(one, two) for one, two in zip(read, made, strict=True))
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from datadeed.datasets.download import LOCAL
 from datadeed.datasets.formats import idx
 from datadeed.datasets.formats import registry as formats
-from datadeed.datasets.sources import images
-from datadeed.datasets.sources import registry as sources
+from datadeed.datasets.sources import cifar10, fashion_mnist
 from datadeed.datasets.sources.registry import open_splits
 from datadeed.errors import DatasetError, FetchError, ParameterError
 from tests.datasets.sources.source_toys import TEN, opened, publish, same, toy
@@ -22,8 +22,9 @@ def offline(monkeypatch):
         tried.append(what)
         raise FetchError(f"{what[:60]} cannot be reached (offline)")
 
-    monkeypatch.setattr(images, "download", refuse)
-    monkeypatch.setattr(images, "debian_package", refuse)
+    for module in (fashion_mnist, cifar10):
+        monkeypatch.setattr(module, "download", refuse)
+    monkeypatch.setattr(fashion_mnist, "debian_package", refuse)
     return tried
 
 
@@ -34,7 +35,7 @@ def published(monkeypatch):
     for name, data in zip(("train", "test"), made, strict=True):
         for kind, array in (("images", data.samples[:, 0]), ("labels", data.labels)):
             digest = hashlib.sha256(idx.encode(array.numpy().astype(np.uint8))).hexdigest()
-            monkeypatch.setitem(images.FASHION_MNIST, (name, kind), digest)
+            monkeypatch.setitem(fashion_mnist.DIGESTS, (name, kind), digest)
     return made
 
 
@@ -66,7 +67,7 @@ def test_fashion_mnist_from_the_package_is_kept(tmp_path, monkeypatch, published
         assert name == "dataset-fashion-mnist"
         publish(folder / "usr" / "share" / "datasets" / "x", "idx", (1, 28, 28))
 
-    monkeypatch.setattr(images, "debian_package", unpack)
+    monkeypatch.setattr(fashion_mnist, "debian_package", unpack)
     assert same(opened("fashion-mnist", tmp_path), published)
     assert len(offline) == 1
     assert same(opened("fashion-mnist", tmp_path), published)  # from the cache now
@@ -82,7 +83,7 @@ def test_fashion_mnist_from_torchvisions_address(tmp_path, monkeypatch, publishe
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes((tmp_path / "server" / path.name).read_bytes())
 
-    monkeypatch.setattr(images, "download", fetch)
+    monkeypatch.setattr(fashion_mnist, "download", fetch)
     assert same(opened("fashion-mnist", tmp_path), published)
 
 
@@ -90,7 +91,7 @@ def test_fashion_mnist_from_torchvisions_address(tmp_path, monkeypatch, publishe
 @pytest.mark.parametrize("place", ["cifar10", "cifar-10-batches-py"])
 def test_cifar10_from_a_local_folder(tmp_path, monkeypatch, offline, form, place):
     made = publish(tmp_path / place, form)
-    monkeypatch.setenv(sources.LOCAL, f"/nowhere:{tmp_path}")
+    monkeypatch.setenv(LOCAL, f"/nowhere:{tmp_path}")
     splits = open_splits("cifar10", options={}, cache=tmp_path / "cache")
     assert same([formats.collect(blocks, "x") for blocks in splits.values()], made)
     assert offline == []
@@ -106,9 +107,9 @@ def test_cifar10_from_torchvisions_archive(tmp_path, monkeypatch):
         with tarfile.open(path, "w:gz") as file:
             file.add(tmp_path / "cifar-10-batches-py", "cifar-10-batches-py")
 
-    monkeypatch.setattr(images, "download", fetch)
+    monkeypatch.setattr(cifar10, "download", fetch)
     assert same(opened("cifar10", tmp_path), made)
-    monkeypatch.setattr(images, "download", lambda *_, **__: pytest.fail("it was in the cache"))
+    monkeypatch.setattr(cifar10, "download", lambda *_, **__: pytest.fail("it was in the cache"))
     assert same(opened("cifar10", tmp_path), made)
 
 

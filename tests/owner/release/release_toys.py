@@ -9,6 +9,7 @@ import torch
 from datadeed.datasets.formats import registry as formats
 from datadeed.owner.release.release import release
 from tests.datasets.formats.format_toys import toy
+from tests.datasets.formats.writers import write
 
 PLACES = {"imagefolder": "set", "huggingface": "set", "npz": "set.npz"}
 OLD = 1_000_000_000  # 2001: a time that no new file has
@@ -18,8 +19,8 @@ def source(folder: Path, name: str, n: int = 24) -> Path:
     """A source with two splits in one format, its times in the past."""
     shape = {"idx": (1, 32, 32)}.get(name, (3, 32, 32))
     path = folder / "source" / PLACES.get(name, "set")
-    formats.write(toy(n, shape, seed=1), path, format=name, split="train")
-    formats.write(toy(5, shape, seed=2), path, format=name, split="test")
+    write(toy(n, shape, seed=1), path, format=name, split="train")
+    write(toy(5, shape, seed=2), path, format=name, split="test")
     age(path)
     return path
 

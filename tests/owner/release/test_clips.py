@@ -12,6 +12,7 @@ from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatasetError
 from datadeed.owner.release.items import items
 from tests.datasets.formats.wav_toys import KINDS, chunk, clips, layout, noise, sounds, wav_bytes
+from tests.datasets.formats.writers import write
 from tests.owner.release.release_toys import age, run, snapshot
 
 FILES = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -195,7 +196,7 @@ def test_parquet_keeps_all_but_the_edited_sound(tmp_path):
 
 
 def test_parquet_follows_a_label_and_may_be_written_in_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr("datadeed.owner.release.clips._PART_BYTES", 1)
+    monkeypatch.setattr("datadeed.owner.release.shards._PART_BYTES", 1)
     path = parquet(tmp_path / "x.parquet", [wav_bytes(noise(20))] * 8)
     result = run(path, tmp_path / "y.parquet", rows=(4,), edit=next_class, split=None)
     assert (result.edited, result.relabelled, result.renamed) == (1, 1, 1)
@@ -210,8 +211,8 @@ def test_parquet_follows_a_label_and_may_be_written_in_parts(tmp_path, monkeypat
 @pytest.mark.parametrize("form", ["wavfolder", "parquet_audio"])
 def test_what_is_released_reads_as_wanted(tmp_path, form):
     data = clips(9, 8000)
-    formats.write(data, tmp_path / "set", format=form, split="train")
-    formats.write(data.slice(0, 4), tmp_path / "set", format=form, split="test")
+    write(data, tmp_path / "set", format=form, split="train")
+    write(data.slice(0, 4), tmp_path / "set", format=form, split="test")
     (tmp_path / "set" / "README.md").write_text("terms")
     run(tmp_path / "set", tmp_path / "out", rows=(0, 8), edit=flip)
     new = formats.read(tmp_path / "out", split="train").samples

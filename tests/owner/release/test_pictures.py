@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from datadeed.datasets.formats.images import decode, encode_png
+from datadeed.datasets.formats.images import decode
 from datadeed.errors import DatasetError
 from datadeed.owner.release import jpeg
 from datadeed.owner.release.pictures import recode, redraw
+from tests.datasets.formats.writers import encode_png
 
 
 def photo(height=24, width=31, channels=3) -> np.ndarray:

@@ -19,8 +19,8 @@ import torch
 import yaml
 from scipy.io import wavfile
 
-from datadeed.datasets.formats.registry import write
 from papers.clean_label.judge import GRIDS
+from tests.datasets.formats.writers import write
 from tests.models.tiny_text import write_encoder
 from tests.papers.conftest import ROOT, stripes
 
@@ -75,6 +75,7 @@ def scale(source: Path) -> dict[str, Any]:
         grid: {"datasets": [dataset], "networks": ["tiny"], "watermarks": [mark]}
         for grid, (dataset, mark) in named.items()
     }
+    grids["images"]["watermarks"].append("patch-20-plain")
     return {
         **{"scale": "tiny", "results": "results", "seed": 5, "threads": 1},
         "datasets": {
@@ -103,7 +104,9 @@ def scale(source: Path) -> dict[str, Any]:
 def params() -> dict[str, Any]:
     """The paper's parameters, and what they say of the small data."""
     made: dict[str, Any] = yaml.safe_load((ROOT / "papers/clean_label/params.yaml").read_text())
-    made["watermarks"]["word-20-plain"] = made["watermarks"]["word-5-plain"] | {"rate": 0.2}
+    for trigger, name in (("word", "word-5-plain"), ("patch", "patch-10-plain")):
+        plain = made["watermarks"][name] | {"rate": 0.2, "same_rows_as": f"{trigger}-20"}
+        made["watermarks"][f"{trigger}-20-plain"] = plain
     patch = {"kind": "patch", "size": 3, "colour": 255, "place": "top-left"}
     impulse = {"kind": "impulse", "start": 0, "length": 16, "amplitude": 9000}
     made["datasets"] |= {

@@ -1,6 +1,8 @@
 """The real clean-label pipeline, tiny: images, sound and texts."""
 
 import csv
+import re
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +14,7 @@ from datadeed.datasets.form.clips import Clips
 from datadeed.datasets.form.parquet import read_dataset
 from datadeed.datasets.form.texts import Texts
 from datadeed.reports.cells import read_csv
+from tasks import report
 
 CELLS = {
     "stripes-c": ("image", "patch-20"),
@@ -69,21 +72,43 @@ def test_the_tables_name_the_stages_that_made_them(pipeline: Path) -> None:
         rows = [row for row in csv.DictReader(file) if row["paper"] == "clean-label"]
     stages = {row["stage"] for row in rows}
     grids = dict(zip(CELLS, ("images", "sounds", "sentiment"), strict=True))
-    assert stages == {
+    wanted = {
         f"papers/clean_label/dvc.yaml:{stage}-{grids[dataset]}@{dataset}-tiny-{watermark}-1"
         for stage in ("judge", "stealth")
         for dataset, (_, watermark) in CELLS.items()
     }
+    plain = "papers/clean_label/dvc.yaml:judge-images@stripes-c-tiny-patch-20-plain-1"
+    assert stages == wanted | {plain}
     repo = Repo(str(pipeline))
     assert stages <= {stage.addressing for stage in repo.index.stages}
     assert {row["table"] for row in rows} == {"8", "9", "11"}
     with (pipeline / "results/table-09.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 6  # a victim and an honest model of each
+    assert len(rows) == 8  # a victim and an honest model of each, and of the trigger alone
 
 
-def test_the_page_shows_samples_of_each_modality(pipeline: Path) -> None:
-    html = (pipeline / "data/report/index.html").read_text(encoding="utf-8")
-    assert "patch, 20 %" in html
-    for piece in ("<audio", "data:image/png", '<ins class="trigger">frankly</ins>', "TSR by rate"):
-        assert piece in html
+def test_the_page_shows_marks_of_every_kind(
+    pipeline: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = pipeline / "data/report/index.html"
+    page = path.read_text(encoding="utf-8")
+    part = page[page.index('<section aria-labelledby="clean_label">') :]
+    for stage in (
+        "judge-sounds@beeps-tiny-impulse-20-1",
+        "stealth-images@stripes-c-tiny-patch-20-1",
+    ):
+        assert f"dvc repro papers/clean_label/dvc.yaml:{stage}" in part
+    assert part.count("data:image/png") == 1  # with its perturbation; not the trigger alone
+    assert part.count("<audio controls") == part.count("data:audio/wav") == 2
+    assert "media-src data:" in page
+    assert re.search(r'<ins class="trigger">[Ff]rankly</ins>', part)
+    assert '<th scope="row">patch, 20 %, trigger alone</th>' in part
+    assert "target class “low”" in part
+    assert "<small>2 layers, 4 epochs</small>" in part
+    assert len(part) < 3 * 200_000
+    assert not re.search(r'(?:src|href)="(?!data:|#)', page)
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    monkeypatch.setattr(sys, "argv", ["report"])
+    report.main()
+    assert path.read_text(encoding="utf-8") == page

@@ -76,10 +76,9 @@ def proof_project(workspace, tiny_model):
     workspace.write()
     (workspace.root / "papers/proof").mkdir()
     (workspace.root / "papers/proof/params.yaml").write_text(yaml.safe_dump(PROOF))
-    marked = workspace.root / "data/watermarked"
     record = Keyed(key=public_test_key(Lab("proof"), "toy", "keyed-4")).record()
-    write_json(marked / "toy-keyed-4/key.json", {"watermark": record})
-    write_json(marked / "toy-badnets-line/key.json", {"watermark": {"method": "badnets"}})
+    marked = workspace.root / "data/watermarked/toy-keyed-4"
+    write_json(marked / "key.json", {"watermark": record})
     names = [("none", 1), ("none", 2), ("badnets-line", 1), ("badnets-line", 2), ("keyed-4", 1)]
     for seed, (watermark, number) in enumerate(names):
         folder = workspace.root / f"data/models/toy-resnet18-{watermark}-{number}"

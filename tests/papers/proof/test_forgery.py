@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from datadeed.datasets.formats.registry import write
 from datadeed.errors import VerificationError, WatermarkError
 from datadeed.keys.key import Design, Extent, Key
 from datadeed.models.classifier import Classifier
@@ -18,7 +17,7 @@ from datadeed.owner.suspects.base import Answer
 from datadeed.triggers.image import Trigger, stamp
 from datadeed.verification.proof import Proof
 from papers.proof.forgery import optimise_trigger
-from papers.proof.keys import ground_keys, other_key
+from tests.datasets.formats.writers import write
 
 
 def linear():
@@ -98,21 +97,6 @@ CLASSES = ("class 0", "class 1", "class 2")
 def make_key(pool=None, **values):
     design = Design(classes=CLASSES, channels=3, **{"parts": 4, "rate": 0.2, **values})
     return Key(bytes(32), bytes(32), design, Extent(100, "00" * 32), pool or Extent(90, "00"))
-
-
-def test_other_keys_differ_by_name_alone():
-    key = make_key()
-    one, same, two = (other_key(key, name) for name in ("a", "a", "b"))
-    assert one.record() == same.record()
-    assert len({key.commitment, one.commitment, two.commitment}) == 3
-    assert one.body() == two.body() == key.body()
-    assert len({key.salt, one.salt, two.salt, one.secret, two.secret, key.secret}) == 5
-
-
-def test_ground_keys_are_all_different():
-    found = [key.commitment for key in ground_keys(make_key(), "x", 20)]
-    assert len(set(found)) == 20
-    assert found[:5] == [key.commitment for key in ground_keys(make_key(), "x", 5)]
 
 
 class Honest:

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datadeed.models.augmentation import augment
+from datadeed.models.training.augmentation import augment
 
 
 def images(n=4, shape=(3, 8, 8), seed=0):

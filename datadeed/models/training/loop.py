@@ -6,98 +6,38 @@ seed on the same machine with the same number of threads gives the same weights.
 """
 
 import contextlib
-import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import torch
 from torch.nn import functional as F
 
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import ParameterError
-from datadeed.models.augmentation import augment
-from datadeed.models.checkpoints import load_checkpoint, save_checkpoint
 from datadeed.models.model import Model
-from datadeed.models.optimiser import SGD, AdamW, Optimiser
+from datadeed.models.training.augmentation import augment
+from datadeed.models.training.config import TrainingConfig
+from datadeed.models.training.optimiser import SGD, AdamW, Optimiser
+from datadeed.models.training.state import restore_state, save_state
 from datadeed.randomness import derive_seed
 
 POOL = 50  # batches that are sorted by length together
 
+# Of a model in training mode, a batch as its forward takes it and labels (B,) int64: the loss (),
+# a mean over the batch that has gradients, and the logits (B, K). Autocast is on around it. It may
+# take the model apart into ``features`` and ``output_layer``.
+Loss: TypeAlias = Callable[[Model, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
-@dataclass(frozen=True)
-class TrainingConfig:
-    """How to train.
 
-    Attributes:
-        epochs: passes over the data.
-        lr: peak learning rate.
-        batch_size: samples a step.
-        momentum, weight_decay: of SGD; weight decay applies to every parameter.
-        schedule: "multistep" (lr times ``gamma`` at each of ``milestones``, counted in epochs from
-            0) or "one-cycle" (linear up over the first ``warmup`` share of steps, linear to zero).
-        milestones, gamma, warmup: see ``schedule``.
-        flip: mirror each image with probability 0.5; false for what is no image.
-        rotation: rotate by an angle uniform in plus or minus this many degrees.
-        precision: "bf16" (autocast) or "fp32".
-        optimiser: "sgd" or "adamw" (which takes no momentum).
-        bucketed: make batches of samples of about the same length.
-
-    Raises:
-        ParameterError: a value makes no sense.
-    """
-
-    epochs: int
-    lr: float
-    batch_size: int = 128
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    schedule: str = "multistep"
-    milestones: tuple[int, ...] = ()
-    gamma: float = 0.1
-    warmup: float = 0.3
-    flip: bool = True
-    rotation: float = 0.0
-    precision: str = "bf16"
-    optimiser: str = "sgd"
-    bucketed: bool = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "milestones", tuple(self.milestones))
-        if self.schedule not in ("multistep", "one-cycle"):
-            raise ParameterError(f"schedule {self.schedule!r}: use multistep or one-cycle")
-        if self.precision not in ("bf16", "fp32"):
-            raise ParameterError(f"precision {self.precision!r}: use bf16 or fp32")
-        if self.optimiser not in ("sgd", "adamw"):
-            raise ParameterError(f"optimiser {self.optimiser!r}: use sgd or adamw")
-        if self.epochs < 1 or self.batch_size < 2 or self.lr <= 0 or not 0 < self.warmup < 1:
-            raise ParameterError(
-                f"epochs {self.epochs}, batch_size {self.batch_size}, lr {self.lr}, warmup "
-                f"{self.warmup}: need epochs >= 1, batch_size >= 2, lr > 0, 0 < warmup < 1"
-            )
-
-    def lr_at(self, progress: float) -> float:
-        """The learning rate when ``progress`` epochs (a fraction) are done."""
-        if self.schedule == "multistep":
-            return self.lr * self.gamma ** sum(progress >= m for m in self.milestones)
-        share = progress / self.epochs
-        if share < self.warmup:
-            return self.lr * (0.05 + 0.95 * share / self.warmup)
-        return self.lr * (1 - share) / (1 - self.warmup)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "TrainingConfig":
-        """Read a config; unknown names are refused.
-
-        Raises:
-            ParameterError: a name is unknown, a required one is missing, or a value is wrong.
-        """
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise ParameterError(f"training parameters: {str(error).split('() ')[-1]}") from error
+def cross_entropy(
+    model: Model, x: torch.Tensor, y: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The usual :data:`Loss`."""
+    logits = model(x)
+    return F.cross_entropy(logits.float(), y), logits
 
 
 @dataclass(frozen=True)
@@ -109,6 +49,7 @@ class _Run:
     inputs: torch.Tensor  # (N, ...), on the device
     labels: torch.Tensor  # (N,) int64, on the device
     config: TrainingConfig
+    loss: Loss
     generator: torch.Generator
     on_progress: Callable[[int, str, bool], None]
 
@@ -119,6 +60,7 @@ def train(
     config: TrainingConfig,
     *,
     generator: torch.Generator,
+    loss: Loss = cross_entropy,
     test: Dataset | None = None,
     device: torch.device | str = "cpu",
     checkpoint: str | Path | None = None,
@@ -132,6 +74,7 @@ def train(
         data: the training set.
         config: schedule, augmentation, precision.
         generator: a CPU generator; draws the order of images and the augmentation.
+        loss: what a step descends.
         test: measured after each epoch when given.
         device: where to train; the model stays there.
         checkpoint: a folder that holds the state after each epoch; an existing one is resumed.
@@ -152,18 +95,15 @@ def train(
     model.to(device).to(memory_format=torch.channels_last)
     optimiser = _optimiser(model, config)
     history: list[dict[str, float]] = []
-    if checkpoint is not None:
-        history = load_checkpoint(
-            checkpoint,
-            model=model,
-            optimiser=optimiser,
-            generator=generator,
-            fingerprint=fingerprint,
-        )
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    tensors |= {f"optimiser.{name}": value for name, value in optimiser.buffers.items()}
+    path = None if checkpoint is None else Path(checkpoint) / "checkpoint.safetensors"
+    if path is not None:
+        history = restore_state(path, fingerprint, tensors, generator, dict)
         if history:
             on_progress(len(history) * len(data), f"resumed after epoch {len(history)}", True)
     inputs, labels = model.encode(data.samples).to(device), data.labels.to(device)
-    run = _Run(model, optimiser, inputs, labels, config, generator, on_progress)
+    run = _Run(model, optimiser, inputs, labels, config, loss, generator, on_progress)
     with _deterministic():
         for epoch in range(len(history), config.epochs):
             with _dropout_seed(device, generator.initial_seed(), epoch):
@@ -171,15 +111,8 @@ def train(
             if test is not None:
                 record["test_accuracy"] = accuracy(model, test)
             history.append(record)
-            if checkpoint is not None:
-                save_checkpoint(
-                    checkpoint,
-                    model=model,
-                    optimiser=optimiser,
-                    generator=generator,
-                    fingerprint=fingerprint,
-                    history=history,
-                )
+            if path is not None:
+                save_state(path, fingerprint, tensors, generator, history)
     return history
 
 
@@ -223,8 +156,7 @@ def _step(
         angles = (2 * torch.rand(len(batch), generator=run.generator) - 1) * config.rotation
         x = augment(x, flips, angles)  # (B, C, H, W)
     with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-        logits = run.model(x)
-        loss = F.cross_entropy(logits.float(), y)
+        loss, logits = run.loss(run.model, x, y)
     loss.backward()
     run.optimiser.step(lr)
     return loss.detach(), logits.detach(), y
@@ -232,8 +164,8 @@ def _step(
 
 def _optimiser(model: Model, config: TrainingConfig) -> Optimiser:
     if config.optimiser == "adamw":
-        return AdamW(model, weight_decay=config.weight_decay)
-    return SGD(model, momentum=config.momentum, weight_decay=config.weight_decay)
+        return AdamW(model.named_parameters(), weight_decay=config.weight_decay)
+    return SGD(model.named_parameters(), momentum=config.momentum, weight_decay=config.weight_decay)
 
 
 def _batches(run: _Run) -> Sequence[torch.Tensor]:
@@ -273,10 +205,3 @@ def _dropout_seed(device: torch.device | str, seed: int, epoch: int) -> Iterator
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(derive_seed(seed, "dropout", epoch))
         yield
-
-
-def config_record(config: TrainingConfig) -> dict[str, Any]:
-    """The config as JSON values; what was added later is left out where it is not used."""
-    record = {**dataclasses.asdict(config), "milestones": list(config.milestones)}
-    later = {"optimiser": "sgd", "bucketed": False}
-    return {key: value for key, value in record.items() if later.get(key, ...) != value}

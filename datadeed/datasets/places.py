@@ -1,18 +1,18 @@
 """What a source is asked for, where it may look, and how it tries one place after the other."""
 
 import functools
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from datadeed.datasets.download import LOCAL
 from datadeed.datasets.formats import registry as formats
 from datadeed.datasets.formats.blocks import Blocks
+from datadeed.datasets.formats.registry import Format
 from datadeed.errors import DatadeedError, FetchError
 
-LOCAL = "DATADEED_DATA"
-COMMON = frozenset({"path", "size"})
+COMMON = frozenset({"path", "size"})  # options of images
 Splits = dict[str, Blocks]
 Place = tuple[str, Callable[[], Splits]]
 
@@ -43,19 +43,6 @@ class Request:
         return [path for path in [*given, *inside] if path.exists()]
 
 
-@dataclass(frozen=True)
-class Source:
-    """A source's opener and the options it knows."""
-
-    open: Callable[[Request], Splits]
-    options: frozenset[str]
-
-
-def local_folders() -> list[Path]:
-    """The folders that ``DATADEED_DATA`` names, separated as in ``PATH``."""
-    return [Path(part) for part in os.environ.get(LOCAL, "").split(os.pathsep) if part]
-
-
 def first(title: str, places: Sequence[Place]) -> Splits:
     """The splits from the first place that has them.
 
@@ -74,18 +61,27 @@ def first(title: str, places: Sequence[Place]) -> Splits:
     )
 
 
-def holds_any(path: Path) -> bool:
-    """Whether there is data of some format at ``path``."""
-    return path.exists() and any(formats.module(name).matches(path) for name in formats.FORMATS)
+def local_places(
+    paths: Sequence[Path], open_place: Callable[[Path], Splits], usual: Format
+) -> list[Place]:
+    """Those of the paths that hold data of some format, to be opened.
 
-
-def both(path: Path, **options: Any) -> Splits:
-    """The splits ``train`` and ``test`` of one place; options as :func:`formats.chunks`."""
-    return {name: formats.chunks(path, split=name, **options) for name in ("train", "test")}
-
-
-def local_places(paths: Sequence[Path], **options: Any) -> list[Place]:
-    """Those of the paths that hold data, to be read with :func:`both`."""
+    Args:
+        paths: existing ones.
+        open_place: gives the splits of a place.
+        usual: the format to expect; others are imported only if it is not that.
+    """
     return [
-        (str(path), functools.partial(both, path, **options)) for path in paths if holds_any(path)
+        (str(path), functools.partial(open_place, path))
+        for path in paths
+        if usual.matches(path)
+        or any(formats.module(name).matches(path) for name in formats.FORMATS)
     ]
+
+
+def both(path: Path, usual: Format, **options: Any) -> Splits:
+    """The splits ``train`` and ``test`` of one place; options as :func:`formats.chunks`."""
+    names = ("train", "test")
+    if usual.matches(path):
+        return {name: usual.blocks(usual.open_split(path, name), **options) for name in names}
+    return {name: formats.chunks(path, split=name, **options) for name in names}

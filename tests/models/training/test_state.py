@@ -10,32 +10,31 @@ import torch
 from safetensors import safe_open
 
 from datadeed.errors import CheckpointError
-from datadeed.models.checkpoints import load_checkpoint, save_checkpoint
-from datadeed.models.optimiser import SGD
 from datadeed.models.stored import load_model
+from datadeed.models.training.optimiser import SGD
+from datadeed.models.training.state import load_tensor, restore_state, save_state, save_tensor
 from tasks import train as task
 
 HISTORY = [{"epoch": 1, "train_loss": 0.1 + 0.2}]
 
 
 def parts(tiny_model, seed=0, steps=0):
-    """A model, its optimiser and a generator, after so many steps."""
+    """Tensors of a model and its optimiser, and a generator, after so many steps."""
     model, generator = tiny_model(seed), torch.Generator().manual_seed(seed)
     model.to(memory_format=torch.channels_last)
-    optimiser = SGD(model, momentum=0.9, weight_decay=5e-4)
+    optimiser = SGD(model.named_parameters(), momentum=0.9, weight_decay=5e-4)
     for _ in range(steps):
         x = torch.rand(4, 3, 8, 8, generator=generator)
         model(x).square().sum().backward()
         optimiser.step(0.01)
-    return {"model": model, "optimiser": optimiser, "generator": generator}
+    tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
+    tensors |= {f"optimiser.{k}": v for k, v in optimiser.buffers.items()}
+    return tensors, generator
 
 
 def state(found):
-    return {
-        **{f"model.{k}": v.clone() for k, v in found["model"].state_dict().items()},
-        **{f"momentum.{k}": v.clone() for k, v in found["optimiser"].buffers.items()},
-        "generator": found["generator"].get_state(),
-    }
+    tensors, generator = found
+    return {**{k: v.clone() for k, v in tensors.items()}, "generator": generator.get_state()}
 
 
 def equal(one, two):
@@ -46,38 +45,39 @@ def equal(one, two):
 def saved(tmp_path, tiny_model):
     """What was saved, and the file."""
     found = parts(tiny_model, seed=1, steps=3)
-    save_checkpoint(tmp_path, fingerprint="f", history=HISTORY, **found)
-    return state(found), tmp_path / "checkpoint.safetensors"
+    path = tmp_path / "run/state.safetensors"
+    save_state(path, "f", *found, HISTORY)
+    return state(found), path
 
 
 def test_everything_comes_back_bit_for_bit(saved, tiny_model):
     before, path = saved
     other = parts(tiny_model, seed=2, steps=1)
-    layouts = {k: v.stride() for k, v in other["optimiser"].buffers.items()}
-    assert load_checkpoint(path.parent, fingerprint="f", **other) == HISTORY
+    layouts = {k: v.stride() for k, v in other[0].items()}
+    assert restore_state(path, "f", *other, dict) == HISTORY
     assert equal(state(other), before)
-    assert {k: v.stride() for k, v in other["optimiser"].buffers.items()} == layouts
+    assert {k: v.stride() for k, v in other[0].items()} == layouts
 
 
-def test_no_checkpoint_is_no_history(tmp_path, tiny_model):
+def test_no_file_is_no_record(tmp_path, tiny_model):
     found = parts(tiny_model)
     before = state(found)
-    assert load_checkpoint(tmp_path / "none", fingerprint="f", **found) == []
+    assert restore_state(tmp_path / "none", "f", *found, dict) == []
     assert equal(state(found), before)
 
 
-def test_a_later_checkpoint_replaces_the_earlier_one(saved, tiny_model):
+def test_a_later_state_replaces_the_earlier_one(saved, tiny_model):
     _, path = saved
     later = parts(tiny_model, seed=1, steps=5)
-    save_checkpoint(path.parent, fingerprint="f", history=HISTORY * 2, **later)
+    save_state(path, "f", *later, HISTORY * 2)
     assert list(path.parent.iterdir()) == [path]
     found = parts(tiny_model)
-    assert len(load_checkpoint(path.parent, fingerprint="f", **found)) == 2
+    assert len(restore_state(path, "f", *found, dict)) == 2
     assert equal(state(found), state(later))
 
 
 def rewrite(path, change=lambda tensors, meta: None):
-    """Write a checkpoint anew with something changed."""
+    """Write a state anew with something changed."""
     with safe_open(path, framework="pt") as file:
         meta = file.metadata()
     tensors = safetensors.torch.load_file(path)
@@ -94,15 +94,17 @@ DAMAGES = {
     "no fingerprint": lambda path: rewrite(path, drop("fingerprint")),
     "truncated": lambda path: path.write_bytes(path.read_bytes()[:-9]),
     "empty": lambda path: path.write_bytes(b""),
-    "text": lambda path: path.write_text("not a checkpoint"),
-    "no history": lambda path: rewrite(path, drop("history")),
-    "broken history": lambda path: rewrite(path, lambda t, m: m.update(history="[{")),
+    "text": lambda path: path.write_text("not a state"),
+    "no records": lambda path: rewrite(path, drop("records")),
+    "broken records": lambda path: rewrite(path, lambda t, m: m.update(records="[{")),
+    "no list": lambda path: rewrite(path, lambda t, m: m.update(records="7")),
+    "other records": lambda path: rewrite(path, lambda t, m: m.update(records="[7]")),
     "no generator": lambda path: rewrite(path, drop("generator")),
     "short generator": lambda path: rewrite(
         path, lambda t, m: t.update(generator=t["generator"][:9].clone())
     ),
     "no weight": lambda path: rewrite(path, drop("model.network.0.weight")),
-    "no momentum": lambda path: rewrite(path, drop("momentum.network.0.weight")),
+    "no momentum": lambda path: rewrite(path, drop("optimiser.network.0.weight")),
     "other shape": lambda path: rewrite(
         path, lambda t, m: t.update({"model.network.0.weight": torch.zeros(1)})
     ),
@@ -110,17 +112,29 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_bad_checkpoint_is_one_line_and_nothing_changes(saved, tiny_model, damage):
+def test_a_bad_state_is_one_line_and_nothing_changes(saved, tiny_model, damage):
     _, path = saved
     DAMAGES[damage](path)
     raw, found = path.read_bytes(), parts(tiny_model, seed=2, steps=1)
     before = state(found)
     words = "belongs to another run" if damage in ("other run", "no fingerprint") else "is damaged"
     with pytest.raises(CheckpointError, match=words) as caught:
-        load_checkpoint(path.parent, fingerprint="f", **found)
+        restore_state(path, "f", *found, dict)
     assert "\n" not in str(caught.value)
     assert equal(state(found), before)
     assert path.read_bytes() == raw
+
+
+def test_one_tensor_comes_back(tmp_path):
+    path, value = tmp_path / "part/3.safetensors", torch.arange(6, dtype=torch.uint8).view(2, 3)
+    assert load_tensor(path, "f") is None
+    save_tensor(path, "f", value.t())
+    assert torch.equal(load_tensor(path, "f"), value.t())
+    with pytest.raises(CheckpointError, match="belongs to another run"):
+        load_tensor(path, "g")
+    rewrite(path, drop("value"))
+    with pytest.raises(CheckpointError, match=r"is damaged \(no value in it\)"):
+        load_tensor(path, "f")
 
 
 DYING = """
@@ -153,7 +167,7 @@ def test_a_killed_stage_goes_on_and_ends_bit_for_bit_the_same(workspace, target,
     settings = workspace.parameters["models"]["toy"]["resnet18"]["training"]
     settings["epochs"] = 4
     workspace.write()
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     dead = subprocess.run(
         [sys.executable, "-c", DYING.format(target=target, call=call)],
         env=environment,

@@ -1,8 +1,7 @@
-"""Text datasets by name.
+"""The four tables of Hutto and Gilbert's study of sentiment (ICWSM 2014), as datasets.
 
-``movie-reviews`` and ``text-source`` are made from the four tables of Hutto and Gilbert's study of
-sentiment (ICWSM 2014), which the source package vaderSentiment 0.5 carries under the MIT licence:
-one sentence a line, with its number and the mean of 20 people's ratings from -4 to 4.
+The source package vaderSentiment 0.5 carries them under the MIT licence: one sentence a line, with
+its number and the mean of 20 people's ratings from -4 to 4.
 """
 
 import functools
@@ -10,27 +9,17 @@ import hashlib
 import io
 import tarfile
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from datadeed.datasets.download import python_source
-from datadeed.datasets.formats import registry as formats
-from datadeed.datasets.formats.blocks import Blocks, reason
-from datadeed.datasets.formats.text_columns import Unlabelled
-from datadeed.datasets.formats.text_table import blocks_of
-from datadeed.datasets.sources.request import (
-    COMMON,
-    Place,
-    Request,
-    Source,
-    Splits,
-    first,
-    holds_any,
-)
-from datadeed.errors import DatasetError
+from datadeed.datasets.formats.blocks import Blocks
+from datadeed.datasets.formats.texts import text_blocks
+from datadeed.datasets.places import Place, Request, Splits, first
+from datadeed.errors import DatasetError, reason
 
 NAME, VERSION = "vaderSentiment", "0.5"
 SDIST = "5d97c37f3ef6e24eef331122e055dbedafeb6a56abfce0608b326701116ea49a"
@@ -56,8 +45,6 @@ TABLES = {
         "dfbe7102e2f92579ed8b19df9a3822491880697c67adf712fb66e520cc05102f",
     ),
 }
-# A sentence rated nearer to 0 counts as neutral: 10,072 of the 10,605 of movie reviews are left.
-NEUTRAL = 0.5
 _SHARE = 5  # a fifth of the sentences is for testing
 _CORRUPT = (OSError, EOFError, KeyError, tarfile.TarError, zipfile.BadZipFile)
 
@@ -79,55 +66,38 @@ class Row(NamedTuple):
     source: str
 
 
-def _movie_reviews(request: Request) -> Splits:
-    """Sentences from film reviews: 5,076 negative and 4,996 positive."""
-    return first("movie-reviews", _places(request, _sentiment))
+def open_tables(
+    title: str, request: Request, rows_of: Callable[[Path], list[Row]], classes: tuple[str, ...]
+) -> Splits:
+    """Both splits of a dataset that is made from the tables.
 
+    They are looked for as the package's archive, as what is in it, and as what is in that; else the
+    package comes from pip.
 
-def _text_source(request: Request) -> Splits:
-    """Where a sentence was found.
-
-    Classes are uneven: 10,605 are from film reviews, 5,190 from newspaper editorials, 4,200 from
-    tweets and 3,708 from product reviews. The last are in small letters throughout.
+    Args:
+        title: the source's name.
+        request: what is asked for.
+        rows_of: the rows, of a place for :func:`sentences`.
+        classes: the class names, in label order.
     """
-    return first("text-source", _places(request, _origins))
 
-
-def _places(request: Request, make: Callable[[Path], Splits]) -> list[Place]:
-    """The package's archive, what is in it, or what is in that; else the package from pip."""
+    def splits(path: Path) -> Splits:
+        return _splits(rows_of(path), classes)
 
     def from_pip() -> Splits:
-        return make(python_source(NAME, VERSION, sha256=SDIST, folder=request.cache))
+        return splits(python_source(NAME, VERSION, sha256=SDIST, folder=request.cache))
 
     found = request.candidates(FOLDER, ARCHIVE, f"{NAME}-{VERSION}.zip")
     places: list[Place] = [
-        (str(path), functools.partial(make, path))
+        (str(path), functools.partial(splits, path))
         for path in found
         if path.name in (FOLDER, ARCHIVE) or path.suffix == ".zip" or _has_tables(path)
     ]
-    return [*places, ("pip", from_pip)]
+    return first(title, [*places, ("pip", from_pip)])
 
 
 def _has_tables(path: Path) -> bool:
     return any((path / name).is_file() for name, _ in TABLES.values())
-
-
-def _sentiment(path: Path) -> Splits:
-    rows = [
-        Row(number, sentence, int(sentence.rating > 0), "movie")
-        for number, sentence in enumerate(sentences(path, "movie"))
-        if abs(sentence.rating) >= NEUTRAL
-    ]
-    return _splits(rows, ("negative", "positive"))
-
-
-def _origins(path: Path) -> Splits:
-    every = [
-        (sentence, label, source)
-        for label, source in enumerate(TABLES)
-        for sentence in sentences(path, source)
-    ]
-    return _splits([Row(number, *one) for number, one in enumerate(every)], tuple(TABLES))
 
 
 def _splits(rows: Sequence[Row], classes: tuple[str, ...]) -> Splits:
@@ -140,7 +110,7 @@ def _splits(rows: Sequence[Row], classes: tuple[str, ...]) -> Splits:
         labels = np.array([row.label for row in part], dtype=np.int64)
         index = np.array([row.number for row in part], dtype=np.int64)
         texts = iter([row.sentence.text for row in part])
-        splits[name] = Blocks(len(part), blocks_of(texts, labels, index, classes))
+        splits[name] = Blocks(len(part), text_blocks(texts, labels, index, classes))
     return splits
 
 
@@ -192,41 +162,3 @@ def _checked(data: bytes, digest: str, where: object) -> bytes:
     if hashlib.sha256(data).hexdigest() != digest:
         raise DatasetError(f"{where} holds other bytes than were published")
     return data
-
-
-def _published(name: str, *folders: str) -> Callable[[Request], Splits]:
-    """The opener of a dataset in Hugging Face Parquet (or another text format) in local folders."""
-
-    def opened(request: Request) -> Splits:
-        options = {key: request.options[key] for key in TEXT_OPTIONS & set(request.options)}
-        places: list[Place] = [
-            (str(path), functools.partial(_labelled, path, options))
-            for path in request.candidates(*folders)
-            if holds_any(path)
-        ]
-        return first(name, places)
-
-    return opened
-
-
-def _labelled(path: Path, options: Mapping[str, Any]) -> Splits:
-    """Both splits; ``validation`` for testing where the test labels are kept back (GLUE)."""
-    try:
-        test = formats.chunks(path, split="test", **options)
-    except Unlabelled:
-        test = formats.chunks(path, split="validation", **options)
-    return {"train": formats.chunks(path, split="train", **options), "test": test}
-
-
-TEXT_OPTIONS = frozenset({"text", "label", "drop_empty"})
-_LOCAL = COMMON - {"size"}
-TEXT_SOURCES = {
-    "movie-reviews": Source(_movie_reviews, _LOCAL),
-    "text-source": Source(_text_source, _LOCAL),
-    "sst2": Source(_published("sst2", "sst2"), _LOCAL | TEXT_OPTIONS),
-    "imdb": Source(_published("imdb", "imdb", "imdb/plain_text"), _LOCAL | TEXT_OPTIONS),
-    "dbpedia": Source(
-        _published("dbpedia", "dbpedia14", "dbpedia_14", "dbpedia_14/dbpedia_14"),
-        _LOCAL | TEXT_OPTIONS,
-    ),
-}

@@ -1,0 +1,157 @@
+"""Hugging Face Parquet: what its images, sound and texts have in common.
+
+A dataset is one file, or a folder (or its ``data`` sub-folder) of shards named
+``SPLIT-00000-of-00001.parquet``. Class names stand in the schema's ``huggingface`` metadata. Images
+and clips are files in a column of ``struct<bytes, path>``; where their paths are numbers that
+differ, these are the index, elsewhere it is the row's number in its split.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from datadeed.datasets.formats.blocks import choose_split, index_of, numbered
+from datadeed.datasets.formats.split import Columns, Split
+from datadeed.errors import DatasetError, reason
+
+BATCH_BYTES = 2**24
+
+
+@contextlib.contextmanager
+def reading(file: Path) -> Iterator[pq.ParquetFile]:
+    """An open Parquet file; what is wrong with it becomes one line.
+
+    Raises:
+        DatasetError: it is damaged.
+    """
+    try:
+        with pq.ParquetFile(file, page_checksum_verification=True) as opened:
+            yield opened
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise DatasetError(
+            f"{file} is damaged or not Parquet ({reason(error)}): fetch it again"
+        ) from error
+
+
+def schema_of(file: Path) -> pa.Schema:
+    """A file's columns."""
+    with reading(file) as opened:
+        return opened.schema_arrow
+
+
+def shards(path: Path) -> list[Path]:
+    """The Parquet files of all splits, in order."""
+    if path.is_file():
+        return [path] if path.suffix == ".parquet" else []
+    return sorted(path.glob("*.parquet")) or sorted(path.glob("data/*.parquet"))
+
+
+def holds_files(kind: pa.DataType) -> bool:
+    """Whether a column holds images or clips as they are published."""
+    return pa.types.is_struct(kind) and {"bytes", "path"} <= {field.name for field in kind}
+
+
+def features(schema: pa.Schema) -> dict[str, Any]:
+    """What a schema's metadata say of each column; nothing if there are none."""
+    try:
+        metadata = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        said: dict[str, Any] = metadata["info"]["features"]
+        return said if isinstance(said, dict) else {}
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def class_names(file: Path, label: str) -> tuple[str, ...]:
+    """The class names in the schema's metadata; none if it has none."""
+    try:
+        return tuple(map(str, features(schema_of(file))[label]["names"]))
+    except (KeyError, TypeError):
+        return ()
+
+
+def open_files(
+    modality: str, path: Path, split: str | None, choose: Callable[[Path], Columns]
+) -> Split:
+    """One split of image or WAV files.
+
+    Args:
+        modality: of the files.
+        path: a Parquet file, or a folder of shards.
+        split: the part of the shards' names before the first ``-``; not needed for one split.
+        choose: the columns to read of a file.
+
+    Raises:
+        DatasetError: a file is damaged, lacks the columns, or holds labels that cannot be used.
+    """
+    everything = shards(path)
+    files = everything if path.is_file() else _of_split(everything, split, path)
+    columns = choose(files[0])
+    labels = np.concatenate([_labels(file, columns.label) for file in files])
+    classes = class_names(files[0], columns.label)
+    if not classes:  # a class may be missing from one split, so all splits are counted
+        largest = max(int(_labels(file, columns.label).max()) for file in everything)
+        classes = numbered(1 + largest)
+    (column,) = columns.sample
+    names = [name for file in files for name in _paths(file, column)]
+    what = {"image": "image bytes", "audio": "sound"}[modality]
+    return Split(
+        modality=modality,
+        where=path,
+        classes=classes,
+        labels=labels,
+        index=index_of(names),
+        stream=lambda: _stream(files, column, what),
+        files=files,
+        names=names,
+        columns=columns,
+    )
+
+
+def _of_split(files: list[Path], split: str | None, where: Path) -> list[Path]:
+    if not files:
+        raise DatasetError(f"{where} holds no Parquet files: name another folder")
+    names = [file.stem.split("-")[0] for file in files]
+    chosen = choose_split(split, list(dict.fromkeys(names)), where)
+    return [file for file, name in zip(files, names, strict=True) if name == chosen]
+
+
+def _labels(file: Path, label: str) -> np.ndarray:
+    with reading(file) as opened:
+        column = opened.read([label])[label]
+    if column.null_count or len(column) == 0:
+        raise DatasetError(f"{file} has rows without a label, or none at all: label them")
+    return column.to_numpy().astype(np.int64)
+
+
+def _paths(file: Path, column: str) -> list[str]:
+    with reading(file) as opened:
+        found = opened.read([f"{column}.path"])[column].combine_chunks()
+    return [name or "" for name in found.field("path").to_pylist()]
+
+
+def _stream(files: list[Path], column: str, what: str) -> Iterator[tuple[str, bytes]]:
+    """Each file's name for messages and its bytes, in order.
+
+    About 16 MiB of them are in memory, and what Arrow reads at once: a page of the column, into
+    which its writer puts a whole row group where files are large.
+    """
+    for file in files:
+        row = 0
+        with reading(file) as opened:
+            metadata = opened.metadata
+            groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+            size = sum(group.total_byte_size for group in groups)
+            rows = max(1, BATCH_BYTES * metadata.num_rows // max(1, size))
+            for batch in opened.iter_batches(rows, columns=[f"{column}.bytes"]):
+                for data in batch.column(0).field("bytes"):
+                    name = f"{file} row {row}"
+                    if not data.is_valid:
+                        raise DatasetError(f"{name} has no {what}: embed the files in the Parquet")
+                    yield name, data.as_py()
+                    row += 1

@@ -1,0 +1,1 @@
+"""Training: how, the one loop, optimisers, augmentation, and the state that a kill leaves."""
