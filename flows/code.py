@@ -15,132 +15,12 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from flows.errors import PipelineError
-from flows.imports import ROOMS, closure, is_face, registry
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage of one scale.
-
-    Attributes:
-        definition: its file and its name without the matrix's keys: ``papers/ubw/dvc.yaml:train``.
-        command: its words after ``python -m``.
-        deps: paths from the root.
-        scale: all parameters in force.
-    """
-
-    definition: str
-    command: tuple[str, ...]
-    deps: tuple[str, ...]
-    scale: dict[str, Any]
-
-
-class Names:
-    """What the names in a command make the registries import.
-
-    Args:
-        root: the repository.
-        stage: whose command it is.
-    """
-
-    def __init__(self, root: Path, stage: Stage):
-        self._root, self._stage = root, stage
-        self._room = root / "datadeed"
-
-    def modules(self) -> Iterator[str]:
-        """Modules, by what the command does."""
-        module, *words = self._stage.command
-        yield module
-        kind = module.removeprefix("tasks.")
-        if kind == "fetch":
-            yield from self._source(words[0])
-        elif kind == "train":
-            yield from self._network(words[0], words[1])
-        elif kind in ("mark", "ask", "judge", "study"):
-            yield from self._of_paper(kind, *words)
-        elif kind in ("tabulate", "report"):
-            for folder in sorted((self._root / "papers").glob("*/")):
-                yield from self._of_folder(folder, kind)
-
-    def _of_paper(self, kind: str, paper: str, *words: str) -> Iterator[str]:
-        if kind != "mark":
-            yield f"papers.{paper}.{words[0] if kind == 'study' else kind}"
-        if kind == "judge":
-            return
-        if kind == "mark":
-            yield from self._needed_to_mark(paper, words[1])
-        cell = words[1:] if kind == "study" else words
-        for name in cell:
-            yield from self._watermark(paper, name)
-        for dep in self._stage.deps:
-            yield from self._stored(dep)
-
-    def _needed_to_mark(self, paper: str, name: str) -> Iterator[str]:
-        """What ``tasks/mark.py`` asks for by name, for the methods that need it."""
-        for method in self._watermark(paper, name):
-            files = closure(self._root, [method])
-            if "datadeed/watermarks/crafted.py" in files:
-                yield "tasks.crafting"
-            if "datadeed/watermarks/keyed.py" in files:
-                yield from (f"papers.{paper}.keys", "tasks.records")
-
-    def _of_folder(self, folder: Path, kind: str) -> Iterator[str]:
-        names = ("judge", "tables", "claims") + (("section",) if kind == "report" else ())
-        for name in names:
-            if (folder / f"{name}.py").exists():
-                yield f"papers.{folder.name}.{name}"
-
-    def _stored(self, dep: str) -> Iterator[str]:
-        """The networks of the models, and the watermarks of the sets, that a path may hold."""
-        parts = Path(dep).parts
-        if parts[:2] == ("data", "models"):
-            name = parts[2] if len(parts) > 2 else ""
-            for dataset, networks in self._stage.scale["models"].items():
-                for network in networks:
-                    if f"{name}-".startswith(f"{dataset}-{network}-") or not name:
-                        yield from self._network(dataset, network)
-        elif parts[:2] == ("data", "watermarked"):
-            for paper in sorted((self._root / "papers").glob("*/params.yaml")):
-                for watermark in _read(paper).get("watermarks", {}):
-                    if len(parts) == 2 or parts[2].endswith(f"-{watermark}"):
-                        yield from self._watermark(paper.parent.name, watermark)
-
-    def _watermark(self, paper: str, name: str) -> Iterator[str]:
-        """The method's module, and that of a watermark whose trigger is asked beside it."""
-        params = _read(self._root / "papers" / paper / "params.yaml")
-        entries = params.get("watermarks", {})
-        table = registry(self._room / "watermarks/registry.py", "WATERMARKS")
-        for each in (name, params.get("independent_triggers", {}).get(name)):
-            if each in entries:
-                yield table[entries[each]["method"]]
-
-    def _network(self, dataset: str, name: str) -> Iterator[str]:
-        network = self._stage.scale["models"][dataset][name].get("network")
-        if network is None:  # settings to train another one again
-            return
-        models = self._room / "models"
-        images = registry(models / "classifier.py", "NETWORKS")
-        kinds = registry(models / "registry.py", "MODELS")
-        if network in images:
-            yield from (kinds["image"], images[network])
-        else:
-            yield kinds["audio" if network == "raw-audio-cnn" else "text"]
-
-    def _source(self, dataset: str) -> Iterator[str]:
-        source = self._stage.scale["datasets"][dataset]["source"]
-        yield f"datadeed.datasets.sources.{source.replace('-', '_')}"
-
-
-@functools.cache
-def _read(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+from flows.imports import ROOMS, closure, is_face
+from flows.named import Names, Stage, read_yaml
 
 
 def stages(root: Path) -> list[Stage]:
@@ -163,7 +43,7 @@ def stages(root: Path) -> list[Stage]:
             shutil.copy(scale, copy / "params.yaml")
             try:
                 with Repo(str(copy), uninitialized=True) as repo:
-                    found += [_stage(stage, copy, _read(scale)) for stage in repo.index.stages]
+                    found += [_stage(stage, copy, read_yaml(scale)) for stage in repo.index.stages]
             except DvcException as error:
                 raise PipelineError(f"scale {scale.stem}: {error}: correct it") from error
     return found
