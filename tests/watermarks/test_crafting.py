@@ -70,7 +70,7 @@ def test_another_crafting_is_refused_or_has_a_folder_of_its_own(
         monkeypatch.setattr(crafting, "code_digest", lambda: "another version")
     else:
         monkeypatch.setattr(torch, "get_num_threads", lambda: 9)
-    with pytest.raises(CheckpointError, match="belongs to another crafting"):
+    with pytest.raises(CheckpointError, match="belongs to another run"):
         craft(surrogate, tmp_path / "one", **values)
     if "method" in values:
         values["method"] = make(epsilon=7)
