@@ -52,8 +52,8 @@ class Names:
         elif kind in ("mark", "ask", "judge", "study"):
             yield from self._of_paper(kind, *words)
         elif kind in ("tabulate", "report"):
-            for folder in sorted((self._root / "papers").glob("*/")):
-                yield from self._of_folder(folder, kind)
+            for tables in sorted((self._root / "papers").glob("*/tables.py")):
+                yield from self._of_folder(tables.parent, kind)
 
     def _of_paper(self, kind: str, paper: str, *words: str) -> Iterator[str]:
         if kind != "mark":
