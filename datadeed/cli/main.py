@@ -23,6 +23,7 @@ COMMANDS = {
     "watch": "ask a suspect a few fresh questions every day",
     "reveal": "open a key for a judge, or check evidence against an opened key",
     "report": "show a folder of evidence again",
+    "defend": "look for a backdoor in a model, and repair a copy of it",
 }
 
 
