@@ -67,6 +67,14 @@ class Names:
             yield from self._watermark(paper, name)
         for dep in self._stage.deps:
             yield from self._stored(dep)
+        if kind == "study":
+            yield from self._repairs(f"papers.{paper}.{words[0]}")
+
+    def _repairs(self, study: str) -> Iterator[str]:
+        """All repairs, for a study that makes them by the names in the scale."""
+        table = "datadeed/thieves/repair/registry.py"
+        if table in closure(self._root, [study]):
+            yield from registry(self._root / table, "REPAIRS").values()
 
     def _needed_to_mark(self, paper: str, name: str) -> Iterator[str]:
         """What ``tasks/mark.py`` asks for by name, for the methods that need it."""

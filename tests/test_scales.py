@@ -8,10 +8,13 @@ import yaml
 from datadeed.datasets.sources.registry import names
 from datadeed.models import audio, classifier, text
 from datadeed.models.training.config import TrainingConfig
+from datadeed.thieves.repair.registry import build_repair
+from papers.base import grid
 from papers.clean_label.judge import GRIDS, cases, grids, studies
 
 ROOT = Path(__file__).parents[1]
 PAPER = yaml.safe_load((ROOT / "papers/clean_label/params.yaml").read_text())
+POISON = yaml.safe_load((ROOT / "papers/pick_your_poison/params.yaml").read_text())
 
 
 @pytest.fixture(params=sorted(path.stem for path in (ROOT / "scales").glob("*.yaml")))
@@ -56,3 +59,38 @@ def test_every_clean_label_stage_has_what_it_needs(scale):
     for name in ("other_images", "other_texts"):
         assert {(case.dataset, case.watermark) for case in found[name]} <= marked
     assert set(studies(scale)["stealth"]) <= set(own)
+
+
+def test_every_model_that_is_repaired_is_trained(scale):
+    """Those of the last three grids by other papers, and honest ones by a stage of either."""
+    mine, all_grids = scale["pick_your_poison"], scale["pick_your_poison"]["grids"]
+    clean = {**scale["clean_label"]["images"], "seeds": scale["clean_label"]["seeds"]}
+    others = {"keyed": scale["proof"], "untargeted": scale["ubw"], "clean": clean}
+    for name, section in others.items():
+        assert set(grid(all_grids[name])) <= set(grid(section))
+    trained = {(d, n) for d in scale["models"] for n in scale["models"][d]}
+    for name in ("curve", "control"):
+        cases = grid(all_grids[name])
+        assert {(case.dataset, case.network) for case in cases} <= trained
+        assert {case.watermark for case in cases} <= set(POISON["watermarks"])
+        assert {case.dataset for case in cases} <= set(POISON["datasets"])
+    honest = {**mine["benign"], "watermarks": ["none"]}
+    known = grid({**scale["grid"], "watermarks": ["none"]}) + grid(
+        {**honest, "seeds": mine["more"]}
+    )
+    assert set(grid(honest)) <= set(known)
+    assert len(set(known)) == len(known)
+
+
+@pytest.mark.parametrize("name", ["lite", "paper"])
+def test_every_repair_and_detector_can_be_built(name):
+    mine = yaml.safe_load((ROOT / f"scales/{name}.yaml").read_text())["pick_your_poison"]
+    for repair, values in mine["repairs"].items():
+        build_repair(
+            values.get("method", repair), **{k: values[k] for k in values if k != "method"}
+        )
+    cases = [case for part in mine["grids"].values() for case in grid(part)]
+    assert set(mine["thorough"]) <= {case.watermark for case in cases}
+    assert set(mine["few"]) | {mine["detectors"]["calibrated-inversion"]["repair"]} <= set(
+        mine["repairs"]
+    )

@@ -24,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--width", type=int, default=64, help="of that network (64)")
     add("--mean", type=float, nargs="+", help="its input normalisation, a value a channel (0)")
     add("--std", type=float, nargs="+", help="its input normalisation, a value a channel (1)")
-    add("--repair", default="pivotal-tuning", metavar="METHOD", help="(pivotal-tuning)")
+    add("--repair", metavar="METHOD", help="fine-tuning, pivotal-tuning, ... (unlearning)")
     add("--budget", type=float, default=0.02, help="accuracy that may be lost, 0 to 1 (0.02)")
     add("--no-detect", action="store_true", help="only repair")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
         split=options.split,
         network=network,
         out=options.out,
-        method=None if options.repair == "pivotal-tuning" else build_repair(options.repair),
+        method=None if options.repair is None else build_repair(options.repair),
         budget=options.budget,
         detect=not options.no_detect,
         device=options.device,

@@ -32,11 +32,14 @@ from datadeed.thieves.neural_cleanse import NeuralCleanse
 from datadeed.thieves.repair.base import Repair, check
 from datadeed.thieves.repair.choice import Repaired, repair
 from datadeed.thieves.repair.pivotal_tuning import PivotalTuning
+from datadeed.thieves.repair.unlearning import Unlearning
 from datadeed.thieves.trigger_inversion import Detection, ModelDetector
 
 LARGEST_WIDTH = 1024  # a record may ask for more than any memory holds
 ANOMALOUS = 2.0  # anomaly index of Neural Cleanse above which a model counts as backdoored
 BOUND = 0.1  # of a pixel's change in calibrated inversion
+INVERSION = NeuralCleanse(steps=60)
+TUNED = PivotalTuning(steps=150, lr=0.01, rotation=0.01, every=150)  # its calibration
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,8 @@ def defend(
         split: of the trusted data, where there are several ("test").
         network: of a file of bare weights.
         out: the folder or file to write, of the form that ``model`` has; None writes nothing.
-        method: how to repair; Pivotal Tuning when left out.
+        method: how to repair; :class:`~datadeed.thieves.repair.unlearning.Unlearning` when left
+            out, which removed most of what was tried (docs/defend.md).
         budget: of accuracy on held-out trusted samples that may be lost, 0 to 1.
         detect: also look for backdoors.
         seed: of all draws.
@@ -137,12 +141,12 @@ def defend(
     samples = _in_order(samples, names)
     check(suspect, samples)
     notes = _doubts(suspect, samples)
-    chosen = method or PivotalTuning(steps=300, lr=0.002, rotation=0.005)
+    chosen = method or Unlearning(steps=100, lr=0.005, every=20, inversion=INVERSION)
     found: dict[str, Detection] = {}
     if detect:
         detectors: tuple[ModelDetector, ...] = (
-            CalibratedInversion(bound=BOUND, repair=chosen),
-            NeuralCleanse(),
+            CalibratedInversion(bound=BOUND, repair=TUNED),
+            INVERSION,
         )
         with progress("detect", len(detectors)) as advance:
             for done, detector in enumerate(detectors, 1):

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -100,6 +101,32 @@ def scale(source: Path) -> dict[str, object]:
             },
             "study": {"base": {}},
         },
+        "pick_your_poison": poison(none["pick_your_poison"]),
+    }
+
+
+def poison(none: dict[str, Any]) -> dict[str, Any]:
+    """A backdoor, an attacker who controls the training, and the key's marks."""
+    of = {"datasets": ["stripes"], "networks": ["small"], "seeds": [1]}
+    grids = {"curve": "badnets-100", "control": "controlled", "keyed": "keyed-6-200"}
+    tuned = {"steps": 8, "every": 4}
+    return {
+        "trusted": 0.05,
+        "asked": 200,
+        "repairs": {
+            "fine-tuning": tuned | {"lr": 0.01},
+            "pivotal-tuning": tuned | {"lr": 0.01},
+            "shrink-pad": {},
+        },
+        "few": ["pivotal-tuning"],
+        "thorough": ["badnets-100"],
+        "detectors": {
+            "calibrated-inversion": {"steps": 3, "repair": "pivotal-tuning", "bound": 0.1},
+            "neural-cleanse": {"steps": 3},
+        },
+        "benign": of,
+        "more": [],
+        "grids": none["grids"] | {name: {**of, "watermarks": [w]} for name, w in grids.items()},
     }
 
 
@@ -134,8 +161,11 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sizes = {"square": 3, "label-consistent": 3, "ubw-c": 4}
     ubw["datasets"]["stripes"] = {name: {"size": size} for name, size in sizes.items()}
     (folder / "papers/ubw/params.yaml").write_text(yaml.safe_dump(ubw))
+    poisoned = yaml.safe_load((folder / "papers/pick_your_poison/params.yaml").read_text())
+    poisoned["datasets"]["stripes"] = {"badnets": {"target": 2, "size": 3}}
+    (folder / "papers/pick_your_poison/params.yaml").write_text(yaml.safe_dump(poisoned))
     call(folder, "git", "init", "-q")
     call(folder, "dvc", "init", "-q")
-    targets = ["dvc.yaml", "papers/proof/dvc.yaml:train*"]
+    targets = ["dvc.yaml", "papers/proof/dvc.yaml:train*", "papers/pick_your_poison/dvc.yaml"]
     call(folder, sys.executable, "-m", "flows.reproduce", "--workers", "2", *targets)
     return folder

@@ -1,0 +1,1 @@
+"""Pick your Poison: undetectability against robustness (Lukas & Kerschbaum 2023)."""
