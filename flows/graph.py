@@ -158,7 +158,9 @@ def _match(stages: list[Stage], target: str) -> list[str]:
         named = [s for s in stages if _like(s.address, plain) or _like(s.name, plain)]
     else:
         named = [s for s in stages if s.address == plain] or [
-            s for s in stages if plain in (s.name, s.group, s.file, str(Path(s.file).parent))
+            s
+            for s in stages
+            if plain in (s.name, s.group, f"{s.file}:{s.group}", s.file, str(Path(s.file).parent))
         ]
     files = sorted({stage.file for stage in named if stage.name == plain})
     if "@" in plain and len(files) > 1 and len(files) == len(named):

@@ -43,6 +43,8 @@ class TestTargets:
             ("verify@cifar", [5]),
             ("train", [2, 3, 4]),
             ("papers/dvbw/dvc.yaml", [2, 3]),
+            ("papers/dvbw/dvc.yaml:train", [2, 3]),
+            ("papers/ubw/dvc.yaml:train", [4]),
             ("papers/ubw", [4, 5]),
         ],
     )
