@@ -13,11 +13,11 @@ def cases(settings: dict[str, Any]) -> list[Case]:
 
 
 def studies(settings: dict[str, Any]) -> dict[str, list[Case]]:
-    """Which models are repaired, and which are searched for a backdoor: these and honest ones."""
+    """Models that are repaired; those searched for a backdoor: these and honest ones; dual ones."""
     mine = settings["pick_your_poison"]
     attacked = [case for part in mine["grids"].values() for case in grid(part)]
     honest = grid({**mine["benign"], "watermarks": ["none"]})
-    return {"repaired": attacked, "detect": attacked + honest}
+    return {"repaired": attacked, "detect": attacked + honest, "dual": grid(mine["dual"])}
 
 
 def stage(study: str, case: Case, settings: dict[str, Any]) -> str:

@@ -106,7 +106,7 @@ def scale(source: Path) -> dict[str, object]:
 
 
 def poison(none: dict[str, Any]) -> dict[str, Any]:
-    """A backdoor, an attacker who controls the training, and the key's marks."""
+    """A backdoor, an attacker who controls the training, the key's marks; a dual encoder."""
     of = {"datasets": ["stripes"], "networks": ["small"], "seeds": [1]}
     grids = {"curve": "badnets-100", "control": "controlled", "keyed": "keyed-6-200"}
     tuned = {"steps": 8, "every": 4}
@@ -126,6 +126,7 @@ def poison(none: dict[str, Any]) -> dict[str, Any]:
         },
         "benign": of,
         "more": [],
+        "dual": {**of, "watermarks": ["badnets-100"]},
         "grids": none["grids"] | {name: {**of, "watermarks": [w]} for name, w in grids.items()},
     }
 

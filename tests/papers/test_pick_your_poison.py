@@ -67,8 +67,16 @@ class TestPickYourPoisonPipeline:
         assert counts["fine-tuning", 8, "held-out"] == counts["suspect", 0, "held-out"] > 10
         assert {step for name, step, _ in counts.index if name == "pivotal-tuning"} == {4, 8}
 
+    def test_a_dual_encoder_learns_words_and_the_backdoor(self, repository: Path) -> None:
+        cells = read_csv(repository / "data/cells/stripes-small-badnets-100-1-dual.csv")
+        found = cells.set_index(["scenario", "metric"])["value"].sort_index()
+        assert set(cells["table"]) == {16}
+        assert found["benign", "cda"] > 0.8
+        assert found["suspect", "asr"] > found["benign", "asr"] + 0.5
+        assert set(cells["scenario"]) == {"benign", "suspect", "pivotal-tuning"}
+
     def test_cells_name_the_stage_that_remakes_them(self, repository: Path) -> None:
         listed = call(repository, "dvc", "stage", "list", "--all", "--name-only").split()
-        for name in ("controlled-1-repaired", "none-1-detect"):
+        for name in ("controlled-1-repaired", "none-1-detect", "badnets-100-1-dual"):
             cells = read_csv(repository / f"data/cells/stripes-small-{name}.csv")
             assert set(cells["stage"]) <= set(listed)
