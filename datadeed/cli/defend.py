@@ -24,7 +24,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--width", type=int, default=64, help="of that network (64)")
     add("--mean", type=float, nargs="+", help="its input normalisation, a value a channel (0)")
     add("--std", type=float, nargs="+", help="its input normalisation, a value a channel (1)")
-    add("--repair", metavar="METHOD", help="fine-tuning, pivotal-tuning, ... (unlearning)")
+    add(
+        "--repair",
+        default="unlearning",
+        help="fine-tuning, ft-sam, pivotal-tuning, ... (unlearning)",
+    )
     add("--budget", type=float, default=0.02, help="accuracy that may be lost, 0 to 1 (0.02)")
     add("--no-detect", action="store_true", help="only repair")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
@@ -33,7 +37,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """The command."""
     from datadeed.owner.defend import ANOMALOUS, Network, defend
-    from datadeed.thieves.repair.registry import build_repair
 
     network = None
     if options.network is not None:
@@ -44,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         split=options.split,
         network=network,
         out=options.out,
-        method=None if options.repair is None else build_repair(options.repair),
+        method=options.repair,
         budget=options.budget,
         detect=not options.no_detect,
         device=options.device,
@@ -58,6 +61,8 @@ def run(options: argparse.Namespace) -> int:
         where = done.classes[detection.label]
         lines.append(f"{name:22}{detection.score:.2f}, most for {where!r}{limit}")
     lines.append(f"{'accuracy before':22}{found.before:.1%} of {found.held_out} held-out images")
+    if options.budget * found.held_out < 1:
+        note(f"one of {found.held_out} held-out images is more than the budget: give more images")
     if found.step is None:
         lines.append(f"{'not repaired':22}every state lost more than {options.budget:.1%}")
     else:

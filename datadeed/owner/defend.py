@@ -4,6 +4,7 @@ The same detectors and repairs that a thief would turn against a watermark, for 
 model and does not know what it was trained on.
 """
 
+import copy
 import dataclasses
 import json
 import struct
@@ -18,8 +19,8 @@ from safetensors import SafetensorError
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.formats.blocks import SeveralSplits
 from datadeed.datasets.formats.registry import read
-from datadeed.errors import DatasetError, ModelError, UnsupportedModality, reason
-from datadeed.files import atomic_path, read_json
+from datadeed.errors import DatasetError, ModelError, ParameterError, UnsupportedModality, reason
+from datadeed.files import atomic_path, canonical_digest, read_json
 from datadeed.models.classifier import Classifier, build
 from datadeed.models.devices import choose_device
 from datadeed.models.model import Model
@@ -32,13 +33,21 @@ from datadeed.thieves.neural_cleanse import NeuralCleanse
 from datadeed.thieves.repair.base import Repair, check
 from datadeed.thieves.repair.choice import Repaired, repair
 from datadeed.thieves.repair.pivotal_tuning import PivotalTuning
-from datadeed.thieves.repair.unlearning import Unlearning
+from datadeed.thieves.repair.registry import build_repair
 from datadeed.thieves.trigger_inversion import Detection, ModelDetector
 
-LARGEST_WIDTH = 1024  # a record may ask for more than any memory holds
+LARGEST_RECORD = 2**20  # bytes of model.json
 ANOMALOUS = 2.0  # anomaly index of Neural Cleanse above which a model counts as backdoored
 BOUND = 0.1  # of a pixel's change in calibrated inversion
 INVERSION = NeuralCleanse(steps=60)
+METHODS: dict[str, dict[str, Any]] = {  # see docs/decisions.md
+    "unlearning": {"steps": 100, "lr": 0.005, "every": 20, "inversion": INVERSION},
+    "fine-tuning": {"steps": 100, "lr": 0.01, "every": 20},
+    "ft-sam": {"steps": 80, "lr": 0.01, "rho": 4.0, "every": 20},
+    "pivotal-tuning": {"steps": 150, "lr": 0.01, "rotation": 0.01, "every": 25},
+    "fine-pruning": {"steps": 60, "lr": 0.01, "every": 20},
+    "attention-distillation": {"steps": 60, "teacher_steps": 60, "lr": 0.01, "every": 20},
+}
 TUNED = PivotalTuning(steps=150, lr=0.01, rotation=0.01, every=150)  # its calibration
 
 
@@ -102,7 +111,7 @@ def defend(
     split: str | None = None,
     network: Network | None = None,
     out: str | Path | None = None,
-    method: Repair | None = None,
+    method: Repair | str = "unlearning",
     budget: float = 0.02,
     detect: bool = True,
     seed: int = 0,
@@ -118,9 +127,9 @@ def defend(
             was trained on will do, some of every class.
         split: of the trusted data, where there are several ("test").
         network: of a file of bare weights.
-        out: the folder or file to write, of the form that ``model`` has; None writes nothing.
-        method: how to repair; :class:`~datadeed.thieves.repair.unlearning.Unlearning` when left
-            out, which removed most of what was tried (docs/defend.md).
+        out: the folder or file to write, of the form that ``model`` has; it must not exist. None
+            writes nothing.
+        method: how to repair, or one of :data:`METHODS`, which have values of their own here.
         budget: of accuracy on held-out trusted samples that may be lost, 0 to 1.
         detect: also look for backdoors.
         seed: of all draws.
@@ -134,14 +143,15 @@ def defend(
     Raises:
         ModelError: the model cannot be read, holds NaN, or is another network than declared.
         DatasetError: the trusted data cannot be read, lack a class, or are of another size.
-        ParameterError: the method cannot work on such a model.
+        ParameterError: the method is unknown, or cannot work on such a model; a budget that is no
+            share.
     """
+    chosen = _method(method, out)
     samples = _trusted(trusted, split)
     suspect, names = _open(model, network, samples, choose_device(device))
     samples = _in_order(samples, names)
     check(suspect, samples)
-    notes = _doubts(suspect, samples)
-    chosen = method or Unlearning(steps=100, lr=0.005, every=20, inversion=INVERSION)
+    notes = (*_unknown_order(samples, names), *_doubts(suspect, samples))
     found: dict[str, Detection] = {}
     if detect:
         detectors: tuple[ModelDetector, ...] = (
@@ -162,6 +172,24 @@ def defend(
         written = Path(out)
         _write(repaired.model, written, model, repaired)
     return Defence(found, samples.classes, repaired, written, notes)
+
+
+def _method(method: Repair | str, out: str | Path | None) -> Repair:
+    """The repair, before any work is done for it.
+
+    Raises:
+        ParameterError: it is unknown, or leaves no weights to write.
+        DatasetError: there is something where the repaired model would be written.
+    """
+    if isinstance(method, str):
+        if method not in METHODS:
+            raise ParameterError(f"unknown repair {method!r}: choose {', '.join(METHODS)}")
+        method = build_repair(method, **METHODS[method])
+    if out is not None and not method.stored:
+        raise ParameterError(f"{method.name} changes inputs, not weights: leave out away")
+    if out is not None and Path(out).exists():
+        raise DatasetError(f"{out} exists: name another place for the repaired model")
+    return method
 
 
 def _trusted(source: Source, split: str | None) -> Dataset:
@@ -191,18 +219,12 @@ def _open(
         ModelError: it cannot be read, or is another network than declared.
     """
     if isinstance(model, Model):
-        return model, None
+        return copy.deepcopy(model).to(device), None
     path = Path(model)
     if path.is_dir():
-        for name in ("model.json", "model.safetensors"):
-            check_file(path / name)
-        record = read_json(path / "model.json")
-        config = record.get("config") if isinstance(record, dict) else None
-        width = config.get("width", 1) if isinstance(config, dict) else 1
-        if type(width) is not int or not 1 <= width <= LARGEST_WIDTH:
-            raise ModelError(f"{path}/model.json: width is not from 1 to {LARGEST_WIDTH}")
-        names = record.get("classes") if isinstance(record, dict) else None
-        return load_model(path, device, Classifier), names if isinstance(names, list) else None
+        check_file(path / "model.safetensors")
+        names = _check_record(path / "model.json")
+        return load_model(path, device, Classifier), names
     check_file(path)
     if network is None:
         raise ModelError(
@@ -225,6 +247,40 @@ def _open(
     return empty.to(device).to(memory_format=torch.channels_last), None
 
 
+def _check_record(path: Path) -> list[str] | None:
+    """Check what a record asks for before a network of that size is built; its class names.
+
+    Raises:
+        ModelError: it is no record of a classifier of ours.
+    """
+    check_file(path, LARGEST_RECORD)
+    try:
+        record = read_json(path)
+        config, names = record["config"], record.get("classes")
+        sizes = [(config["width"], 1024), (config["classes"], 100_000)]
+        sizes += [(side, 4096) for side in config["shape"]]
+        if len(config["shape"]) != 3 or not all(
+            type(size) is int and 1 <= size <= largest for size, largest in sizes
+        ):
+            raise ValueError("its width, classes or shape are out of range")
+        if names is not None and not all(isinstance(name, str) for name in names):
+            raise ValueError("its class names are no words")
+        canonical_digest(record)  # refuses what JSON does not have, such as NaN
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise ModelError(f"{path} does not describe a model ({reason(error)})") from error
+    return None if names is None else list(names)
+
+
+def _unknown_order(samples: Dataset, names: list[str] | None) -> tuple[str, ...]:
+    """A note where the model names its classes otherwise than the trusted data do."""
+    if names is None or set(names) == set(samples.classes):
+        return ()
+    return (
+        f"the model calls its classes {', '.join(names[:4])}, ... and the trusted data "
+        f"{', '.join(samples.classes[:4])}, ...: they are taken in this order",
+    )
+
+
 def _in_order(samples: Dataset, names: list[str] | None) -> Dataset:
     """Labels in the model's numbering, where both name the same classes."""
     if names is None or tuple(names) == samples.classes or set(names) != set(samples.classes):
@@ -239,14 +295,14 @@ def _doubts(model: Model, samples: Dataset) -> tuple[str, ...]:
     answers = model.predict(samples.samples)
     right = answers.argmax(1) == samples.labels
     accuracy, chance = float(right.double().mean()), 1 / len(samples.classes)
-    notes = []
-    if accuracy < 2 * chance:
+    notes, unfit = [], accuracy < chance + (1 - chance) / 4
+    if unfit:
         notes.append(
             f"the model gets {accuracy:.0%} of the trusted samples right: check the order of "
             "classes, mean and std"
         )
     doubted = int((~right & (answers.max(1).values > 0.9)).sum())
-    if doubted and accuracy >= 2 * chance:
+    if doubted and not unfit:
         notes.append(
             f"the model is sure of another label for {doubted} of {len(samples)} trusted samples: "
             "look at them, a wrong label is learnt like any other"
@@ -262,8 +318,6 @@ def _write(model: Model, out: Path, source: Model | str | Path, found: Repaired)
         about = {"steps": found.step, "accuracy_before": found.before, "accuracy": found.after}
         save_model(model, out, {**record, "repaired": about})
         return
-    if out.is_dir():
-        raise DatasetError(f"{out} is a folder: give --out the name of a safetensors file")
     assert isinstance(model, Classifier)
     state = {name: v.detach().cpu().contiguous() for name, v in model.network.state_dict().items()}
     with atomic_path(out) as path:

@@ -1,7 +1,8 @@
 """Calibrated trigger inversion: what fools the suspect and not a repaired copy of it?
 
 Lukas & Kerschbaum 2023 (Pick your Poison), whose paper could not be read here: this follows the
-code released with it (``calibrated_trigger_inversion.py``).
+code released with it (``calibrated_trigger_inversion.py``), but for Adam's betas (0.9 and 0.999 for
+0.5 and 0.9), mirrored images (none here), and the samples that shares are counted on.
 """
 
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import ClassVar
 import torch
 
 from datadeed.datasets.form.dataset import Dataset
+from datadeed.errors import ParameterError
 from datadeed.models.model import Model
 from datadeed.models.training.optimiser import AdamW
 from datadeed.thieves.repair.base import Repair
@@ -45,9 +47,25 @@ class CalibratedInversion(Inversion):
     calibration: float = 0.5
     repair: Repair = field(default_factory=PivotalTuning)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.bound is not None and not 0 < self.bound <= 1:
+            raise ParameterError(f"calibrated-inversion: bound {self.bound}; give one up to 1")
+
     def __call__(self, model: Model, trusted: Dataset, *, generator: torch.Generator) -> Detection:
         """See :class:`ModelDetector`."""
+        check_images(model, trusted)
         repaired = self.repair(model, trusted, generator=generator)
+        return self.compare(model, repaired, trusted, generator=generator)
+
+    def compare(
+        self, model: Model, repaired: Model, trusted: Dataset, *, generator: torch.Generator
+    ) -> Detection:
+        """Rate a model beside a repaired copy that was made before.
+
+        Shares are of the trusted samples, on which triggers were optimised and the copy was
+        repaired; the released code takes the test images.
+        """
         triggers = self.invert(model, repaired, trusted, generator)
         gap = fooled(model, triggers, trusted) - fooled(repaired, triggers, trusted)
         return Detection(float(gap.max()), gap, int(gap.argmax()))

@@ -57,7 +57,7 @@ class NeuralCleanse(Inversion):
         """A patch for every class: the smallest that fooled 99 % of a batch, else the last."""
 
         def group(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            search = _MaskSearch(self, labels, trusted.shape, generator)
+            search = MaskSearch(self, labels, trusted.shape, generator)
             for x, y in batches(trusted, self, generator, model.device):
                 search.step(model, x, y)
             return search.best.pattern, search.best.mask
@@ -68,8 +68,13 @@ class NeuralCleanse(Inversion):
         return Patches(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
 
-class _MaskSearch:
-    """The state of Neural Cleanse for G classes at once."""
+class MaskSearch:
+    """The state of Neural Cleanse for G classes at once.
+
+    Attributes:
+        best: the smallest patches so far that fooled 99 % of a batch, else the newest.
+        least: (G,) float, the sizes of their masks; infinite where none did.
+    """
 
     def __init__(
         self,
@@ -85,7 +90,7 @@ class _MaskSearch:
         self._adam = AdamW([("free", self._free)], weight_decay=0.0)
         self._weight = torch.full((g,), how.weight, device=device)
         self._run = torch.zeros(g, dtype=torch.int64, device=device)  # of successes, or failures
-        self._least = torch.full((g,), torch.inf, device=device)
+        self.least = torch.full((g,), torch.inf, device=device)
         self.best = self._now()
 
     def _now(self) -> Patches:
@@ -102,8 +107,8 @@ class _MaskSearch:
         (by_class(logits, aims, self._labels, y) + self._weight * size).sum().backward()
         counted = y != self._labels[:, None]
         hits = (logits.argmax(2) == aims) & counted
-        success = hits.sum(1) >= 0.99 * counted.sum(1)
-        self._keep(now, success & (size < self._least), size)
+        success = (hits.sum(1) >= 0.99 * counted.sum(1)) & counted.any(1)
+        self._keep(now, success & (size < self.least), size)
         self._adam.step(self._how.lr)
         self._run = torch.where(success, self._run.clamp(min=0) + 1, self._run.clamp(max=0) - 1)
         full = self._run.abs() >= self._how.patience
@@ -113,10 +118,10 @@ class _MaskSearch:
 
     def _keep(self, now: Patches, better: torch.Tensor, size: torch.Tensor) -> None:
         """Remember better patches; the newest ones of classes that never had a success."""
-        taken = (better | self._least.isinf()).view(-1, 1, 1, 1)
+        taken = (better | self.least.isinf()).view(-1, 1, 1, 1)
         pattern = torch.where(taken, now.pattern, self.best.pattern).detach()
         self.best = Patches(pattern, torch.where(taken, now.mask, self.best.mask).detach())
-        self._least = torch.where(better, size, self._least).detach()
+        self.least = torch.where(better, size, self.least).detach()
 
 
 def anomaly_index(sizes: np.ndarray) -> np.ndarray:

@@ -36,6 +36,8 @@ class Poison:
             y: (B,) int64.
         """
         count = int(self.share * len(y))
+        if not count:  # a short last batch
+            return x, y, 0
         rows = Dataset(x[:count].cpu(), y[:count].cpu(), torch.arange(count), self.classes)
         x, y = x.clone(), y.clone()
         x[:count] = self.watermark.trigger(rows).to(x.device)
@@ -78,7 +80,9 @@ class Latent:
         alike = y == self.poison.target  # triggered ones and the class's own
         group = torch.arange(len(y), device=y.device)[alike] < count
         if 1 < int(group.sum()) < len(group) - 1:
-            tangled = soft_nearest_neighbours(features[alike].float(), group, self.temperature)
+            with torch.autocast(x.device.type, enabled=False):
+                near = features[alike].float()
+                tangled = soft_nearest_neighbours(near, group, self.temperature)
             loss = loss - self.entangle * tangled
         return loss, logits
 

@@ -3,12 +3,15 @@
 Readings, fixed before any cell was measured; values are means over seeds:
 
 - an attack counts where its trigger works on at least half of the suspect's images; it is mitigated
-  if the best repair leaves at most 10 %, and robust if it leaves 50 % or more;
+  if the best repair leaves at most 10 %, and robust if it leaves 50 % or more; a rate is robust if
+  any of the curve's attacks is;
 - "best" is chosen as the released code chooses, on test data within the budget of accuracy, which
   is the defender's most favourable case;
-- undetected: no detector's AUC is above 0.6. The curve's attacks are taken together at each rate,
-  so that an AUC rests on as many models as there are honest ones.
+- undetected: the AUC of the paper's own detector, calibrated inversion, is not above 0.6. The
+  curve's attacks are taken together at each rate.
 """
+
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -24,6 +27,7 @@ ABSTRACT = "Lukas & Kerschbaum (2023), abstract"
 FST = "Min et al. (2023), abstract of arXiv 2310.01875"
 WORKS, MITIGATED, ROBUST, UNDETECTED = 0.5, 0.1, 0.5, 0.6
 UNTARGETED = ("ubw-p", "ubw-c")
+DETECTOR = DETECTORS[0]  # the paper's own
 CELLS = f'paper == "{PAPER}" and '
 
 
@@ -49,9 +53,9 @@ def _claim(
     return Claim(f"poison-{name}", PAPER, source, statement, *found, CELLS + cells)
 
 
-def _success(found: pd.DataFrame, scenario: str) -> pd.DataFrame:
+def _success(found: pd.DataFrame, scenario: str, metric: str = "asr") -> pd.DataFrame:
     """Success of the trigger, a row an attack and rate."""
-    mine = found[(found["metric"] == "asr") & (found["scenario"] == scenario)]
+    mine = found[(found["metric"] == metric) & (found["scenario"] == scenario)]
     return mine[~mine["attack"].isin(UNTARGETED)].set_index(["attack", "rate"])
 
 
@@ -74,16 +78,17 @@ def _mitigated(found: pd.DataFrame) -> Claim:
 
 
 def _no_free_count(curve: pd.DataFrame) -> Claim:
-    pooled = curve[curve["attack"] == "all"]
-    auc = pooled[list(DETECTORS)].max(axis=1)
-    free = pooled[(pooled[BEST] >= ROBUST) & (auc <= UNDETECTED)]
+    pooled = curve[curve["attack"] == "all"].set_index("rate")
+    auc = pooled[DETECTOR]
+    left = curve[curve["attack"] != "all"].groupby("rate")[BEST].max()
+    free = left[(left >= ROBUST) & (auc <= UNDETECTED)]
     statement = (
-        "no number of poisoned samples is both robust (50 % success left by the best repair) and "
-        "undetected (no detector's AUC above 0.6)"
+        "no number of poisoned samples is both robust (50 % success of an attack left by the best "
+        "repair) and undetected (AUC of calibrated inversion at most 0.6)"
     )
     shown = "; ".join(
-        f"{rate}/1000: {left:.0%}, AUC {a:.2f}"
-        for rate, left, a in zip(pooled["rate"], pooled[BEST], auc, strict=True)
+        f"{rate}/1000: {most:.0%}, AUC {area:.2f}"
+        for rate, most, area in zip(left.index, left, auc.loc[left.index], strict=True)
     )
     holds = free.empty if len(pooled) else None
     return _claim("no-free-count", statement, (holds, shown or _NONE), "table in (12, 13)")
@@ -93,17 +98,27 @@ _NONE = "no such cells at this scale"
 
 
 def _rises(curve: pd.DataFrame, what: str, statement: str) -> Claim:
-    """A rank correlation above 0 over the rates."""
+    """A rank correlation above 0 over the rates; chance gives one half of the time."""
     pooled = curve[curve["attack"] == "all"].sort_values("rate")
-    values = pooled[list(DETECTORS)].max(axis=1) if what == "auc" else pooled[what]
-    if len(pooled) < 3 or values.nunique() < 2:
-        rho, observed = None, _NONE if len(pooled) < 3 else "the same at every rate"
-    else:
-        rho = float(stats.spearmanr(pooled["rate"], values).statistic)
-        observed = f"rank correlation {rho:+.2f} over {len(pooled)} rates"
+    values = pooled[DETECTOR if what == "auc" else what].to_numpy()
     name, table = ("auc-rises", 13) if what == "auc" else ("robustness-rises", 12)
-    holds = None if rho is None and len(pooled) < 3 else bool(rho is not None and rho > 0)
-    return _claim(name, f"{statement} (rank correlation)", (holds, observed), f"table == {table}")
+    found: tuple[bool | None, str] = None, _NONE
+    if len(values) >= 3:
+        rho, p = _rank_correlation(values)
+        observed = f"rank correlation {rho:+.2f} over {len(values)} rates, exact p {p:.2g}"
+        found = rho > 0, observed
+    return _claim(name, f"{statement} (rank correlation)", found, f"table == {table}")
+
+
+def _rank_correlation(values: np.ndarray) -> tuple[float, float]:
+    """Spearman's, with the order; the share of orders that give as much or more. 0 if all equal."""
+    ranks = stats.rankdata(values)
+    order = np.arange(len(values)) - (len(values) - 1) / 2
+    if ranks.std() == 0:
+        return 0.0, 1.0
+    scores = np.array([order @ np.array(p) for p in itertools.permutations(ranks)])
+    rho = order @ ranks / (len(values) * order.std() * ranks.std())
+    return float(rho), float((scores >= order @ ranks - 1e-9).mean())
 
 
 def _control(found: pd.DataFrame, cells: pd.DataFrame) -> Claim:
@@ -113,7 +128,8 @@ def _control(found: pd.DataFrame, cells: pd.DataFrame) -> Claim:
     score = scores.groupby("watermark")["value"].mean()
     statement = (
         "an attacker who controls parameters is more robust at a detectability that is no higher "
-        "(than BadNets at 30/1000 with the same trigger; calibrated inversion's score)"
+        "(than BadNets at 30/1000, which poisons fewer images, with the same trigger; score of "
+        "calibrated inversion)"
     )
     names = ("controlled", "badnets-30")
     if not set(names) <= set(score.index):
@@ -127,8 +143,9 @@ def _control(found: pd.DataFrame, cells: pd.DataFrame) -> Claim:
 
 
 def _low_rates_resist(found: pd.DataFrame) -> Claim:
-    """Share of the success that fine-tuning leaves, at the lowest and highest rate that works."""
-    before, after = (_success(found, name)["value"] for name in (SUSPECT, "fine-tuning"))
+    """Share of the success that all steps of fine-tuning leave, at two rates that work."""
+    before = _success(found, SUSPECT)["value"]
+    after = _success(found, "fine-tuning", "asr_last")["value"]
     ratios = []
     for attack in CURVE:
         mine = before.get(attack, pd.Series(dtype=float))

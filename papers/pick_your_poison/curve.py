@@ -32,7 +32,7 @@ def area_under_curve(positive: np.ndarray, negative: np.ndarray) -> float:
 
 
 def rates(cells: pd.DataFrame) -> pd.DataFrame:
-    """Mean rates over seeds of the watermarks with a rate in their name.
+    """Mean rates over seeds; ``rate`` is None where a watermark's name holds none.
 
     Returns:
         Columns ``attack, rate, metric, scenario, value``.

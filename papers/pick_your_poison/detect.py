@@ -5,7 +5,7 @@ from typing import Any
 from datadeed.randomness import generator
 from datadeed.thieves.calibrated_inversion import CalibratedInversion
 from datadeed.thieves.neural_cleanse import NeuralCleanse
-from datadeed.thieves.trigger_inversion import ModelDetector
+from datadeed.thieves.trigger_inversion import Detection
 from papers.base import Case, Lab, Row
 from papers.pick_your_poison import judge
 from papers.pick_your_poison.trials import repair, samples
@@ -23,29 +23,28 @@ def run(lab: Lab, dataset: str, network: str, watermark: str, seed: str) -> list
     case = Case(dataset, network, watermark, int(seed))
     trusted, _ = samples(lab, case)
     model, rows = lab.model(case), []
-    found = detectors(lab)
-    with lab.progress(len(found), "detectors", f"rate {case}") as tell:
-        for done, (name, detector) in enumerate(found.items(), 1):
-            draw = generator(lab.seed, "detect", str(case), name)
-            detection = detector(model, trusted, generator=draw)
-            values = {"score": detection.score, "label": float(detection.label)}
-            rows += [
-                {"scenario": name, "metric": metric, "value": value, "n": len(trusted)}
-                for metric, value in values.items()
-            ]
-            tell(done, name)
-    return [{"table": TABLE, **row} for row in rows]
-
-
-def detectors(lab: Lab) -> dict[str, ModelDetector]:
-    """Calibrated inversion without a bound, as released, and with one; Neural Cleanse."""
     given = lab.settings("pick_your_poison", "detectors")
-    calibrated = dict(given["calibrated-inversion"])
-    bound, tuned = calibrated.pop("bound"), repair(lab, calibrated.pop("repair"))
-    return {
-        "calibrated-inversion": CalibratedInversion(**calibrated, repair=tuned),
-        "calibrated-inversion, bounded": CalibratedInversion(
-            **calibrated, repair=tuned, bound=bound
-        ),
-        "neural-cleanse": NeuralCleanse(**given["neural-cleanse"]),
-    }
+    values = dict(given["calibrated-inversion"])
+    bound, tuned = values.pop("bound"), repair(lab, values.pop("repair"))
+    with lab.progress(4, "steps", f"rate {case}") as tell:
+        names = lab.seed, "detect", str(case)
+        repaired = tuned(model, trusted, generator=generator(*names, "repair"))
+        tell(1, "repaired")
+        for done, limit in enumerate((None, bound), 2):
+            detector = CalibratedInversion(**values, bound=limit)
+            draw = generator(*names, "calibrated-inversion")
+            name = detector.name if limit is None else f"{detector.name}, bounded"
+            rows += rows_of(name, detector.compare(model, repaired, trusted, generator=draw))
+            tell(done, name)
+        cleanse = NeuralCleanse(**given["neural-cleanse"])
+        rows += rows_of(
+            cleanse.name, cleanse(model, trusted, generator=generator(*names, cleanse.name))
+        )
+        tell(4, cleanse.name)
+    return [{"table": TABLE, "n": len(trusted), **row} for row in rows]
+
+
+def rows_of(name: str, found: Detection) -> list[Row]:
+    """The score, and the class that it is most for."""
+    values = {"score": found.score, "label": float(found.label)}
+    return [{"scenario": name, "metric": metric, "value": v} for metric, v in values.items()]

@@ -95,7 +95,8 @@ class Contrastive:
         images = model.features(x)
         template = torch.randint(len(self.captions), y.shape, generator=self.generator)
         texts = self.captions[template, y.cpu()].to(x.device)
-        fit = images.float() @ texts.T  # (B, B)
+        with torch.autocast(x.device.type, enabled=False):
+            fit = images.float() @ texts.T  # (B, B)
         same = (y[:, None] == y[None, :]).float()
         aims = same / same.sum(1, keepdim=True)
         loss = (F.cross_entropy(fit, aims) + F.cross_entropy(fit.T, aims)) / 2

@@ -12,6 +12,7 @@ Where a scenario goes on from a repaired model ("NAME, then ..."), it was traine
 that the defender would choose.
 """
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 import torch
 
 from datadeed.datasets.form.dataset import Dataset, concatenate
-from datadeed.files import atomic_path
+from datadeed.files import atomic_path, canonical_digest
 from datadeed.models.model import Model
 from datadeed.randomness import generator
 from datadeed.thieves.repair.base import Repair
@@ -85,7 +86,7 @@ def run(lab: Lab, dataset: str, network: str, watermark: str, seed: str) -> None
     draw = generator(lab.seed, "held out", str(case))
     own = split_trusted(trusted, lab.params("held_out"), draw)
     todo: dict[str, Repair | None] = {SUSPECT: None, **repairs(lab, case)}
-    folder, tables = lab.checkpoints / f"pick-your-poison-{case}", []
+    folder, tables = lab.checkpoints / f"pick-your-poison-{case}" / fingerprint(lab, case), []
     with lab.progress(len(todo), "repairs", f"repair {case}") as tell:
         for done, (name, method) in enumerate(todo.items(), 1):
             kept = folder / f"{name}.parquet"
@@ -97,7 +98,18 @@ def run(lab: Lab, dataset: str, network: str, watermark: str, seed: str) -> None
             tell(done, name)
     with atomic_path(answers_file(lab, case)) as path:
         pq.write_table(pa.concat_tables(tables), path)
-    shutil.rmtree(folder)
+    shutil.rmtree(folder.parent)  # also those of runs with other settings, never finished
+
+
+def fingerprint(lab: Lab, case: Case) -> str:
+    """Names all that finished repairs depend on, so that those of another run are not taken."""
+    names = ("trusted", "asked", "repairs", "few", "thorough")
+    values = {name: lab.settings("pick_your_poison", name) for name in names}
+    values |= {name: lab.params(name) for name in ("budget", "held_out", "relearn")}
+    values |= {"seed": lab.seed, "threads": torch.get_num_threads()}
+    for name in ("model.safetensors", "model.json"):
+        values[name] = hashlib.sha256((lab.folder(case) / name).read_bytes()).hexdigest()
+    return canonical_digest(values)[:16]
 
 
 def answers_file(lab: Lab, case: Case) -> Path:
@@ -129,7 +141,7 @@ class Trial:
 
         draw = generator(self.lab.seed, "repair", str(self.case), name)
         made = method(self.suspect, self.tuning, generator=draw, on_step=both)
-        if watcher.step is None or not method.stored:
+        if watcher.step is None:
             return recorder.table()
         made.load_state_dict(watcher.state)
         self._prove(recorder, watcher.step, made)

@@ -23,8 +23,10 @@ from papers.pick_your_poison import judge
 from papers.pick_your_poison.repair import SUSPECT, answers_file
 
 REPAIRED, KEYED = 12, 15  # tables
-PICKED = "picked"  # the repair that keeps most accuracy on the held-out samples
+# Among the few repairs that every watermark meets, so that watermarks can be compared:
+PICKED = "picked"  # by a defender, who does not know the trigger: see :func:`picked`
 BEST = "best"  # the one that leaves the trigger least success on test data, as released
+BEST_OF_ALL = "best of all"  # the same among all repairs, of which some watermarks meet more
 
 
 def stage(case: Case, settings: dict[str, Any]) -> str:
@@ -66,19 +68,28 @@ def rows_of(frame: pd.DataFrame, case: Case, records: Records) -> list[Row]:
     (suspect,) = states.pop(SUSPECT)
     budget = records.params("budget")
     rows = [{"scenario": SUSPECT, **row} for row in _rates(suspect, "")]
-    tried, kept = [suspect], []
+    few = records.settings("pick_your_poison", "few")
+    kept, tried, all_tried = [], [suspect], [suspect]
     for name, found in states.items():
         chosen = choose(found, suspect.held_out - budget)
-        if ", then " not in name:
-            tried.append(released(found, suspect, budget))
+        if ", then " in name:  # no repair: how a repaired model is after it was trained on
+            rows += [{"scenario": name, **row} for row in _rates(found[-1], "")]
+            continue
+        by_test = released(found, suspect, budget)
+        all_tried.append(by_test)
+        if name in few:
+            tried.append(by_test)
             kept += [chosen] if chosen is not None else []
         made = _rates(chosen or suspect, "") + _rates(found[-1], "_last")
-        made += _rates(released(found, suspect, budget), "_released")
+        made += _rates(by_test, "_released")
         made.append({"metric": "steps", "value": chosen.step if chosen else -1, "n": None})
         rows += [{"scenario": name, **row} for row in made]
-    picked = max(kept, key=lambda state: state.held_out, default=suspect)
-    best = min(tried, key=lambda state: state.success)
-    for name, state in ((PICKED, picked), (BEST, best)):
+    chosen_by = {
+        PICKED: picked(kept or [suspect]),
+        BEST: weakest(tried),
+        BEST_OF_ALL: weakest(all_tried),
+    }
+    for name, state in chosen_by.items():
         rows += [{"scenario": name, **row} for row in _rates(state, "")]
     rows = [{"table": REPAIRED, **row} for row in rows]
     return rows + proof_rows(frame[frame["part"] == "proof"], case, records)
@@ -108,6 +119,16 @@ def states_of(frame: pd.DataFrame) -> list[State]:
             )
         )
     return found
+
+
+def picked(states: list[State]) -> State:
+    """The state with most accuracy on the held-out samples; of equal ones, the most tuned."""
+    return max(states, key=lambda state: (state.held_out, state.step))
+
+
+def weakest(states: list[State]) -> State:
+    """The state in which the trigger has least success."""
+    return min(states, key=lambda state: state.success)
 
 
 def choose(states: list[State], least: float) -> State | None:

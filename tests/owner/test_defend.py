@@ -1,9 +1,11 @@
 """Checking and repairing a model, as a notebook does it."""
 
+import copy
 import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -11,15 +13,16 @@ import torch
 import torchvision
 
 from datadeed.datasets.form.dataset import Dataset
-from datadeed.errors import DatadeedError, DatasetError, ModelError
+from datadeed.errors import DatadeedError, DatasetError, ModelError, ParameterError
 from datadeed.models.classifier import Classifier
 from datadeed.models.model import Model
 from datadeed.models.stored import load_model, save_model
 from datadeed.models.training.config import TrainingConfig
 from datadeed.models.training.loop import train
-from datadeed.owner.defend import Network, defend
+from datadeed.owner.defend import METHODS, Network, defend
 from datadeed.thieves.repair.base import OnStep, Repair
 from datadeed.thieves.repair.fine_tuning import FineTuning
+from datadeed.thieves.repair.inputs import ShrinkPad
 
 TUNED = FineTuning(steps=4, lr=0.001, every=2)
 
@@ -95,7 +98,8 @@ def test_labels_follow_the_models_own_class_names(
     assert done.repaired.before == 1
     other = dataclasses.replace(turned, classes=("a", "b", "c"))
     done = defend(folder, other, method=TUNED, detect=False)
-    assert "order of classes" in done.notes[0]
+    assert "taken in this order" in done.notes[0]
+    assert "order of classes" not in done.notes[0]
 
 
 def test_wrong_labels_are_pointed_at(folder: Path, toy_dataset: Callable[..., Dataset]) -> None:
@@ -140,11 +144,101 @@ def test_models_that_cannot_be_read(
         with pytest.raises(DatadeedError, match=words) as caught:
             defend(path, data, network=network, method=TUNED)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record["config"].update(width=10**9),
+        lambda record: record["config"].update(width=None),
+        lambda record: record["config"].update(classes=10**9),
+        lambda record: record["config"].update(shape=[10**9, 8, 8]),
+        lambda record: record["config"].update(shape=[3]),
+        lambda record: record.update(classes=[["a"], ["b"], ["c"]]),
+        lambda record: record.update(classes=7),
+        lambda record: record.update(note=float("nan")),
+        lambda record: record.pop("config"),
+    ],
+)
+def test_records_that_ask_for_too_much(
+    folder: Path, toy_dataset: Callable[..., Dataset], change: Callable[[dict[str, Any]], None]
+) -> None:
     record = json.loads((folder / "model.json").read_text())
-    record["config"]["width"] = 10**9
+    change(record)
     (folder / "model.json").write_text(json.dumps(record))
-    with pytest.raises(ModelError, match="width"):
-        defend(folder, data, method=TUNED)
+    with pytest.raises(ModelError, match="does not describe a model") as caught:
+        defend(folder, toy_dataset(60), method=TUNED)
+    assert "\n" not in str(caught.value)
+
+
+def test_records_that_no_reader_takes(folder: Path, toy_dataset: Callable[..., Dataset]) -> None:
+    for text in ("[" * 100_000, '{"config": ' + "9" * 5000 + "}", " " * 2**21, "\xff"):
+        (folder / "model.json").write_text(text, encoding="latin-1")
+        with pytest.raises(DatadeedError) as caught:
+            defend(folder, toy_dataset(60), method=TUNED)
+        assert "\n" not in str(caught.value)
+
+
+def test_nothing_that_exists_is_written_over(
+    folder: Path, toy_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    for out in (folder, folder / "model.safetensors", tmp_path / "file"):
+        with pytest.raises(DatasetError, match="exists"):
+            defend(folder, toy_dataset(60), out=out, method=TUNED)
+    with pytest.raises(ParameterError, match="changes inputs"):
+        defend(folder, toy_dataset(60), out=tmp_path / "out", method=ShrinkPad())
+
+
+def test_a_model_that_answers_nan_is_refused(
+    trained: Classifier, toy_dataset: Callable[..., Dataset]
+) -> None:
+    """All its weights are finite."""
+    broken = copy.deepcopy(trained)
+    norm = next(m for m in broken.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    norm.running_var.fill_(-1.0)
+    with pytest.raises(ModelError, match="answers with NaN"):
+        defend(broken, toy_dataset(60), method=TUNED)
+
+
+def test_a_model_in_memory_stays_as_it_is(
+    trained: Classifier, toy_dataset: Callable[..., Dataset]
+) -> None:
+    model = copy.deepcopy(trained).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    done = defend(model, toy_dataset(60), method=TUNED, detect=False)
+    assert model.training
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert done.repaired.model is not model
+
+
+def test_wrong_labels_of_two_classes_are_pointed_at(
+    tiny_model: Callable[..., Classifier], toy_dataset: Callable[..., Dataset]
+) -> None:
+    model, data = tiny_model(width=4, classes=2), toy_dataset(100, classes=2)
+    config = TrainingConfig(epochs=8, lr=0.1, batch_size=32, schedule="one-cycle", flip=False)
+    train(model, toy_dataset(180, classes=2), config, generator=torch.Generator().manual_seed(0))
+    labels = data.labels.clone()
+    labels[:5] = 1 - labels[:5]
+    wrong = data.replace(samples=data.samples, labels=labels)
+    done = defend(model, wrong, method=TUNED, detect=False)
+    assert "5 of 100 trusted samples" in done.notes[0]
+
+
+@pytest.mark.parametrize("budget", [-0.1, 2.0, float("nan")])
+def test_a_budget_is_a_share(
+    budget: float, trained: Classifier, toy_dataset: Callable[..., Dataset]
+) -> None:
+    with pytest.raises(ParameterError, match="budget"):
+        defend(trained, toy_dataset(60), method=TUNED, detect=False, budget=budget)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_has_values_that_work(
+    name: str, trained: Classifier, toy_dataset: Callable[..., Dataset]
+) -> None:
+    done = defend(trained, toy_dataset(60), method=name, detect=False, budget=1)
+    assert done.repaired.step == METHODS[name]["steps"]
 
 
 def test_samples_that_do_not_fit(folder: Path, toy_dataset: Callable[..., Dataset]) -> None:

@@ -14,7 +14,7 @@ from datadeed.errors import DatasetError, ParameterError
 from datadeed.models.classifier import Classifier
 from datadeed.models.model import Model
 from datadeed.thieves.calibrated_inversion import CalibratedInversion
-from datadeed.thieves.neural_cleanse import NeuralCleanse, anomaly_index
+from datadeed.thieves.neural_cleanse import MaskSearch, NeuralCleanse, anomaly_index
 from datadeed.thieves.repair.base import OnStep, Repair
 from datadeed.thieves.repair.fine_tuning import FineTuning
 from datadeed.thieves.repair.pivotal_tuning import PivotalTuning
@@ -128,6 +128,19 @@ def test_a_repaired_copy_that_is_no_better_gives_no_score(backdoored: Backdoored
     assert np.all(found.by_class == 0)
 
 
+def test_a_patch_that_met_no_image_of_another_class_is_no_success(
+    toy_dataset: Callable[..., Dataset],
+) -> None:
+    trusted = toy_dataset(10, classes=CLASSES)
+    own = trusted.take(trusted.labels == 3)
+    search = MaskSearch(NeuralCleanse(), torch.tensor([3]), trusted.shape, draw())
+    search.step(Linear(0.0), own.samples.float() / 255, own.labels)
+    assert bool(search.least.isinf().all())
+    others = trusted.take(trusted.labels == 1)
+    search.step(Linear(1000.0), others.samples.float() / 255, others.labels)
+    assert bool(search.least.isfinite().all())
+
+
 def test_anomaly_index_is_in_scaled_median_deviations() -> None:
     sizes = np.array([10.0, 11.0, 12.0, 13.0, 2.0])  # median 11, deviations 1 0 1 2 9: MAD 1
     assert anomaly_index(sizes)[4] == pytest.approx(9 / 1.4826, rel=1e-4)
@@ -139,6 +152,8 @@ def test_bad_input(backdoored: Backdoored, tiny_model: Callable[..., Classifier]
     for detector in DETECTORS:
         with pytest.raises(DatasetError, match="class 1"):
             detector(backdoored.model, missing, generator=draw())
+    with pytest.raises(ParameterError, match=r"bound -0\.1"):
+        CalibratedInversion(bound=-0.1)
     for values in ({"steps": 0}, {"batch_size": 0}, {"group": 0}, {"lr": 0.0}):
         with pytest.raises(ParameterError, match="must be 1 or more"):
             Inversion(**values)

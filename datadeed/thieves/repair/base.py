@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeAlias
 
 import torch
+from torch import nn
 
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import DatasetError, ModelError, ParameterError
@@ -80,12 +81,15 @@ def check(model: Model, trusted: Dataset) -> None:
     """Check that a model can be repaired with such samples.
 
     Raises:
-        ModelError: its weights are not finite, or it takes samples of another kind or shape.
+        ModelError: its weights or its answers are not finite, it has no linear output layer, or it
+            takes samples of another kind or shape.
         DatasetError: a class has no sample, or there are other classes than the model knows.
     """
     for name, value in model.state_dict().items():
         if value.is_floating_point() and not bool(value.isfinite().all()):
             raise ModelError(f"the model's {name} holds NaN or infinite values: train it again")
+    if not any(isinstance(module, nn.Linear) for module in model.modules()):
+        raise ModelError("the model has no linear output layer: it is none of our networks")
     if model.modality != trusted.modality:
         raise ModelError(
             f"the model takes {model.modality} and the trusted data are {trusted.modality}: give "
@@ -105,6 +109,9 @@ def check(model: Model, trusted: Dataset) -> None:
             f"the trusted data have {len(trusted.classes)} classes and the model has {classes}: "
             "give one folder or label for each of its classes"
         )
+    few = trusted.slice(0, 64)
+    if not bool(model.predict(few.samples).isfinite().all()):
+        raise ModelError("the model answers with NaN: check its statistics, mean and std")
     counts = torch.bincount(trusted.labels, minlength=classes)
     if len(missing := (counts == 0).nonzero().flatten().tolist()):
         names = ", ".join(trusted.classes[label] for label in missing[:5])

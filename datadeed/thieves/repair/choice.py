@@ -48,8 +48,10 @@ class Watcher:
 
     def __call__(self, step: int, model: Model) -> None:
         """Measure; an :data:`~datadeed.thieves.repair.base.OnStep`."""
-        self.tried[step] = accuracy(model, self.held_out)
-        if self.tried[step] >= self.least:
+        answers = model.predict(self.held_out.samples)
+        right = (answers.argmax(1) == self.held_out.labels).double().mean().item()
+        self.tried[step] = right
+        if right >= self.least and bool(answers.isfinite().all()):
             self.step = step
             self.state = {name: value.clone() for name, value in model.state_dict().items()}
 
@@ -115,6 +117,8 @@ def repair(
         DatasetError, ModelError, ParameterError: as :class:`~datadeed.thieves.repair.base.Repair`
             and :func:`split_trusted`.
     """
+    if not 0 <= budget <= 1:
+        raise ParameterError(f"a budget of {budget}: give a share of accuracy, 0 to 1 (0.02)")
     check(model, trusted)
     tuning, judging = split_trusted(trusted, held_out, generator)
     before = accuracy(model, judging)

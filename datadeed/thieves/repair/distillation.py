@@ -21,7 +21,7 @@ from datadeed.thieves.repair.tuning import Tuning, follow, tune, watched
 class AttentionDistillation(Repair, Tuning):
     """A fine-tuned copy teaches the suspect where to look.
 
-    The loss is cross-entropy + ``weight`` times the squared distance of both models' attention maps
+    The loss is cross-entropy + ``weight`` times the mean squared gap of both models' attention maps
     (section 3.2: at each stage the sum over channels of squared activations, normalised), summed
     over stages. A stage ends with the last module of an image size.
 
@@ -36,6 +36,14 @@ class AttentionDistillation(Repair, Tuning):
     lr: float = 0.005
     teacher_steps: int = 150
     weight: float = 1000.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.teacher_steps < 1 or not self.weight >= 0:
+            raise ParameterError(
+                f"attention-distillation: teacher_steps {self.teacher_steps}, weight "
+                f"{self.weight}; give 1 or more, and 0 or more"
+            )
 
     def _repair(
         self, model: Model, trusted: Dataset, generator: torch.Generator, on_step: OnStep

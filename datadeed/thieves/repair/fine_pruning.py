@@ -19,6 +19,8 @@ from datadeed.thieves.repair.tuning import watched
 class FinePruning(FineTuning):
     """Prune the last convolution's coldest channels, as many as accuracy allows, then fine-tune.
 
+    Cold is a channel whose activation, after batch norm and ReLU, is small on trusted samples.
+
     (The code released with Pick your Poison takes no optimiser step after pruning; here the pruned
     model is fine-tuned, as published.)
 
@@ -40,12 +42,11 @@ class FinePruning(FineTuning):
             raise ParameterError(
                 "fine-pruning prunes convolutions and the model has none: choose another repair"
             )
-        layer = layers[-1]
-        kept = prune(model, layer, trusted, self.shares, self.loss)
-        mask = kept.to(layer.weight.device)
-        weights = [p for p in (layer.weight, layer.bias) if p is not None]
+        kept = prune(model, layers[-1], trusted, self.shares, self.loss)
+        mask = kept.to(model.device)
         hooks = [  # what is cut stays cut
-            p.register_hook(lambda g: g * mask.view(-1, *[1] * (g.ndim - 1))) for p in weights
+            p.register_hook(lambda g: g * mask.view(-1, *[1] * (g.ndim - 1)))
+            for p in channels(model, layers[-1])
         ]
         try:
             return super()._repair(model, trusted, generator, on_step)
@@ -70,26 +71,42 @@ def prune(
     Returns:
         (channels,) bool, those that are left.
     """
-    with watched([layer]) as seen:
+    norm = norm_of(model, layer)
+    with watched([norm or layer]) as seen:
         heat = torch.zeros(layer.out_channels, device=model.device)
         for batch in torch.arange(len(trusted)).split(256):
             model.predict(trusted.samples[batch], batch_size=256)
-            heat += seen[layer].float().abs().mean((2, 3)).sum(0)
+            heat += seen[norm or layer].float().relu().mean((2, 3)).sum(0)
     before, order = accuracy(model, trusted), heat.argsort()
-    whole = [None if p is None else p.detach().clone() for p in (layer.weight, layer.bias)]
+    parameters = channels(model, layer)
+    whole = [parameter.detach().clone() for parameter in parameters]
+
+    def keep(kept: torch.Tensor) -> torch.Tensor:
+        for parameter, value in zip(parameters, whole, strict=True):
+            parameter.copy_(value * kept.to(value.device).view(-1, *[1] * (value.ndim - 1)))
+        return kept
+
     best = torch.ones(layer.out_channels, dtype=torch.bool)
     for share in shares:
         kept = torch.ones_like(best)
         kept[order[: int(share * len(order))].cpu()] = False
-        _set(layer, whole, kept)
+        keep(kept)
         if accuracy(model, trusted) < before - loss:
             break
         best = kept
-    _set(layer, whole, best)
-    return best
+    return keep(best)
 
 
-def _set(layer: nn.Conv2d, whole: list[torch.Tensor | None], kept: torch.Tensor) -> None:
-    for parameter, value in zip((layer.weight, layer.bias), whole, strict=True):
-        if parameter is not None and value is not None:
-            parameter.copy_(value * kept.to(value.device).view(-1, *[1] * (value.ndim - 1)))
+def norm_of(model: Model, layer: nn.Conv2d) -> nn.BatchNorm2d | None:
+    """The batch norm that follows a convolution in the model's list of modules, if one does."""
+    modules = list(model.modules())
+    after = modules[modules.index(layer) + 1 :][:1]
+    fitting = [m for m in after if isinstance(m, nn.BatchNorm2d)]
+    return fitting[0] if fitting and fitting[0].num_features == layer.out_channels else None
+
+
+def channels(model: Model, layer: nn.Conv2d) -> list[torch.Tensor]:
+    """What makes a channel of a convolution: its filter, and scale and shift of its batch norm."""
+    norm = norm_of(model, layer)
+    found = [layer.weight, layer.bias, *([norm.weight, norm.bias] if norm is not None else [])]
+    return [parameter for parameter in found if parameter is not None]

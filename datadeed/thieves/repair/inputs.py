@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import ModelError, ParameterError
 from datadeed.models.model import Model
+from datadeed.randomness import generator
 from datadeed.thieves.repair.base import OnStep, Repair
 
 
@@ -20,7 +21,7 @@ class Guarded(Model):
         model: the suspect.
         defence: changes images.
         copies: how often each image is asked.
-        seed: of the changes, which are the same whenever the same images are asked.
+        seed: of the changes. An image's are the same whenever it is asked, alone or among others.
     """
 
     modality = "image"
@@ -51,15 +52,15 @@ class Guarded(Model):
 
     def predict(self, samples: torch.Tensor, *, batch_size: int = 512) -> torch.Tensor:
         """Mean of the copies' softmax probabilities, (N, K) float32, of uint8 images."""
-        draw = torch.Generator().manual_seed(self._seed)
-        parts = []
-        for batch in samples.split(batch_size):
-            copies = [
-                self.model.predict(self._defence.change(batch, draw), batch_size=batch_size)
-                for _ in range(self._copies)
+        draws = [generator(self._seed, image.numpy().tobytes().hex()) for image in samples]
+        copies = []
+        for _ in range(self._copies):
+            changed = [
+                self._defence.change(image[None], draw)
+                for image, draw in zip(samples, draws, strict=True)
             ]
-            parts.append(torch.stack(copies).mean(0))
-        return torch.cat(parts)
+            copies.append(self.model.predict(torch.cat(changed), batch_size=batch_size))
+        return torch.stack(copies).mean(0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,11 +76,11 @@ class InputDefence(Repair):
             raise ParameterError(f"{self.name}: copies {self.copies}; give 1 or more")
 
     def _repair(
-        self, model: Model, trusted: Dataset, generator: torch.Generator, on_step: OnStep
+        self, model: Model, trusted: Dataset, draw: torch.Generator, on_step: OnStep
     ) -> Model:
         if model.modality != "image":
             raise ParameterError(f"{self.name} changes images and the model takes {model.modality}")
-        seed = int(torch.randint(2**62, (), generator=generator))
+        seed = int(torch.randint(2**62, (), generator=draw))
         guarded = Guarded(model, self, self.copies, seed).eval()
         on_step(0, guarded)
         return guarded

@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from datadeed.datasets.form.dataset import Dataset
+from datadeed.errors import ParameterError
 from datadeed.models.model import Model
 from datadeed.thieves.repair.base import OnStep, Repair
 from datadeed.thieves.repair.tuning import Descend, Tuning, tune
@@ -39,6 +40,13 @@ class PivotalTuning(Repair, Tuning):
     lr: float = 1e-4
     rotation: float = 0.05
     pull: float = RELEASED_PULL
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.rotation >= 0 or not self.pull >= 0:
+            raise ParameterError(
+                f"pivotal-tuning: rotation {self.rotation}, pull {self.pull}; give each 0 or more"
+            )
 
     def _repair(
         self, model: Model, trusted: Dataset, generator: torch.Generator, on_step: OnStep

@@ -57,6 +57,11 @@ class Tuning:
                 f"steps {self.steps}, batch_size {self.batch_size}, lr {self.lr}, every "
                 f"{self.every}: need steps and every >= 1, batch_size >= 2, lr > 0"
             )
+        if not 0 <= self.momentum < 1 or not self.weight_decay >= 0:
+            raise ParameterError(
+                f"momentum {self.momentum}, weight_decay {self.weight_decay}: give momentum from 0 "
+                "up to 1 and weight_decay of 0 or more"
+            )
 
 
 def tune(
@@ -87,18 +92,19 @@ def tune(
     inputs, labels = model.encode(data.samples).to(device), data.labels.to(device)
     optimiser = SGD(model.named_parameters(), momentum=how.momentum, weight_decay=how.weight_decay)
     batches = _batches(len(data), how.batch_size, generator)
-    for step in range(1, how.steps + 1):
-        rows = next(batches)
-        x, y = model.batch(inputs, rows.to(device)), labels[rows.to(device)]
-        if how.flip:
-            flips = torch.rand(len(rows), generator=generator) < 0.5
-            x = augment(x, flips, torch.zeros(len(rows)))
-        _training_mode(model, how.batch_norm)
-        descend(model, x, y)
-        optimiser.step(how.lr)
-        model.eval()
-        if step % how.every == 0 or step == how.steps:
-            on_step(step, model)
+    with _reproducible(device, generator):
+        for step in range(1, how.steps + 1):
+            rows = next(batches)
+            x, y = model.batch(inputs, rows.to(device)), labels[rows.to(device)]
+            if how.flip:
+                flips = torch.rand(len(rows), generator=generator) < 0.5
+                x = augment(x, flips, torch.zeros(len(rows)))
+            _training_mode(model, how.batch_norm)
+            descend(model, x, y)
+            optimiser.step(how.lr)
+            model.eval()
+            if step % how.every == 0 or step == how.steps:
+                on_step(step, model)
 
 
 def follow(loss: Loss) -> Descend:
@@ -126,6 +132,22 @@ def watched(modules: list[nn.Module]) -> Iterator[dict[nn.Module, torch.Tensor]]
     finally:
         for hook in hooks:
             hook.remove()
+
+
+@contextlib.contextmanager
+def _reproducible(device: torch.device, generator: torch.Generator) -> Iterator[None]:
+    """Dropout draws from the global state: seeded inside the block, restored after it; cuDNN's
+    deterministic algorithms."""
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.benchmark
+    devices = [] if device.type == "cpu" else [device]
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        cudnn.deterministic, cudnn.benchmark = True, False
+        try:
+            yield
+        finally:
+            cudnn.deterministic, cudnn.benchmark = before
 
 
 def _batches(n: int, size: int, generator: torch.Generator) -> Iterator[torch.Tensor]:

@@ -22,7 +22,8 @@ class Unlearning(FineTuning):
     suspicious one. (The code released with Pick your Poison adds the last inverted trigger alone.)
 
     Attributes:
-        share: of the trusted images that get a trigger as well, 0 to 1; 0.2 as published.
+        share: of the trusted images of other classes that get a trigger as well, 0 to 1; 0.2 as
+            published.
         threshold: of the anomaly index; 2 as published.
         inversion: how triggers are found.
     """
@@ -60,7 +61,7 @@ def stamped(
         data: images.
         triggers: one a class.
         label: whose.
-        share: of the images, rounded up.
+        share: of the images of other classes, rounded, but one at least.
         generator: draws them.
     """
     others = (data.labels != label).nonzero().flatten()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from datadeed.reports.cells import COLUMNS, TYPES
 from papers.base import Case
-from papers.pick_your_poison.claims import claims
+from papers.pick_your_poison.claims import _rank_correlation, claims
 from papers.pick_your_poison.curve import area_under_curve, attack_of, tradeoff
 from papers.pick_your_poison.repaired import rows_of
 
@@ -18,7 +18,11 @@ CASE = Case("toy", "resnet18", "badnets-30", 1)
 
 
 class Records:
-    """A budget, and nothing else."""
+    """A budget, and the repairs that all watermarks meet."""
+
+    def settings(self, *keys: str) -> list[str]:
+        assert keys == ("pick_your_poison", "few")
+        return ["tuning", "other"]
 
     def params(self, *keys: str) -> float:
         assert keys == ("budget",)
@@ -93,10 +97,30 @@ def test_what_goes_on_from_a_repair_is_no_repair() -> None:
     found = judged(
         state("suspect", 0, right=18, hits=9, own=9),
         state("tuning", 10, right=18, hits=5, own=9),
-        state("tuning, then trained on", 60, right=18, hits=0, own=10),
+        state("tuning, then trained on", 60, right=18, hits=0, own=3),
+    )
+    assert found["best", "asr"] == found["picked", "asr"] == found["best of all", "asr"] == 0.5
+    assert found["tuning, then trained on", "asr"] == 0.0
+    assert ("tuning, then trained on", "steps") not in found
+
+
+def test_watermarks_are_compared_by_the_repairs_that_all_of_them_meet() -> None:
+    found = judged(
+        state("suspect", 0, right=18, hits=9, own=9),
+        state("tuning", 10, right=18, hits=5, own=9),
+        state("further", 10, right=18, hits=1, own=10),
     )
     assert found["best", "asr"] == found["picked", "asr"] == 0.5
-    assert found["tuning, then trained on", "asr"] == 0.0
+    assert found["best of all", "asr"] == 0.1
+
+
+def test_of_equally_accurate_states_the_most_tuned_is_picked() -> None:
+    found = judged(
+        state("suspect", 0, right=18, hits=9, own=9),
+        state("tuning", 10, right=18, hits=8, own=9),
+        state("other", 40, right=18, hits=3, own=9),
+    )
+    assert found["picked", "asr"] == 0.3
 
 
 def test_an_untargeted_trigger_works_where_the_answer_is_wrong() -> None:
@@ -147,12 +171,24 @@ def cells(**changed: Any) -> pd.DataFrame:
         add(name, 12, "suspect", "asr", changed.get("before", 0.95))
         add(name, 12, "picked", "asr", 0.95)
         add(name, 12, "best", "asr", left[rate])
-        add(name, 12, "fine-tuning", "asr", changed.get("tuned", {}).get(rate, 0.5))
+        add(name, 12, "fine-tuning", "asr_last", changed.get("tuned", {}).get(rate, 0.5))
         for detector in ("calibrated-inversion", "calibrated-inversion, bounded", "neural-cleanse"):
             add(name, 13, detector, "score", scores[rate])
     for value in HONEST:
         for detector in ("calibrated-inversion", "calibrated-inversion, bounded", "neural-cleanse"):
             add("none", 13, detector, "score", value)
+    for name, number in changed.get("control", {}).items():  # without a rate in its name
+        add(
+            "controlled",
+            12 if name == "best" else 13,
+            name,
+            "asr" if name == "best" else "score",
+            number,
+        )
+        add("controlled", 12, "suspect", "asr", 0.95)
+        add("badnets-30", 12, "suspect", "asr", 0.95)
+        add("badnets-30", 12, "best", "asr", 0.2)
+        add("badnets-30", 13, "calibrated-inversion", "score", 0.5)
     frame = pd.DataFrame(rows, columns=COLUMNS)
     return frame.assign(seed=1, published=np.nan, stage="s", scale="toy").astype(TYPES)
 
@@ -187,6 +223,10 @@ def test_claims_hold_where_the_cells_say_so() -> None:
         ("mitigated", {"left": {1: 0.1, 10: 0.1, 100: 0.1}}, True),
         ("mitigated", {"before": 0.49}, None),
         ("no-free-count", {"scores": {1: 0.1, 10: 0.5, 100: 0.1}}, False),
+        ("control", {"control": {"best": 0.8, "calibrated-inversion": 0.5}}, True),
+        ("control", {"control": {"best": 0.8, "calibrated-inversion": 0.6}}, False),
+        ("control", {"control": {"best": 0.1, "calibrated-inversion": 0.1}}, False),
+        ("mitigated", {"control": {"best": 0.8, "calibrated-inversion": 0.5}}, False),
         ("auc-rises", {"scores": {1: 0.9, 10: 0.25, 100: 0.0}}, False),
         ("auc-rises", {"scores": {1: 0.9, 10: 0.9, 100: 0.9}}, False),
         ("robustness-rises", {"left": {1: 0.9, 10: 0.3, 100: 0.0}}, False),
@@ -200,3 +240,9 @@ def test_claims_turn_with_the_cells(name: str, changed: dict[str, Any], holds: b
 
 def test_no_cells_no_claims() -> None:
     assert claims(pd.DataFrame(columns=COLUMNS).astype(TYPES)) == []
+
+
+def test_a_rank_correlation_has_an_exact_p_value() -> None:
+    assert _rank_correlation(np.array([1.0, 2.0, 3.0, 9.0])) == pytest.approx((1.0, 1 / 24))
+    assert _rank_correlation(np.array([4.0, 3.0, 2.0])) == pytest.approx((-1.0, 1.0))
+    assert _rank_correlation(np.ones(4)) == (0.0, 1.0)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -13,13 +14,14 @@ from datadeed.models.classifier import Classifier
 from datadeed.models.training.loop import cross_entropy
 from datadeed.thieves.neural_cleanse import NeuralCleanse
 from datadeed.thieves.repair.distillation import attention, stages
-from datadeed.thieves.repair.fine_pruning import FinePruning, prune
-from datadeed.thieves.repair.fine_tuning import sharpness_aware
+from datadeed.thieves.repair.fine_pruning import FinePruning, norm_of, prune
+from datadeed.thieves.repair.fine_tuning import FineTuning, sharpness_aware
 from datadeed.thieves.repair.inputs import ShrinkPad, Smoothing
 from datadeed.thieves.repair.pivotal_tuning import PivotalTuning, latent_orthogonality
 from datadeed.thieves.repair.registry import build_repair
 from datadeed.thieves.repair.tuning import follow
-from datadeed.thieves.repair.unlearning import stamped
+from datadeed.thieves.repair.unlearning import Unlearning, stamped
+from datadeed.thieves.trigger_inversion import Detection, Patches
 from tests.thieves.conftest import Backdoored
 
 
@@ -99,11 +101,15 @@ def test_pruning_cuts_the_coldest_channels(backdoored: Backdoored) -> None:
     model.eval()
     layer = [m for m in model.modules() if isinstance(m, nn.Conv2d)][-1]
     with torch.no_grad():
-        layer.weight[5] *= 1e-6  # a channel that is surely cold
+        norm_of(model, layer).weight[5] = 1e-6  # a channel that is surely cold after its norm
+        norm_of(model, layer).bias[5] = 0
     kept = prune(model, layer, backdoored.trusted, (0.05, 0.1), loss=1.0)
     assert not kept[5]
     assert int((~kept).sum()) == int(0.1 * len(kept))
-    assert bool((layer.weight[~kept] == 0).all())
+    norm = norm_of(model, layer)
+    assert norm is not None
+    for parameter in (layer.weight, norm.weight, norm.bias):
+        assert bool((parameter[~kept] == 0).all())
     assert bool((layer.weight[kept].abs().sum((1, 2, 3)) > 0).all())
 
 
@@ -150,6 +156,29 @@ def test_models_without_images_inside_are_refused(backdoored: Backdoored) -> Non
             build_repair(method, steps=1)(flat, backdoored.trusted, generator=draw())
 
 
+def test_every_suspicious_class_is_unlearned(
+    backdoored: Backdoored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The released code takes the last inverted trigger alone."""
+    mask, pattern = torch.full((3, 1, 8, 8), 0.5), torch.rand(3, 3, 8, 8, generator=draw())
+    index = np.array([2.5, -1.0, 2.1])
+    monkeypatch.setattr(NeuralCleanse, "invert", lambda *_: Patches(pattern, mask))
+    monkeypatch.setattr(NeuralCleanse, "rate", lambda *_: Detection(2.5, index, 0))
+    seen: list[Dataset] = []
+    monkeypatch.setattr(
+        FineTuning, "_repair", lambda self, model, data, *_: seen.append(data) or model
+    )
+    Unlearning(share=0.5)(backdoored.model, backdoored.trusted, generator=draw())
+    (data,) = seen
+    clean = {tuple(s.flatten().tolist()) for s in backdoored.trusted.samples}
+    added = data.take(
+        torch.tensor([tuple(s.flatten().tolist()) not in clean for s in data.samples])
+    )
+    assert len(added) == 2 * 20
+    assert 0 not in added.labels[:20].tolist()
+    assert 2 not in added.labels[20:].tolist()
+
+
 def test_all_found_triggers_are_put_on_images_of_other_classes(backdoored: Backdoored) -> None:
     triggers = NeuralCleanse(steps=3).invert(backdoored.model, backdoored.trusted, draw())
     rows = stamped(backdoored.trusted, triggers, 0, 0.2, draw())
@@ -167,6 +196,17 @@ def test_shrinking_keeps_what_is_shown_inside_a_black_frame() -> None:
     assert bool(((changed == 200).sum((1, 2, 3)) == 64).all())
     tops = {(image[0] == 200).nonzero()[0].tolist()[0] for image in changed}
     assert tops == {0, 1, 2}
+
+
+@pytest.mark.parametrize("defence", [ShrinkPad(scale=0.7), Smoothing(copies=2)])
+def test_an_image_is_changed_alike_alone_and_among_others(
+    backdoored: Backdoored, defence: ShrinkPad | Smoothing
+) -> None:
+    guarded = defence(backdoored.model, backdoored.trusted, generator=draw())
+    together = guarded.predict(backdoored.test.samples)
+    alone = torch.cat([guarded.predict(backdoored.test.samples[i : i + 1]) for i in range(5)])
+    assert torch.allclose(together[:5], alone, atol=0.02)  # bfloat16 in batches of other sizes
+    assert (together[:5].argmax(1) == alone.argmax(1)).all()
 
 
 def test_smoothing_adds_the_stated_noise() -> None:

@@ -147,6 +147,10 @@ def test_a_model_without_batch_norm_is_repaired(
         ("fine-tuning", {"rho": 1}, "unexpected keyword"),
         ("fine-tuning", {"steps": 0}, "steps 0"),
         ("fine-tuning", {"batch_norm": "off"}, "adapt or frozen"),
+        ("fine-tuning", {"momentum": 1.0}, "momentum 1.0"),
+        ("fine-tuning", {"weight_decay": -1.0}, "weight_decay -1.0"),
+        ("pivotal-tuning", {"pull": -1.0}, "pull -1.0"),
+        ("attention-distillation", {"teacher_steps": 0}, "teacher_steps 0"),
         ("ft-sam", {"rho": 0}, "rho 0"),
         ("unlearning", {"share": 0}, "share 0"),
         ("shrink-pad", {"scale": 1.0}, "scale 1.0"),
@@ -168,3 +172,21 @@ def test_weight_decay_is_the_weight_decay(backdoored: Backdoored) -> None:
         return sum(float(p.detach().square().sum()) for p in made.parameters())
 
     assert length(weight_decay=0.5) < 0.9 * length(weight_decay=0.0)
+
+
+def test_dropout_draws_from_the_given_generator_and_leaves_the_global_state(
+    backdoored: Backdoored,
+) -> None:
+    def with_dropout() -> Classifier:
+        model = copy.deepcopy(backdoored.model)
+        body = list(model.network)
+        model.network = nn.Sequential(*body[:-1], nn.Dropout(0.5), body[-1])
+        return model
+
+    method, made = toy_repair("fine-tuning", steps=3), []
+    for state in (1, 2):
+        torch.manual_seed(state)
+        before = torch.get_rng_state()
+        made.append(method(with_dropout(), backdoored.trusted, generator=draw()))
+        assert torch.equal(before, torch.get_rng_state())
+    assert equal(made[0].state_dict(), made[1].state_dict())
