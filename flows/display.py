@@ -37,7 +37,7 @@ class Running:
     waits: str = ""
 
     def progress(self) -> dict[str, Any]:
-        """The stage's own last word (``tasks.common.Progress``), or nothing yet."""
+        """The stage's own last word (``tasks.progress.Progress``), or nothing yet."""
         with contextlib.suppress(OSError, ValueError):
             told = json.loads(self.status.read_text(encoding="utf-8"))
             return told if isinstance(told, dict) else {}

@@ -16,7 +16,7 @@ class Stage:
     """One stage of DVC's.
 
     Args:
-        address: as ``dvc stage list --all`` prints it: ``papers/dvbw/dvc.yaml:verify@a-b-1``.
+        address: as ``dvc stage list --all`` prints it: ``papers/dvbw/dvc.yaml:judge@a-b-1``.
         upstream: addresses of the stages whose outputs it reads.
         current: certainly up to date, like everything upstream of it.
         chain: stages in the longest chain that waits for it, itself included.
@@ -29,12 +29,12 @@ class Stage:
 
     @property
     def name(self) -> str:
-        """Without the file: ``verify@a-b-1``."""
+        """Without the file: ``judge@a-b-1``."""
         return self.address.rpartition(":")[2]
 
     @property
     def group(self) -> str:
-        """Without the matrix's keys: ``verify``."""
+        """Without the matrix's keys: ``judge``."""
         return self.name.partition("@")[0]
 
     @property

@@ -81,4 +81,4 @@ def registry(path: Path, name: str) -> dict[str, str]:
         if any(isinstance(target, ast.Name) and target.id == name for target in targets):
             table: dict[str, str] = ast.literal_eval(node.value)  # type: ignore[attr-defined]
             return {key: value.partition(":")[0] for key, value in table.items()}
-    raise PipelineError(f"{path} states no table {name}: correct flows/code.py")
+    raise PipelineError(f"{path} states no table {name}: correct flows/named.py")
