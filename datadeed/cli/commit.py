@@ -21,14 +21,18 @@ DESIGN = (
 def add_design(parser: argparse.ArgumentParser) -> None:
     """The options that are committed."""
     add = parser.add_argument
-    add("--parts", type=int, default=Design.parts, help="triggers, each with a label (12)")
-    add("--rate", type=float, default=Design.rate, help="share of rows to mark (0.05)")
-    add("--opacity", type=int, default=Design.opacity, help="of the patches, 1 to 255 (255)")
-    add("--alpha", type=float, default=Design.alpha_key, help="level of the key layer (1e-6)")
-    add("--alpha-behaviour", type=float, default=Design.alpha_behaviour, help="(0.01)")
-    add("--null-rate", type=float, default=Design.null_rate, help="hit rate granted (0.25)")
+    add("--parts", type=int, default=Design.parts, help="triggers, each with a label (%(default)s)")
+    add("--rate", type=float, default=Design.rate, help="share of rows to mark (%(default)s)")
+    add(
+        "--opacity", type=int, default=Design.opacity, help="of the patches, 1 to 255 (%(default)s)"
+    )
+    add(
+        "--alpha", type=float, default=Design.alpha_key, help="level of the key layer (%(default)s)"
+    )
+    add("--alpha-behaviour", type=float, default=Design.alpha_behaviour, help="(%(default)s)")
+    add("--null-rate", type=float, default=Design.null_rate, help="hit rate granted (%(default)s)")
     add("--null-rate-source", default="nominal", help="where that rate comes from")
-    add("--budget", type=int, default=Design.budget, help="counted queries at most (200)")
+    add("--budget", type=int, default=Design.budget, help="counted queries at most (%(default)s)")
     add("--beacon", nargs=2, metavar=("SOURCE", "ROUND"), help="a future round of a public beacon")
     add("--commitment", type=Path, help="where to write it; beside the key by default")
     add("--timestamp", metavar="URL", help="an RFC 3161 authority that stamps the commitment")

@@ -37,12 +37,41 @@ def add_pool(parser: argparse.ArgumentParser, *, required: bool = False) -> None
     parser.add_argument("--pool-split", help="the split of the pool, where there are several")
 
 
-def add_suspect(parser: argparse.ArgumentParser) -> None:
-    """The options that name a suspect, the key and the pool to ask it with."""
+def add_suspect(parser: argparse.ArgumentParser, out: str) -> None:
+    """The options of a command that asks a suspect.
+
+    Args:
+        parser: of the command.
+        out: what its folder is.
+    """
     add = parser.add_argument
     add("--suspect", type=Path, required=True, help="its YAML file (docs/suspects.md), or a folder")
     add("--key", type=Path, required=True, help="the owner's secret file")
     add_pool(parser, required=True)
+    add("--out", type=Path, required=True, help=out)
+    add("--suspects", type=int, default=1, help="asked under this key in all (%(default)s)")
+
+
+def ask(job: Callable[..., Any], options: argparse.Namespace, **more: Any) -> Any:
+    """What a job gives that asks a suspect: ``verify`` or ``watch`` of ``datadeed.owner``.
+
+    Args:
+        job: what to do.
+        options: those of :func:`add_suspect`.
+        more: what only this job takes.
+    """
+    return job(
+        options.suspect,
+        options.key,
+        options.pool,
+        options.out,
+        pool_split=options.pool_split,
+        suspects=options.suspects,
+        passphrase=passphrase(),
+        progress=progress,
+        note=note,
+        **more,
+    )
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--split", help="of the trusted images, where there are several (test)")
     add("--out", type=Path, required=True, help="the repaired model, of the form that MODEL has")
     add("--network", help="of a safetensors file: torchvision-resnet18, resnet18, ...")
-    add("--width", type=int, default=64, help="of that network (64)")
+    add("--width", type=int, default=64, help="of that network (%(default)s)")
     add("--mean", type=float, nargs="+", help="its input normalisation, a value a channel (0)")
     add("--std", type=float, nargs="+", help="its input normalisation, a value a channel (1)")
     add(
@@ -29,9 +29,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default="unlearning",
         help="fine-tuning, ft-sam, pivotal-tuning, ... (unlearning)",
     )
-    add("--budget", type=float, default=0.02, help="accuracy that may be lost, 0 to 1 (0.02)")
+    add(
+        "--budget", type=float, default=0.02, help="accuracy that may be lost, 0 to 1 (%(default)s)"
+    )
     add("--no-detect", action="store_true", help="only repair")
-    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
 
 
 def run(options: argparse.Namespace) -> int:

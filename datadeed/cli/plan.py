@@ -11,10 +11,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--classes", type=int, required=True, help="of the task")
     add("--samples", type=int, required=True, help="rows that will be released")
-    add("--alpha", type=float, default=Design.alpha_key, help="level of the key layer (1e-6)")
-    add("--alpha-behaviour", type=float, default=Design.alpha_behaviour, help="(0.01)")
-    add("--null-rate", type=float, default=Design.null_rate, help="hit rate granted (0.25)")
-    add("--budget", type=int, default=Design.budget, help="counted queries (200)")
+    add(
+        "--alpha", type=float, default=Design.alpha_key, help="level of the key layer (%(default)s)"
+    )
+    add("--alpha-behaviour", type=float, default=Design.alpha_behaviour, help="(%(default)s)")
+    add("--null-rate", type=float, default=Design.null_rate, help="hit rate granted (%(default)s)")
+    add("--budget", type=int, default=Design.budget, help="counted queries (%(default)s)")
     add("--parts", type=int, help="fix the number of parts")
     add("--rate", type=float, help="fix the share of rows to mark")
 

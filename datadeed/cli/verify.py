@@ -7,15 +7,7 @@ asks nothing twice. Exit codes: 0 CLAIM, 3 INCONCLUSIVE, 4 NOT SUPPORTED, 5 coul
 import argparse
 from pathlib import Path
 
-from datadeed.cli.common import (
-    COULD_NOT_TEST,
-    add_suspect,
-    fail,
-    note,
-    passphrase,
-    progress,
-    show_evidence,
-)
+from datadeed.cli.common import COULD_NOT_TEST, add_suspect, ask, fail, show_evidence
 
 CODES = {"CLAIM": 0, "INCONCLUSIVE": 3, "NOT SUPPORTED": 4}
 
@@ -23,9 +15,7 @@ CODES = {"CLAIM": 0, "INCONCLUSIVE": 3, "NOT SUPPORTED": 4}
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     add = parser.add_argument
-    add_suspect(parser)
-    add("--out", type=Path, required=True, help="the folder of evidence to make or to go on with")
-    add("--suspects", type=int, default=1, help="suspects tested under this key in all (1)")
+    add_suspect(parser, out="the folder of evidence to make or to go on with")
     add("--sign", type=Path, metavar="FILE", help="sign with this key; made if it does not exist")
     add("--timestamp", type=Path, metavar="TSR", help="the commitment's timestamp token")
     add("--roots", type=Path, metavar="PEM", help="certificates of the timestamp authority")
@@ -37,20 +27,8 @@ def run(options: argparse.Namespace) -> int:
     from datadeed.owner.verify import verify
 
     try:
-        done = verify(
-            options.suspect,
-            options.key,
-            options.pool,
-            options.out,
-            pool_split=options.pool_split,
-            suspects=options.suspects,
-            sign=options.sign,
-            timestamp=options.timestamp,
-            roots=options.roots,
-            passphrase=passphrase(),
-            progress=progress,
-            note=note,
-        )
+        files = {"sign": options.sign, "timestamp": options.timestamp, "roots": options.roots}
+        done = ask(verify, options, **files)
     except CouldNotTest as error:
         return fail(options, f"could not test: {error}", COULD_NOT_TEST)
     show_evidence(options, done.evidence, done.folder / "report.html")

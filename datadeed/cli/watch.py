@@ -6,29 +6,18 @@ and a day on which the suspect cannot be asked is no day. Exit codes: 0 EVIDENCE
 """
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from datadeed.cli.common import (
-    COULD_NOT_TEST,
-    add_suspect,
-    fail,
-    note,
-    passphrase,
-    progress,
-    show,
-)
+from datadeed.cli.common import COULD_NOT_TEST, add_suspect, ask, fail, show
 
 CODES = {"EVIDENCE": 0, "NO EVIDENCE": 3}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    add = parser.add_argument
-    add_suspect(parser)
-    add("--out", type=Path, required=True, help="the folder of this watch, and of nothing else")
-    add("--batch", type=int, default=10, help="questions a day, fixed from the first day on (10)")
-    add("--suspects", type=int, default=1, help="suspects watched under this key in all (1)")
+    add_suspect(parser, out="the folder of this watch, and of nothing else")
+    of = "questions a day, fixed from the first day on (%(default)s)"
+    parser.add_argument("--batch", type=int, default=10, help=of)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -37,18 +26,7 @@ def run(options: argparse.Namespace) -> int:
     from datadeed.owner.watch import watch
 
     try:
-        done = watch(
-            options.suspect,
-            options.key,
-            options.pool,
-            options.out,
-            pool_split=options.pool_split,
-            batch=options.batch,
-            suspects=options.suspects,
-            passphrase=passphrase(),
-            progress=progress,
-            note=note,
-        )
+        done = ask(watch, options, batch=options.batch)
     except CouldNotTest as error:
         return fail(options, f"could not test: {error}", COULD_NOT_TEST)
     show(options, done.state, _text(done.state))

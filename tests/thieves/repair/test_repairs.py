@@ -11,6 +11,7 @@ from torch import nn
 from datadeed.errors import DatasetError, ModelError, ParameterError
 from datadeed.models.classifier import Classifier
 from datadeed.models.training.loop import accuracy
+from datadeed.thieves.neural_cleanse import NeuralCleanse
 from datadeed.thieves.repair.base import Repair
 from datadeed.thieves.repair.registry import REPAIRS, build_repair
 from tests.thieves.conftest import Backdoored
@@ -35,6 +36,14 @@ def toy_repair(name: str, **changed: object) -> Repair:
     return build_repair(name, **{**TOY[name], **changed})
 
 
+def short(name: str, **changed: object) -> Repair:
+    """Of a few steps, where only the machinery counts."""
+    steps: dict[str, object] = {"steps": 4} if name in TUNED else {}
+    steps |= {"teacher_steps": 4} if name == "attention-distillation" else {}
+    steps |= {"inversion": NeuralCleanse(steps=4)} if name == "unlearning" else {}
+    return toy_repair(name, **{**steps, **changed})
+
+
 def draw(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
@@ -54,7 +63,7 @@ def test_every_repair_has_values_here() -> None:
 @pytest.mark.parametrize("name", TOY)
 def test_the_suspect_is_never_altered(backdoored: Backdoored, name: str) -> None:
     before = state_of(backdoored.model)
-    made = toy_repair(name)(backdoored.model, backdoored.trusted, generator=draw())
+    made = short(name)(backdoored.model, backdoored.trusted, generator=draw())
     assert equal(before, state_of(backdoored.model))
     assert not backdoored.model.training
     assert all(p.requires_grad for p in backdoored.model.parameters())
@@ -64,7 +73,7 @@ def test_the_suspect_is_never_altered(backdoored: Backdoored, name: str) -> None
 
 @pytest.mark.parametrize("name", TOY)
 def test_the_same_seed_gives_the_same_answers(backdoored: Backdoored, name: str) -> None:
-    made = [toy_repair(name)(backdoored.model, backdoored.trusted, generator=draw(4)) for _ in "ab"]
+    made = [short(name)(backdoored.model, backdoored.trusted, generator=draw(4)) for _ in "ab"]
     asked = [model.predict(backdoored.test.samples) for model in made]
     assert torch.equal(*asked)
 
@@ -87,7 +96,7 @@ def test_steps_are_told_and_the_last_one_is_the_result(backdoored: Backdoored, n
         assert not model.training
         seen[step] = state_of(model)
 
-    method = toy_repair(name, steps=7, every=3)
+    method = short(name, steps=7, every=3)
     made = method(backdoored.model, backdoored.trusted, generator=draw(), on_step=keep)
     assert list(seen) == [3, 6, 7]
     assert equal(seen[7], state_of(made))
@@ -97,7 +106,7 @@ def test_steps_are_told_and_the_last_one_is_the_result(backdoored: Backdoored, n
 @pytest.mark.parametrize("name", TUNED)
 def test_frozen_batch_norm_keeps_the_suspects_statistics(backdoored: Backdoored, name: str) -> None:
     for batch_norm, kept in (("frozen", True), ("adapt", False)):
-        method = toy_repair(name, steps=3, batch_norm=batch_norm)
+        method = short(name, steps=3, batch_norm=batch_norm)
         made = method(backdoored.model, backdoored.trusted, generator=draw())
         names = [key for key in made.state_dict() if "running_mean" in key]
         same = [torch.equal(made.state_dict()[k], backdoored.model.state_dict()[k]) for k in names]
@@ -106,7 +115,7 @@ def test_frozen_batch_norm_keeps_the_suspects_statistics(backdoored: Backdoored,
 
 @pytest.mark.parametrize("name", TOY)
 def test_what_cannot_be_repaired_is_refused(backdoored: Backdoored, name: str) -> None:
-    trusted, method = backdoored.trusted, toy_repair(name)
+    trusted, method = backdoored.trusted, short(name)
     without = trusted.take(trusted.labels != 1)
     fewer = dataclasses.replace(trusted.take(trusted.labels != 2), classes=trusted.classes[:2])
     larger = trusted.replace(samples=trusted.samples.repeat(1, 1, 2, 2), labels=trusted.labels)
@@ -123,7 +132,7 @@ def test_what_cannot_be_repaired_is_refused(backdoored: Backdoored, name: str) -
 @pytest.mark.parametrize("name", TUNED)
 def test_fewer_samples_than_a_batch_are_all_taken(backdoored: Backdoored, name: str) -> None:
     three = backdoored.trusted.slice(0, 3)  # one of each class
-    made = toy_repair(name, steps=2)(backdoored.model, three, generator=draw())
+    made = short(name, steps=2)(backdoored.model, three, generator=draw())
     assert all(bool(value.isfinite().all()) for value in made.state_dict().values())
 
 
@@ -136,7 +145,7 @@ def test_a_model_without_batch_norm_is_repaired(
         for key, child in list(module.named_children()):
             if isinstance(child, nn.BatchNorm2d):
                 setattr(module, key, nn.Identity())
-    made = toy_repair(name, steps=2)(plain, backdoored.trusted, generator=draw())
+    made = short(name, steps=2)(plain, backdoored.trusted, generator=draw())
     assert made.predict(backdoored.test.samples).shape == (120, 3)
 
 
