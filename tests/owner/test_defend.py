@@ -96,10 +96,14 @@ def test_labels_follow_the_models_own_class_names(
     done = defend(folder, turned, method=TUNED, detect=False)
     assert done.classes == data.classes
     assert done.repaired.before == 1
-    other = dataclasses.replace(turned, classes=("a", "b", "c"))
-    done = defend(folder, other, method=TUNED, detect=False)
-    assert "taken in this order" in done.notes[0]
-    assert "order of classes" not in done.notes[0]
+    for classes in (("Class/2", "CLASS_1", "class-0"), ("class 2", "class 1", "class 0")):
+        named = dataclasses.replace(turned, classes=classes)
+        assert defend(folder, named, method=TUNED, detect=False).repaired.before == 1
+    numbered = dataclasses.replace(data, classes=("0", "1", "2"))
+    assert defend(folder, numbered, method=TUNED, detect=False).repaired.before == 1
+    for classes in (("a", "b", "c"), ("class 0", "class-0", "class 1")):
+        with pytest.raises(DatasetError, match="other names"):
+            defend(folder, dataclasses.replace(data, classes=classes), method=TUNED)
 
 
 def test_wrong_labels_are_pointed_at(folder: Path, toy_dataset: Callable[..., Dataset]) -> None:
@@ -246,7 +250,7 @@ def test_samples_that_do_not_fit(folder: Path, toy_dataset: Callable[..., Datase
     cases = [
         (data.take(data.labels != 1), "class 1"),
         (toy_dataset(60, shape=(3, 16, 16)), "16, 16"),
-        (toy_dataset(60, classes=4), "4 classes"),
+        (toy_dataset(60, classes=4), r"other names \(class-3\)"),
         (data.slice(0, 6), "too few"),
     ]
     for samples, words in cases:
