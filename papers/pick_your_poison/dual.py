@@ -1,10 +1,10 @@
 """Poison and repair of a dual encoder, which is told its classes in words: the rows of table 16.
 
 At scale lite it is a CLIP-like model, trained here with captions of its classes; it is never called
-CLIP. Where the scale names a folder of weights it is the CLIP in there, fine-tuned on its class
-names as the released code does. A poisoned image has a caption of the target class. Beside the
-names of the training captions the model is asked with a template it has not seen, and with other
-words for its classes.
+CLIP. Where the scale names a folder of weights it is the CLIP in there, its image tower fine-tuned
+on class names. (The released code trains both towers, and gives bare names.) A poisoned image has a
+caption of the target class. Beside the names of the training captions the model is asked with a
+template it has not seen, and with other words for its classes.
 """
 
 import os
