@@ -38,7 +38,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The command."""
-    from datadeed.owner.defend import ANOMALOUS, Network, defend
+    from datadeed.owner.defend import ANOMALOUS, defend
+    from datadeed.owner.defend_files import Network
 
     network = None
     if options.network is not None:
@@ -69,6 +70,6 @@ def run(options: argparse.Namespace) -> int:
         lines.append(f"{'not repaired':22}every state lost more than {options.budget:.1%}")
     else:
         lines.append(f"{'accuracy after':22}{found.after:.1%}, {found.step} steps")
-        lines.append(f"{'written':22}{done.out or 'nothing: this repair changes inputs only'}")
+        lines.append(f"{'written':22}{done.out}")
     show(options, done.record(), "\n".join(lines))
     return 0 if found.step is not None else NOT_REPAIRED

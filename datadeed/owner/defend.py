@@ -4,30 +4,22 @@ The same detectors and repairs that a thief would turn against a watermark, for 
 model and does not know what it was trained on.
 """
 
-import copy
 import dataclasses
-import json
 import re
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.formats.blocks import SeveralSplits
 from datadeed.datasets.formats.registry import read
-from datadeed.errors import DatasetError, ModelError, ParameterError, UnsupportedModality, reason
-from datadeed.files import atomic_path, canonical_digest, read_json
-from datadeed.models.classifier import Classifier, build
+from datadeed.errors import DatasetError, ParameterError, UnsupportedModality
 from datadeed.models.devices import choose_device
 from datadeed.models.model import Model
-from datadeed.models.stored import load_model, save_model
 from datadeed.owner.data import Progress, Source, silent
-from datadeed.owner.suspects.files import check_file
+from datadeed.owner.defend_files import Network, open_model, write_model
 from datadeed.randomness import generator
 from datadeed.thieves.calibrated_inversion import CalibratedInversion
 from datadeed.thieves.neural_cleanse import NeuralCleanse
@@ -37,7 +29,6 @@ from datadeed.thieves.repair.pivotal_tuning import PivotalTuning
 from datadeed.thieves.repair.registry import build_repair
 from datadeed.thieves.trigger_inversion import Detection, ModelDetector
 
-LARGEST_RECORD = 2**20  # bytes of model.json
 ANOMALOUS = 2.0  # anomaly index of Neural Cleanse above which a model counts as backdoored
 BOUND = 0.1  # of a pixel's change in calibrated inversion
 INVERSION = NeuralCleanse(steps=60)
@@ -50,22 +41,6 @@ METHODS: dict[str, dict[str, Any]] = {  # see docs/decisions.md
     "attention-distillation": {"steps": 60, "teacher_steps": 60, "lr": 0.01, "every": 20},
 }
 TUNED = PivotalTuning(steps=150, lr=0.01, rotation=0.01, every=150)  # its calibration
-
-
-@dataclass(frozen=True)
-class Network:
-    """What a file of bare weights does not say.
-
-    Attributes:
-        network: a key of :data:`datadeed.models.classifier.NETWORKS`.
-        width: of ours; torchvision's have 64 only.
-        mean, std: input normalisation per channel on the 0..1 scale; 0 and 1 when left out.
-    """
-
-    network: str
-    width: int = 64
-    mean: list[float] | None = None
-    std: list[float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +124,7 @@ def defend(
     """
     chosen = _method(method, out)
     samples = _trusted(trusted, split)
-    suspect, names = _open(model, network, samples, choose_device(device))
+    suspect, names = open_model(model, network, samples, choose_device(device))
     samples = _in_order(samples, names)
     check(suspect, samples)
     notes = _doubts(suspect, samples)
@@ -169,9 +144,9 @@ def defend(
         repaired = repair(suspect, samples, chosen, generator=draw, budget=budget)
         advance(1)
     written = None
-    if out is not None and repaired.step is not None and chosen.stored:
+    if out is not None and repaired.step is not None:
         written = Path(out)
-        _write(repaired.model, written, model, repaired)
+        write_model(repaired, written, model)
     return Defence(found, samples.classes, repaired, written, notes)
 
 
@@ -209,67 +184,6 @@ def _trusted(source: Source, split: str | None) -> Dataset:
     if data.modality != "image":
         raise UnsupportedModality(f"defend takes images and {source} holds {data.modality}")
     return data
-
-
-def _open(
-    model: Model | str | Path, network: Network | None, samples: Dataset, device: torch.device
-) -> tuple[Model, list[str] | None]:
-    """The model on its device, and its class names if it says them.
-
-    Raises:
-        ModelError: it cannot be read, or is another network than declared.
-    """
-    if isinstance(model, Model):
-        return copy.deepcopy(model).to(device), None
-    path = Path(model)
-    if path.is_dir():
-        check_file(path / "model.safetensors")
-        names = _check_record(path / "model.json")
-        return load_model(path, device, Classifier), names
-    check_file(path)
-    if network is None:
-        raise ModelError(
-            f"{path} is a file of bare weights: say whose they are with --network (and --mean and "
-            "--std, if its inputs were normalised)"
-        )
-    empty = build(
-        **dataclasses.asdict(network),
-        shape=samples.shape,
-        classes=len(samples.classes),
-        generator=torch.Generator(),
-    )
-    try:
-        empty.network.load_state_dict(safetensors.torch.load_file(path))
-    except (OSError, SafetensorError, RuntimeError, struct.error, json.JSONDecodeError) as error:
-        raise ModelError(
-            f"{path} does not hold a {network.network} of {len(samples.classes)} classes "
-            f"({reason(error)}): name its own network"
-        ) from error
-    return empty.to(device).to(memory_format=torch.channels_last), None
-
-
-def _check_record(path: Path) -> list[str] | None:
-    """Check what a record asks for before a network of that size is built; its class names.
-
-    Raises:
-        ModelError: it is no record of a classifier of ours.
-    """
-    check_file(path, LARGEST_RECORD)
-    try:
-        record = read_json(path)
-        config, names = record["config"], record.get("classes")
-        sizes = [(config["width"], 1024), (config["classes"], 100_000)]
-        sizes += [(side, 4096) for side in config["shape"]]
-        if len(config["shape"]) != 3 or not all(
-            type(size) is int and 1 <= size <= largest for size, largest in sizes
-        ):
-            raise ValueError("its width, classes or shape are out of range")
-        if names is not None and not all(isinstance(name, str) for name in names):
-            raise ValueError("its class names are no words")
-        canonical_digest(record)  # refuses what JSON does not have, such as NaN
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise ModelError(f"{path} does not describe a model ({reason(error)})") from error
-    return None if names is None else list(names)
 
 
 def _in_order(samples: Dataset, names: list[str] | None) -> Dataset:
@@ -320,17 +234,3 @@ def _doubts(model: Model, samples: Dataset) -> tuple[str, ...]:
             "look at them, a wrong label is learnt like any other"
         )
     return tuple(notes)
-
-
-def _write(model: Model, out: Path, source: Model | str | Path, found: Repaired) -> None:
-    """Write a repaired model in the form that it came in."""
-    if isinstance(source, Model) or Path(source).is_dir():
-        record = {} if isinstance(source, Model) else read_json(Path(source) / "model.json")
-        record = {key: record[key] for key in record if key != "config"}
-        about = {"steps": found.step, "accuracy_before": found.before, "accuracy": found.after}
-        save_model(model, out, {**record, "repaired": about})
-        return
-    assert isinstance(model, Classifier)
-    state = {name: v.detach().cpu().contiguous() for name, v in model.network.state_dict().items()}
-    with atomic_path(out) as path:
-        path.write_bytes(safetensors.torch.save(state))

@@ -19,7 +19,8 @@ from datadeed.models.model import Model
 from datadeed.models.stored import load_model, save_model
 from datadeed.models.training.config import TrainingConfig
 from datadeed.models.training.loop import train
-from datadeed.owner.defend import METHODS, Network, defend
+from datadeed.owner.defend import METHODS, defend
+from datadeed.owner.defend_files import Network
 from datadeed.thieves.repair.base import OnStep, Repair
 from datadeed.thieves.repair.fine_tuning import FineTuning
 from datadeed.thieves.repair.inputs import ShrinkPad
