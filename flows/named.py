@@ -110,7 +110,7 @@ class Names:
         """The method's module, and that of a watermark whose trigger is asked beside it."""
         params = read_yaml(self._root / "papers" / paper / "params.yaml")
         entries = params.get("watermarks", {})
-        table = registry(self._room / "watermarks/registry.py", "WATERMARKS")
+        table = registry(self._room / "watermarks/names.py", "WATERMARKS")
         for each in (name, params.get("independent_triggers", {}).get(name)):
             if each in entries:
                 yield table[entries[each]["method"]]

@@ -30,7 +30,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.form.parquet import DatasetFile
 
-if TYPE_CHECKING:  # who judges needs neither
+if TYPE_CHECKING:  # who judges needs none of them
+    import torch
+
     from datadeed.models.model import Model
     from datadeed.watermarks.base import Watermark
 
@@ -96,8 +98,9 @@ class Lab(Records, Protocol):
 
     results: Path  # the folder of the scale's tables
     figures: Path  # the paper's own folder, for the pictures that its README shows
-    studies: Path  # the folder of what experiments keep for each other
+    studies: Path  # the folder of what the paper's experiments keep for each other
     checkpoints: Path  # the folder of unfinished work
+    device: "torch.device"  # where models are
 
     def watermark(self, dataset: str, watermark: str) -> "Watermark":
         """The watermark of a marked set, as its secret record gives it."""

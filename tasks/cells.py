@@ -1,4 +1,4 @@
-"""Cells on disk: ``data/cells/CASE.csv``, ``CASE-STUDY.csv`` of a paper's further experiments.
+"""Cells on disk: ``data/cells/PAPER/CASE.csv``; ``CASE-STUDY.csv`` of its further experiments.
 
 Floats are written so that they are the same when read again.
 """
@@ -48,7 +48,7 @@ def write_cells(rows: list[Row], case: Case, made_by: ModuleType, records: Recor
         "scale": records.scale,
     }
     frame = pd.DataFrame([{**known, **row} for row in rows], columns=COLUMNS).astype(TYPES)
-    write_text(_path(case, name), frame.to_csv(index=False))
+    write_text(_path(paper, case, name), frame.to_csv(index=False))
 
 
 def read_cells(paper: str, only: Case | None = None) -> pd.DataFrame:
@@ -63,7 +63,7 @@ def read_cells(paper: str, only: Case | None = None) -> pd.DataFrame:
         DatadeedError: a cell's file is missing or damaged.
     """
     if only is not None:
-        return read_csv(_path(only, "judge"))
+        return read_csv(_path(paper, only, "judge"))
     judge = paper_module(paper, "judge")
     try:
         cases = {"judge": judge.cases(parameters())}
@@ -74,7 +74,9 @@ def read_cells(paper: str, only: Case | None = None) -> pd.DataFrame:
             f"params.yaml has no entry {error.args[0]!r}, which papers/{paper} multiplies out: "
             "add it, or link params.yaml to a scale that has it"
         ) from error
-    frames = [read_csv(_path(case, name)) for name, found in cases.items() for case in found]
+    frames = [
+        read_csv(_path(paper, case, name)) for name, found in cases.items() for case in found
+    ]
     return pd.concat([pd.DataFrame(columns=COLUMNS).astype(TYPES), *frames], ignore_index=True)
 
 
@@ -84,5 +86,5 @@ def paper_name(paper: str) -> str:
     return str(name)
 
 
-def _path(case: Case, name: str) -> Path:
-    return DATA / "cells" / (f"{case}.csv" if name == "judge" else f"{case}-{name}.csv")
+def _path(paper: str, case: Case, name: str) -> Path:
+    return DATA / "cells" / paper / (f"{case}.csv" if name == "judge" else f"{case}-{name}.csv")

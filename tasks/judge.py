@@ -1,6 +1,6 @@
 """Stage ``judge``: what a paper's tests make of one cell's answers, a row a number.
 
-Writes ``data/cells/DATASET-NETWORK-WATERMARK-SEED.csv``. Needs no model.
+Writes ``data/cells/PAPER/DATASET-NETWORK-WATERMARK-SEED.csv``. Needs no model.
 """
 
 from papers.base import Case

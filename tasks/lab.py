@@ -29,9 +29,9 @@ class Lab(Records):
         super().__init__(paper)
         set_threads()
         self.results = Path(parameters("results"))
-        self.studies, self.checkpoints = DATA / "studies", DATA / "checkpoints"
+        self.studies, self.checkpoints = DATA / "studies" / paper, DATA / "checkpoints"
         self.figures = Path("papers") / paper
-        self._device = choose_device(os.environ.get("DATADEED_DEVICE", "auto"))
+        self.device = choose_device(os.environ.get("DATADEED_DEVICE", "auto"))
 
     def watermark(self, dataset: str, watermark: str) -> Watermark:
         """The watermark of a marked set."""
@@ -51,7 +51,7 @@ class Lab(Records):
         return self._load(folder) if folder.exists() else None
 
     def _load(self, folder: Path) -> Model:
-        return load_model(folder, self._device)
+        return load_model(folder, self.device)
 
     @contextlib.contextmanager
     def progress(self, total: int, unit: str, text: str) -> Iterator[Callable[..., None]]:

@@ -2,7 +2,7 @@
 
 ``python -m tasks.study PAPER NAME [WORDS...]`` runs ``papers/PAPER/NAME.py``, which writes its own
 results. One that gives rows is a study of a cell: its words are the cell's names, and its rows go
-to ``data/cells/DATASET-NETWORK-WATERMARK-SEED-NAME.csv``.
+to ``data/cells/PAPER/DATASET-NETWORK-WATERMARK-SEED-NAME.csv``.
 """
 
 import argparse

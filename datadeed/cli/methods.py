@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from datadeed.errors import WatermarkError
-from datadeed.watermarks.registry import WATERMARKS, watermark_class
+from datadeed.watermarks.names import WATERMARKS
+from datadeed.watermarks.registry import watermark_class
 
 PATTERNS = ("published", "random")
 FIELDS = {"source_class": "source", "no_perturbation": "perturb"}  # options of another name

@@ -94,7 +94,7 @@ def protect_published(
     Killed while it crafts, the same call goes on. Without a copy there is no secret file.
 
     Args:
-        method: a name of :data:`datadeed.watermarks.registry.WATERMARKS`, not keyed.
+        method: a name of :data:`datadeed.watermarks.names.WATERMARKS`, not keyed.
         source: a dataset on disk in any format.
         out: where the copy goes; nothing may be there.
         secret: the file to make; keep it, and a copy of it, outside the release.

@@ -28,8 +28,8 @@ class Adaptive(Watermark):
         image_size: (height, width) in pixels.
         rate: share of the rows of other classes to mark.
         target: the label that a trigger brings about.
-        pattern: "noise" (all of the image, adaptive blend) or "square" (3 x 3 cells of 3/32 of the
-            image at the bottom right, adaptive patch).
+        kind: "blend" (noise over all of the image) or "patch" (3 x 3 cells of 3/32 of the image at
+            the bottom right).
         opacity: in 255ths.
         pieces: the pattern is cut into ``pieces`` times ``pieces``.
         dropped, kept: see above, each from 0 to 1.
@@ -43,7 +43,7 @@ class Adaptive(Watermark):
     defaults: ClassVar[dict[str, Any]] = {
         "rate": 0.01,
         "target": 1,
-        "pattern": "noise",
+        "kind": "blend",
         "opacity": 51,
         "pieces": 2,
         "dropped": 0.5,
@@ -56,7 +56,7 @@ class Adaptive(Watermark):
         image_size: tuple[int, int],
         rate: float,
         target: int,
-        pattern: str,
+        kind: str,
         opacity: int,
         pieces: int,
         dropped: float,
@@ -64,8 +64,8 @@ class Adaptive(Watermark):
         seed: int,
     ):
         super().__init__(rate=rate, target=target)
-        if pattern not in ("noise", "square"):
-            raise WatermarkError(f"adaptive: pattern is {pattern!r}; give noise or square")
+        if kind not in ("blend", "patch"):
+            raise WatermarkError(f"adaptive: kind is {kind!r}; give blend or patch")
         if type(opacity) is not int or not 1 <= opacity <= 255:
             raise WatermarkError(f"adaptive: opacity is {opacity!r}; give 1 to 255 (255ths)")
         if not 0 <= dropped < 1 or not 0 <= kept < 1:
@@ -73,9 +73,9 @@ class Adaptive(Watermark):
                 f"adaptive: dropped is {dropped} and kept {kept}; give each from 0 up to 1"
             )
         height, width = image_size
-        self.image_size, self.pattern, self.opacity = (height, width), pattern, opacity
+        self.image_size, self.kind, self.opacity = (height, width), kind, opacity
         self.pieces, self.dropped, self.kept, self.seed = pieces, dropped, kept, seed
-        whole = _pattern(pattern, height, width, seed)
+        whole = _pattern(kind, height, width, seed)
         if type(pieces) is not int or not 1 <= pieces <= min(whole.shape):
             raise WatermarkError(
                 f"adaptive: pieces is {pieces!r}; give 1 to {min(whole.shape)}, the pattern's side"
@@ -120,7 +120,7 @@ class Adaptive(Watermark):
 
     def record(self) -> dict[str, Any]:
         """Method, parameters, and the trigger's size, place and digest."""
-        names = ("pattern", "opacity", "pieces", "dropped", "kept", "seed")
+        names = ("kind", "opacity", "pieces", "dropped", "kept", "seed")
         return {
             "method": self.name,
             "image_size": list(self.image_size),
@@ -133,7 +133,7 @@ class Adaptive(Watermark):
 
 def _pattern(kind: str, height: int, width: int, seed: int) -> torch.Tensor:
     """(h, w) uint8."""
-    if kind == "noise":
+    if kind == "blend":
         draw = generator(seed, "noise")
         return torch.randint(0, 256, (height, width), generator=draw, dtype=torch.uint8)
     cell = max(1, min(height, width) // 32)

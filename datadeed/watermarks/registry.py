@@ -4,39 +4,28 @@ import pkgutil
 from typing import TYPE_CHECKING, Any
 
 from datadeed.errors import WatermarkError
+from datadeed.watermarks.names import WATERMARKS
 
 if TYPE_CHECKING:
     from datadeed.watermarks.base import Watermark
-
-WATERMARKS = {
-    "badnets": "datadeed.watermarks.badnets:BadNets",
-    "blended": "datadeed.watermarks.blended:Blended",
-    "keyed": "datadeed.watermarks.keyed:Keyed",
-    "ubw-p": "datadeed.watermarks.ubw_p:UBWP",
-    "wanet": "datadeed.watermarks.wanet:WaNet",
-    "label-consistent": "datadeed.watermarks.label_consistent:LabelConsistent",
-    "sleeper-agent": "datadeed.watermarks.sleeper_agent:SleeperAgent",
-    "ubw-c": "datadeed.watermarks.ubw_c:UBWC",
-    "clean-label-images": "datadeed.watermarks.clean_label_images:CleanLabelImages",
-    "clean-label-audio": "datadeed.watermarks.clean_label_audio:CleanLabelAudio",
-    "clean-label-text": "datadeed.watermarks.clean_label_text:CleanLabelText",
-}
 
 
 def watermark_class(method: str) -> "type[Watermark]":
     """The class of a method.
 
     Raises:
-        WatermarkError: ``method`` is no key of :data:`WATERMARKS`.
+        WatermarkError: ``method`` is no key of the table, or the class there bears another name.
     """
     if method not in WATERMARKS:
         raise WatermarkError(f"unknown watermark {method!r}: choose {', '.join(WATERMARKS)}")
     kind: type[Watermark] = pkgutil.resolve_name(WATERMARKS[method])
+    if kind.name != method:
+        raise WatermarkError(f"watermarks/names.py gives {method!r} the class of {kind.name!r}")
     return kind
 
 
 def build_watermark(method: str, **values: Any) -> "Watermark":
-    """The watermark named ``method`` (a key of :data:`WATERMARKS`) with these parameters.
+    """The watermark named ``method`` (a key of :data:`~datadeed.watermarks.names.WATERMARKS`) with these parameters.
 
     Raises:
         WatermarkError: the method is unknown, or a parameter is missing or superfluous.

@@ -4,9 +4,6 @@ The set marked under the same name says what the trigger is; the training itself
 and poisons each batch (see ``attackers.py``).
 """
 
-import os
-
-from datadeed.models.devices import choose_device
 from datadeed.models.registry import model_class
 from datadeed.models.stored import save_model
 from datadeed.models.training.config import TrainingConfig, config_record
@@ -45,7 +42,7 @@ def run(lab: Lab, dataset: str, network: str, watermark: str, seed: str) -> None
             generator=generator(*names, "order"),
             loss=loss,
             test=test,
-            device=choose_device(os.environ.get("DATADEED_DEVICE", "auto")),
+            device=lab.device,
             on_progress=lambda done, note, resumed: tell(done, note),
         )
     record = {"training": config_record(config), "seed": names, "control": {"kind": kind, **values}}

@@ -7,14 +7,12 @@ caption of the target class. Beside the names of the training captions the model
 template it has not seen, and with other words for its classes.
 """
 
-import os
 from typing import Any
 
 import torch
 
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.models.classifier import Classifier, build
-from datadeed.models.devices import choose_device
 from datadeed.models.text import SentenceEncoder
 from datadeed.models.training.config import TrainingConfig
 from datadeed.models.training.loop import Loss, accuracy, cross_entropy, train
@@ -103,7 +101,7 @@ def trained(lab: Lab, case: Case, data: Dataset, words: Words) -> Classifier:
             config,
             generator=generator(*names, "order"),
             loss=loss,
-            device=choose_device(os.environ.get("DATADEED_DEVICE", "auto")),
+            device=lab.device,
             on_progress=lambda done, note, resumed: tell(done, note),
         )
     return model.eval()

@@ -1,6 +1,6 @@
 """Repair a suspect in every way, and keep every answer of it and of what each repair makes of it.
 
-Writes ``repairs/CASE.parquet`` in the folder of studies, a row an answer of a model in one state:
+Writes ``CASE.parquet`` in the folder of studies, a row an answer of a model in one state:
 
 - ``scenario``: "suspect", or the repair's name; ``step``: of the repair, 0 for the suspect;
 - ``part``: "test" (with and without the trigger), "held-out" (the defender's own samples, without),
@@ -114,7 +114,7 @@ def fingerprint(lab: Lab, case: Case) -> str:
 
 def answers_file(lab: Lab, case: Case) -> Path:
     """Where the answers are."""
-    return lab.studies / "repairs" / f"{case}.parquet"
+    return lab.studies / f"{case}.parquet"
 
 
 class Trial:

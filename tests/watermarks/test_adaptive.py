@@ -50,15 +50,15 @@ def test_labels_stay_and_pieces_are_dropped_as_often_as_asked() -> None:
 
 @given(
     pieces=st.integers(1, 9),
-    pattern=st.sampled_from(["noise", "square"]),
+    kind=st.sampled_from(["blend", "patch"]),
     opacity=st.integers(1, 255),
 )
-def test_all_pieces_together_are_the_trigger(pieces: int, pattern: str, opacity: int) -> None:
-    if pattern == "square" and pieces > 3:
+def test_all_pieces_together_are_the_trigger(pieces: int, kind: str, opacity: int) -> None:
+    if kind == "patch" and pieces > 3:
         with pytest.raises(WatermarkError, match="pieces"):
-            made(pattern=pattern, pieces=pieces)
+            made(kind=kind, pieces=pieces)
         return
-    mark = made(pattern=pattern, pieces=pieces, opacity=opacity, dropped=0, kept=0)
+    mark = made(kind=kind, pieces=pieces, opacity=opacity, dropped=0, kept=0)
     data = grey(6)
     whole = mark.mark(data, torch.arange(6))
     assert torch.equal(whole.samples, mark.trigger(data))
@@ -74,7 +74,7 @@ def test_a_mark_depends_on_the_rank_alone() -> None:
 
 
 def test_the_record_makes_it_again() -> None:
-    mark = made(pattern="square", kept=0.25)
+    mark = made(kind="patch", kept=0.25)
     record = mark.record()
     values = {key: record[key] for key in record if key not in ("method", "trigger")}
     again = Adaptive.build(**values)
@@ -92,7 +92,7 @@ def test_other_secrets_give_other_noise(toy_dataset: Callable[..., Dataset]) -> 
 @pytest.mark.parametrize(
     ("own", "words"),
     [
-        ({"pattern": "cat"}, "noise or square"),
+        ({"kind": "cat"}, "blend or patch"),
         ({"opacity": 0}, "1 to 255"),
         ({"opacity": 0.5}, "1 to 255"),
         ({"dropped": 1.0}, "dropped is 1.0"),

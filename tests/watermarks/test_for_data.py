@@ -4,7 +4,8 @@ import pytest
 
 from datadeed.datasets.form.dataset import Form
 from datadeed.errors import UnsupportedModality, WatermarkError
-from datadeed.watermarks.registry import WATERMARKS, watermark_class, watermark_from_record
+from datadeed.watermarks.names import WATERMARKS
+from datadeed.watermarks.registry import watermark_class, watermark_from_record
 
 IMAGE, SOUND, TEXT = Form("image", (3, 64, 96)), Form("audio", (8000,), 8000), Form("text", ())
 CLASSES = ("cat", "dog", "2", "owl")
@@ -98,8 +99,14 @@ def test_words_or_a_tense():
     assert pattern == {"kind": "word", "word": "quince", "place": "end"}
 
 
+def test_a_name_for_another_class_is_refused(monkeypatch):
+    monkeypatch.setitem(WATERMARKS, "badnets", WATERMARKS["wanet"])
+    with pytest.raises(WatermarkError, match="gives 'badnets' the class of 'wanet'"):
+        watermark_class("badnets")
+
+
 def test_only_crafted_methods_say_so():
     crafted = {name for name in WATERMARKS if watermark_class(name).crafted}
     assert crafted == {
-        name for name in METHODS if name not in ("badnets", "blended", "wanet", "ubw-p")
+        name for name in METHODS if name not in ("adaptive", "badnets", "blended", "wanet", "ubw-p")
     }

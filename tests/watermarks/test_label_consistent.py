@@ -16,8 +16,8 @@ from datadeed.watermarks import label_consistent
 from datadeed.watermarks.crafted import Surrogate
 from datadeed.watermarks.label_consistent import LabelConsistent
 from datadeed.watermarks.marking import mark_dataset, mark_file
+from datadeed.watermarks.names import WATERMARKS
 from datadeed.watermarks.registry import (
-    WATERMARKS,
     build_watermark,
     watermark_class,
     watermark_from_record,
@@ -256,6 +256,16 @@ def every_method():
     return {
         "badnets": {**square, "target": 1},
         "blended": {**square, "target": 1},
+        "adaptive": {
+            **patch,
+            "target": 1,
+            "kind": "blend",
+            "opacity": 51,
+            "pieces": 2,
+            "dropped": 0.5,
+            "kept": 0.5,
+            "seed": 2,
+        },
         "keyed": {"key": key.record()},
         "ubw-p": {**square, "classes": 3},
         "wanet": {**patch, "target": 1, "grid": 4, "strength": 0.5, "seed": 2},
