@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
 SCALE ?= lite
-TARGETS ?= dvc.yaml papers/proof/dvc.yaml
+TARGETS ?= dvc.yaml papers/proof/dvc.yaml '*:tabulate'
 UV_VERSION := 0.13.9
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null \

@@ -51,9 +51,12 @@ class Names:
             yield from self._network(words[0], words[1])
         elif kind in ("mark", "ask", "judge", "study"):
             yield from self._of_paper(kind, *words)
-        elif kind in ("tabulate", "report"):
+        elif kind == "tabulate":
+            yield from self._tabulated(words[0])
+        elif kind == "report":
             for tables in sorted((self._root / "papers").glob("*/tables.py")):
-                yield from self._of_folder(tables.parent, kind)
+                paper = tables.parent.name
+                yield from (*self._tabulated(paper), f"papers.{paper}.section")
 
     def _of_paper(self, kind: str, paper: str, *words: str) -> Iterator[str]:
         if kind != "mark":
@@ -85,11 +88,8 @@ class Names:
             if "datadeed/watermarks/keyed.py" in files:
                 yield from (f"papers.{paper}.keys", "tasks.records")
 
-    def _of_folder(self, folder: Path, kind: str) -> Iterator[str]:
-        names = ("judge", "tables", "claims") + (("section",) if kind == "report" else ())
-        for name in names:
-            if (folder / f"{name}.py").exists():
-                yield f"papers.{folder.name}.{name}"
+    def _tabulated(self, paper: str) -> tuple[str, ...]:
+        return tuple(f"papers.{paper}.{name}" for name in ("judge", "tables", "claims"))
 
     def _stored(self, dep: str) -> Iterator[str]:
         """The networks of the models, and the watermarks of the sets, that a path may hold."""

@@ -2,19 +2,17 @@
 
 ``python -m tasks.report`` makes ``data/report/index.html`` from the cells of the scale in force;
 ``python -m tasks.report --cell PAPER DATASET NETWORK WATERMARK SEED`` makes
-``data/cell/index.html`` from one judged cell, when the tables do not exist, and prints what was
-found for each suspect.
+``data/cell/index.html`` from one judged cell, without claims, and prints what was found for each
+suspect.
 """
 
 import argparse
-import dataclasses
 import importlib.metadata
 from pathlib import Path
 
 import pandas as pd
 
 from datadeed.files import write_text
-from datadeed.reports.cells import Claim, read_table
 from datadeed.reports.page import Page, Section, draw_section, render
 from datadeed.verification.verdict import WORDS
 from papers.base import Case
@@ -22,6 +20,7 @@ from tasks.cases import paper_module
 from tasks.cells import all_papers, paper_name, read_cells
 from tasks.common import DATA, parameters, stage
 from tasks.lab import Lab
+from tasks.tabulate import claims_of
 
 CELL = ("PAPER", "DATASET", "NETWORK", "WATERMARK", "SEED")
 
@@ -36,11 +35,8 @@ def section(paper: str, cells: pd.DataFrame) -> Section | None:
     return Section(paper_name(paper), paper, shown["title"], html)
 
 
-def page(cells: dict[str, pd.DataFrame], remake: str, results: Path | None = None) -> Page:
-    """The page of these cells by their papers; without ``results`` it has no claims."""
-    claims = None
-    if results is not None:
-        claims = read_table(results / "claims.csv", [f.name for f in dataclasses.fields(Claim)])
+def page(cells: dict[str, pd.DataFrame], remake: str, claims: pd.DataFrame | None = None) -> Page:
+    """The page of these cells by their papers."""
     made = [section(paper, its) for paper, its in cells.items()]
     sections = [one for one in made if one is not None]
     return Page(parameters("scale"), sections, versions(), remake, claims)
@@ -77,7 +73,7 @@ def main() -> None:
         parser.error(f"{cell[-1]!r} is no seed")
     if cell is None:
         path, cells = DATA / "report" / "index.html", {p: read_cells(p) for p in all_papers()}
-        made = page(cells, "dvc repro report", Path(parameters("results")))
+        made = page(cells, "dvc repro report", claims_of(cells))
     else:
         path, (paper, dataset, network, watermark, seed) = DATA / "cell" / "index.html", cell
         paper_module(paper, "section")  # before its cell is looked for

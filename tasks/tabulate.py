@@ -1,47 +1,39 @@
-"""Stage ``tabulate``: cells, published tables and claims of all papers at the scale in force.
+"""Stage ``tabulate``: a paper's cells, published tables and claims at the scale in force.
 
-Takes the cells that the parameters multiply out, so that a cell left over from other parameters
-never slips into a table.
+``python -m tasks.tabulate PAPER`` takes the cells that the parameters multiply out, so that a cell
+left over from other parameters never slips into a table.
 """
 
+import argparse
 from pathlib import Path
 
 import pandas as pd
 
-from datadeed.errors import ParameterError
 from datadeed.files import write_text
 from datadeed.reports.cells import claims_frame, tidy
 from tasks.cases import paper_module
-from tasks.cells import all_papers, read_cells
+from tasks.cells import read_cells
 from tasks.common import parameters, stage
 
 
-def run(results: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Write everything into ``results``; nothing, if a cell is missing.
+def run(paper: str, results: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Write everything into ``results/PAPER``; nothing, if a cell is missing.
 
     Returns:
         The cells and the claims.
-
-    Raises:
-        ParameterError: two papers have a table of the same number.
     """
-    found = {paper: in_tables(read_cells(paper)) for paper in all_papers()}
-    cells = tidy(pd.concat(found.values(), ignore_index=True))
-    written, claims = {"cells.csv": cells.to_csv(index=False, float_format="%.10g")}, []
-    for paper, its in found.items():
-        for number, table in paper_module(paper, "tables").tables(its).items():
-            name = f"table-{number:02d}.csv"
-            if name in written:
-                raise ParameterError(
-                    f"papers/{paper}: there is a table {number} already: take a number that is free"
-                )
-            written[name] = table.to_csv(index=False)
-        claims += paper_module(paper, "claims").claims(its)
-    frame = claims_frame(claims)
-    written["claims.csv"] = frame.to_csv(index=False)
+    made = paper_module(paper, "tables")
+    found = in_tables(read_cells(paper))
+    cells, claims = tidy(found), claims_of({paper: found})
+    written = {
+        "cells.csv": cells.to_csv(index=False, float_format="%.10g"),
+        "claims.csv": claims.to_csv(index=False),
+    }
+    for number, table in made.tables(found).items():
+        written[f"table-{number:02d}.csv"] = table.to_csv(index=False)
     for name, text in written.items():
-        write_text(results / name, text)
-    return cells, frame
+        write_text(results / paper / name, text)
+    return cells, claims
 
 
 def in_tables(cells: pd.DataFrame) -> pd.DataFrame:
@@ -49,10 +41,23 @@ def in_tables(cells: pd.DataFrame) -> pd.DataFrame:
     return cells[cells["table"].notna()].astype({"table": "int64", "n": "int64"})
 
 
+def claims_of(cells: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The claims of papers, held against those of their cells that stand in a table."""
+    return claims_frame(
+        [
+            claim
+            for paper, its in cells.items()
+            for claim in paper_module(paper, "claims").claims(in_tables(its))
+        ]
+    )
+
+
 @stage
 def main() -> None:
     """Command line."""
-    cells, claims = run(Path(parameters("results")))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("paper", help="its folder in papers/")
+    cells, claims = run(parser.parse_args().paper, Path(parameters("results")))
     held = f"{claims.holds.sum()} of {claims.holds.notna().sum()} tested claims hold"
     print(f"{len(cells)} cells; {held}")  # noqa: T201
 

@@ -102,11 +102,12 @@ ROOMS = {
     ),
     "datadeed/thieves/outliers.py": (f"{CLEAN}:stealth-images", "train"),
     "datadeed/verification/published.py": (f"{DVBW}:judge", "train"),
-    "datadeed/reports/cells.py": ("tabulate", "train"),
+    "datadeed/reports/cells.py": (f"{UBW}:tabulate", "train"),
     "datadeed/owner/release/release.py": (None, "train"),
-    "datadeed/cli/main.py": (None, "tabulate"),
+    "datadeed/cli/main.py": (None, f"{DVBW}:tabulate"),
     "datadeed/randomness.py": (f"{DVBW}:mark", None),  # all draw
-    "papers/dvbw/claims.py": ("tabulate", f"{DVBW}:judge"),
+    "papers/dvbw/claims.py": (f"{DVBW}:tabulate", f"{DVBW}:judge"),
+    "papers/dvbw/tables.py": ("report", f"{UBW}:tabulate"),
     "tasks/train.py": ("train", "fetch"),
 }
 

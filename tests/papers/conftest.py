@@ -168,5 +168,6 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     call(folder, "git", "init", "-q")
     call(folder, "dvc", "init", "-q")
     targets = ["dvc.yaml", "papers/proof/dvc.yaml:train*", "papers/pick_your_poison/dvc.yaml"]
+    targets += [f"papers/{paper}/dvc.yaml:tabulate" for paper in ("dvbw", "ubw")]
     call(folder, sys.executable, "-m", "flows.reproduce", "--workers", "2", *targets)
     return folder

@@ -17,7 +17,7 @@ def values(repository: Path) -> pd.Series:
     """Every value of the paper's cells by watermark, scenario and metric."""
     names = [f"{w}-1-{study}" for w in WATERMARKS for study in ("repaired", "detect")]
     frames = [
-        read_csv(repository / f"data/cells/stripes-small-{name}.csv")
+        read_csv(repository / f"data/cells/pick_your_poison/stripes-small-{name}.csv")
         for name in [*names, "none-1-detect"]
     ]
     found = pd.concat(frames)
@@ -60,7 +60,7 @@ class TestPickYourPoisonPipeline:
 
     def test_answers_are_kept_and_nothing_else(self, repository: Path) -> None:
         found = pq.read_table(
-            repository / "data/studies/repairs/stripes-small-badnets-100-1.parquet"
+            repository / "data/studies/pick_your_poison/stripes-small-badnets-100-1.parquet"
         )
         counts = found.to_pandas().groupby(["scenario", "step", "part"]).size()
         assert counts["suspect", 0, "test"] == 200
@@ -68,7 +68,8 @@ class TestPickYourPoisonPipeline:
         assert {step for name, step, _ in counts.index if name == "pivotal-tuning"} == {4, 8}
 
     def test_a_dual_encoder_learns_words_and_the_backdoor(self, repository: Path) -> None:
-        cells = read_csv(repository / "data/cells/stripes-small-badnets-100-1-dual.csv")
+        folder = repository / "data/cells/pick_your_poison"
+        cells = read_csv(folder / "stripes-small-badnets-100-1-dual.csv")
         found = cells.set_index(["scenario", "metric"])["value"].sort_index()
         assert set(cells["table"]) == {16}
         assert found["benign", "cda"] > 0.8
@@ -78,5 +79,5 @@ class TestPickYourPoisonPipeline:
     def test_cells_name_the_stage_that_remakes_them(self, repository: Path) -> None:
         listed = call(repository, "dvc", "stage", "list", "--all", "--name-only").split()
         for name in ("controlled-1-repaired", "none-1-detect", "badnets-100-1-dual"):
-            cells = read_csv(repository / f"data/cells/stripes-small-{name}.csv")
+            cells = read_csv(repository / f"data/cells/pick_your_poison/stripes-small-{name}.csv")
             assert set(cells["stage"]) <= set(listed)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from datadeed.reports.cells import Claim
+from papers.dvbw import claims
 from tasks import report, tabulate
 from tests.papers import toy
 
@@ -41,10 +43,8 @@ class Balance(html.parser.HTMLParser):
 
 @pytest.fixture
 def project(judged, monkeypatch):
-    """Cells of DVBW, and their tables."""
-    for module in (report, tabulate):
-        monkeypatch.setattr(module, "all_papers", lambda: ["dvbw"])
-    tabulate.run(Path("results"))
+    """Cells of DVBW, which alone are shown."""
+    monkeypatch.setattr(report, "all_papers", lambda: ["dvbw"])
     return judged
 
 
@@ -70,8 +70,7 @@ def test_page_is_whole_self_contained_and_repeatable(project, monkeypatch):
     check(page)
     assert page.count("data:image/png") >= 2
     assert "dvc repro papers/dvbw/dvc.yaml:judge@toy-resnet18-blended-line-1" in page
-    claims = (project.root / "results/claims.csv").read_text()
-    assert "BA falls by less than 2 points" in claims
+    assert not (project.root / "results").exists()
     assert "BA falls by less than 2 points" in page
     assert "DVBW (Li et al. 2023) · observed" in page
     assert "<small>width 2, 1 epoch</small>" in page
@@ -81,6 +80,15 @@ def test_page_is_whole_self_contained_and_repeatable(project, monkeypatch):
     assert len(ids) == len(set(ids))
     run(monkeypatch)
     assert path.read_text() == page
+
+
+def test_claims_are_those_that_are_tabulated(project, monkeypatch):
+    run(monkeypatch)
+    page = (project.root / "data/report/index.html").read_text()
+    _, found = tabulate.run("dvbw", Path("results"))
+    assert f"<strong>{found.holds.sum()} of {len(found)}</strong> claims hold" in page
+    names = re.findall(r"<tr><td><code>([\w-]+)</code></td>", page)
+    assert names == found.claim.tolist()
 
 
 def test_a_paper_without_cells_at_this_scale_has_no_section(project, monkeypatch):
@@ -96,8 +104,8 @@ def test_a_paper_without_cells_at_this_scale_has_no_section(project, monkeypatch
 
 
 def test_names_are_escaped(project, monkeypatch):
-    path = project.root / "results/claims.csv"
-    path.write_text(path.read_text().replace("BA falls", "<b onclick=x>BA falls"))
+    odd = Claim("odd", "dvbw", "a paper", "<b onclick=x>BA falls", True, "1", "n > 0")
+    monkeypatch.setattr(claims, "claims", lambda found: [odd])
     run(monkeypatch)
     page = (project.root / "data/report/index.html").read_text()
     check(page)
@@ -105,7 +113,7 @@ def test_names_are_escaped(project, monkeypatch):
     assert "&lt;b onclick" in page
 
 
-def test_one_cell_prints_verdicts_and_needs_no_tables(judged, monkeypatch, capsys):
+def test_one_cell_prints_verdicts_and_makes_no_claims(judged, monkeypatch, capsys):
     run(monkeypatch, "--cell", "dvbw", "toy", "resnet18", "badnets-line", "1")
     printed = capsys.readouterr().out
     assert re.search(r"^independent-model .* (INCONCLUSIVE|NOT SUPPORTED)$", printed, re.M)
@@ -135,7 +143,8 @@ def test_a_seed_is_a_number(judged, monkeypatch, capsys):
     assert "'one' is no seed" in capsys.readouterr().err
 
 
-def test_missing_tables_are_one_line(project, monkeypatch):
-    (project.root / "results/claims.csv").unlink()
-    with pytest.raises(SystemExit, match=r"^error: results/claims\.csv does not exist"):
+def test_a_cell_that_was_not_judged_is_one_line(project, monkeypatch):
+    (project.root / "data/cells/dvbw/toy-resnet18-blended-line-1.csv").unlink()
+    with pytest.raises(SystemExit, match=r"^error: .*blended-line-1\.csv does not exist"):
         run(monkeypatch)
+    assert not (project.root / "data/report").exists()

@@ -1,4 +1,5 @@
 import csv
+import shutil
 import sys
 
 import pytest
@@ -21,7 +22,7 @@ def studies(settings):
     return {"study": cases(settings)[:1]}
 
 def judge(answers, case, records):
-    share = {"table": 12, "scenario": "s", "metric": "ba", "value": 0.1 + 0.2, "n": 3}
+    share = {"table": 99, "scenario": "s", "metric": "ba", "value": 0.1 + 0.2, "n": 3}
     verdict = share | {"table": None, "metric": "verdict", "value": 2}
     return [share | {"watermark": "none"}, verdict]
 """
@@ -30,10 +31,10 @@ def stage(case, settings):
     return "study-" + settings["scale"]
 
 def run(lab, *words):
-    return [{"table": 13, "scenario": "s", "metric": "ba", "value": 0.5, "n": len(words)}]
+    return [{"table": 100, "scenario": "s", "metric": "ba", "value": 0.5, "n": len(words)}]
 """
 TABLES = """
-TABLES = {12: "One", 13: "Two"}
+TABLES = {99: "One", 100: "Two"}
 
 def tables(cells):
     return {table: cells[cells.table == table][["dataset", "value"]] for table in TABLES}
@@ -41,31 +42,23 @@ def tables(cells):
 
 
 @pytest.fixture
-def project(judged, monkeypatch):
-    """Cells of DVBW, whose tables alone are written."""
-    monkeypatch.setattr(tabulate, "all_papers", lambda: ["dvbw"])
-    return judged
-
-
-@pytest.fixture
-def two_papers(project, monkeypatch):
+def two_papers(judged):
     """Cells of DVBW and of another paper, which has a study besides."""
-    with toy.installed(project.root, judge=JUDGE, study=STUDY, tables=TABLES):
-        monkeypatch.setattr(tabulate, "all_papers", lambda: ["dvbw", "toy"])
-        project.parameters["toy"] = project.parameters["grid"] | {"watermarks": ["other"]}
-        project.write()
+    with toy.installed(judged.root, judge=JUDGE, study=STUDY, tables=TABLES):
+        judged.parameters["toy"] = judged.parameters["grid"] | {"watermarks": ["other"]}
+        judged.write()
         from papers.toy import judge
 
         from tasks.records import Records
 
-        case = judge.cases(project.parameters)[0]
+        case = judge.cases(judged.parameters)[0]
         cells.write_cells(judge.judge(None, case, None), case, judge, Records("toy"))
         study.run("toy", "study", *map(str, vars(case).values()))
-        yield project
+        yield judged
 
 
-def run(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["tabulate"])
+def run(monkeypatch, paper="dvbw"):
+    monkeypatch.setattr(sys, "argv", ["tabulate", paper])
     tabulate.main()
 
 
@@ -74,9 +67,9 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-def test_cells_are_the_judges_rows_and_tables_and_claims_rest_on_them(project, monkeypatch, capsys):
+def test_cells_are_the_judges_rows_and_tables_and_claims_rest_on_them(judged, monkeypatch, capsys):
     run(monkeypatch)
-    results = project.root / "results"
+    results = judged.root / "results/dvbw"
     names = ["cells.csv", "claims.csv", *(f"table-{number:02d}.csv" for number in (1, 2, 3))]
     assert sorted(p.name for p in results.iterdir()) == names
     found, claims = rows(results / "cells.csv"), rows(results / "claims.csv")
@@ -90,8 +83,8 @@ def test_cells_are_the_judges_rows_and_tables_and_claims_rest_on_them(project, m
         )
         assert (cell["paper"], cell["scale"], cell["published"]) == ("dvbw", "toy", "")
     for watermark in ("badnets-line", "blended-line"):
-        judged = read_csv(project.root / f"data/cells/{CELL.format(watermark)}.csv")
-        judged = judged[judged["table"].notna()]
+        made = read_csv(judged.root / f"data/cells/dvbw/{CELL.format(watermark)}.csv")
+        made = made[made["table"].notna()]
         key = ("table", "scenario", "metric")
         values = {
             tuple(cell[name] for name in key): (cell["value"], cell["n"])
@@ -100,7 +93,7 @@ def test_cells_are_the_judges_rows_and_tables_and_claims_rest_on_them(project, m
         }
         assert values == {
             tuple(str(getattr(row, name)) for name in key): (f"{row.value:.10g}", str(row.n))
-            for row in judged.itertuples()
+            for row in made.itertuples()
         }
     for number in (1, 2, 3):
         table = rows(results / f"table-{number:02d}.csv")
@@ -119,72 +112,82 @@ def test_papers_come_in_the_order_of_their_tables():
     assert first == sorted(first)
 
 
-def test_all_papers_are_in_one_file_of_cells_and_one_of_claims(two_papers, monkeypatch):
-    run(monkeypatch)
-    results = two_papers.root / "results"
-    found = [cell for cell in rows(results / "cells.csv") if cell["paper"] == "a-toy"]
+def test_no_two_papers_have_a_table_of_the_same_number():
+    tables = [cells.paper_module(paper, "tables").TABLES for paper in cells.all_papers()]
+    numbers = [number for its in tables for number in its]
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_a_paper_is_tabulated_alone(two_papers, monkeypatch):
+    shutil.rmtree(two_papers.root / "data/cells/dvbw")
+    run(monkeypatch, "toy")
+    results = two_papers.root / "results/toy"
+    assert [p.name for p in results.parent.iterdir()] == ["toy"]
+    names = ["cells.csv", "claims.csv", "table-100.csv", "table-99.csv"]
+    assert sorted(p.name for p in results.iterdir()) == names
+    found = rows(results / "cells.csv")
+    assert {cell["paper"] for cell in found} == {"a-toy"}
     assert [(c["table"], c["watermark"], c["value"], c["n"]) for c in found] == [
-        ("12", "none", "0.3", "3"),
-        ("13", "other", "0.5", "4"),
+        ("99", "none", "0.3", "3"),
+        ("100", "other", "0.5", "4"),
     ]
     where = CELL.format("other")
     assert [cell["stage"] for cell in found] == [
         f"papers/toy/dvc.yaml:judge@{where}",
         f"papers/toy/dvc.yaml:study-toy@{where}",
     ]
-    assert (results / "table-12.csv").read_text() == f"dataset,value\ntoy,{0.1 + 0.2}\n"
-    papers = [claim["paper"] for claim in rows(results / "claims.csv")]
-    assert (papers[0], papers[-1]) == ("dvbw", "toy")
-    assert papers.count("toy") == 1
+    assert (results / "table-99.csv").read_text() == f"dataset,value\ntoy,{0.1 + 0.2}\n"
+    assert [claim["paper"] for claim in rows(results / "claims.csv")] == ["toy"]
 
 
 def test_a_number_that_stands_in_no_table_is_for_the_page_alone(two_papers, monkeypatch):
+    run(monkeypatch, "toy")
+    judged = two_papers.root / f"data/cells/toy/{CELL.format('other')}.csv"
+    assert "verdict" in judged.read_text()
+    assert "verdict" not in (two_papers.root / "results/toy/cells.csv").read_text()
+
+
+def test_a_table_without_a_dataset_has_a_header_only(judged, monkeypatch):
+    judged.parameters["grid"]["datasets"] = []
+    judged.write()
     run(monkeypatch)
-    assert "verdict" in (two_papers.root / f"data/cells/{CELL.format('other')}.csv").read_text()
-    assert "verdict" not in (two_papers.root / "results/cells.csv").read_text()
-
-
-def test_a_table_s_number_is_one_paper_s(two_papers, monkeypatch):
-    tables = cells.paper_module("toy", "tables")
-    monkeypatch.setattr(tables, "tables", lambda found: {3: found})
-    with pytest.raises(SystemExit, match=r"^error: papers/toy: there is a table 3 already"):
-        run(monkeypatch)
-
-
-def test_a_table_without_a_dataset_has_a_header_only(project, monkeypatch):
-    project.parameters["grid"]["datasets"] = []
-    project.write()
-    run(monkeypatch)
-    results = project.root / "results"
+    results = judged.root / "results/dvbw"
     assert (results / "table-01.csv").read_text() == "dataset,model,scenario,metric\n"
     assert (results / "cells.csv").read_text() == ",".join(COLUMNS) + "\n"
     assert len(rows(results / "claims.csv")) == 0
 
 
-def test_cells_outside_the_grid_are_left_out(project, monkeypatch):
+def test_cells_outside_the_grid_are_left_out(judged, monkeypatch):
     run(monkeypatch)
-    before = (project.root / "results/cells.csv").read_text()
-    data = project.root / "data/cells"
+    before = (judged.root / "results/dvbw/cells.csv").read_text()
+    data = judged.root / "data/cells/dvbw"
     name = CELL.format("badnets-line")
     (data / f"{name[:-1]}9.csv").write_text((data / f"{name}.csv").read_text())
     run(monkeypatch)
-    assert (project.root / "results/cells.csv").read_text() == before
+    assert (judged.root / "results/dvbw/cells.csv").read_text() == before
 
 
-def test_a_missing_cell_is_one_line_and_keeps_the_tables(project, monkeypatch):
-    (project.root / "results").mkdir()
-    (project.root / "results/cells.csv").write_text("earlier")
-    (project.root / f"data/cells/{CELL.format('blended-line')}.csv").unlink()
+def test_a_missing_cell_is_one_line_and_keeps_the_tables(judged, monkeypatch):
+    (judged.root / "results/dvbw").mkdir(parents=True)
+    (judged.root / "results/dvbw/cells.csv").write_text("earlier")
+    (judged.root / f"data/cells/dvbw/{CELL.format('blended-line')}.csv").unlink()
     with pytest.raises(SystemExit, match=r"^error: .*blended-line-1\.csv does not exist") as caught:
         run(monkeypatch)
     assert "\n" not in str(caught.value)
-    assert [p.name for p in (project.root / "results").iterdir()] == ["cells.csv"]
-    assert (project.root / "results/cells.csv").read_text() == "earlier"
+    assert [p.name for p in (judged.root / "results/dvbw").iterdir()] == ["cells.csv"]
+    assert (judged.root / "results/dvbw/cells.csv").read_text() == "earlier"
 
 
-@pytest.mark.parametrize("entry", ["grid", "toy"])
-def test_a_missing_entry_is_one_line(two_papers, monkeypatch, entry):
+@pytest.mark.parametrize("paper", ["no-paper", "proof"])
+def test_a_paper_without_tables_is_one_line(judged, monkeypatch, paper):
+    with pytest.raises(SystemExit, match=rf"^error: papers/{paper}/tables\.py does not exist"):
+        run(monkeypatch, paper)
+    assert not (judged.root / "results").exists()
+
+
+@pytest.mark.parametrize(("entry", "paper"), [("grid", "dvbw"), ("toy", "toy")])
+def test_a_missing_entry_is_one_line(two_papers, monkeypatch, entry, paper):
     del two_papers.parameters[entry]
     two_papers.write()
     with pytest.raises(SystemExit, match=rf"^error: params\.yaml has no entry '{entry}'"):
-        run(monkeypatch)
+        run(monkeypatch, paper)

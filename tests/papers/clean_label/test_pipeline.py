@@ -26,7 +26,7 @@ CELLS = {
 def cells(pipeline: Path, dataset: str, study: str = "") -> pd.Series:
     """What was measured of one dataset's victim: a value for each (scenario, metric)."""
     name = f"{dataset}-tiny-{CELLS[dataset][1]}-1{study}.csv"
-    found = read_csv(pipeline / "data/cells" / name)
+    found = read_csv(pipeline / "data/cells/clean_label" / name)
     return found.set_index(["scenario", "metric"])["value"]
 
 
@@ -68,8 +68,9 @@ class TestEachModality:
 def test_the_tables_name_the_stages_that_made_them(pipeline: Path) -> None:
     from dvc.repo import Repo
 
-    with (pipeline / "results/cells.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if row["paper"] == "clean-label"]
+    with (pipeline / "results/clean_label/cells.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["paper"] for row in rows} == {"clean-label"}
     stages = {row["stage"] for row in rows}
     grids = dict(zip(CELLS, ("images", "sounds", "sentiment"), strict=True))
     wanted = {
@@ -82,7 +83,7 @@ def test_the_tables_name_the_stages_that_made_them(pipeline: Path) -> None:
     repo = Repo(str(pipeline))
     assert stages <= {stage.addressing for stage in repo.index.stages}
     assert {row["table"] for row in rows} == {"8", "9", "11"}
-    with (pipeline / "results/table-09.csv").open() as file:
+    with (pipeline / "results/clean_label/table-09.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 8  # a victim and an honest model of each, and of the trigger alone
 

@@ -141,7 +141,7 @@ def judged(dataset, network, watermark):
     case = Case(dataset, network, watermark, 1)
     ask.run("clean_label", case)
     judge.run("clean_label", case)
-    return numbers(read_csv(Path("data/cells") / f"{case}.csv"))
+    return numbers(read_csv(Path("data/cells/clean_label") / f"{case}.csv"))
 
 
 def numbers(cells):
@@ -182,7 +182,7 @@ def test_from_the_surrogate_to_what_a_thief_finds(project, dataset, trigger):
         assert found[part, "wdr"][1] * 8 % 1 == 0
     assert found["victim", "misled"] == (9, facts["fooled"] / len(marks), len(marks))
     study.run("clean_label", "stealth", dataset, "small", name, "1")
-    cells = read_csv(project.root / f"data/cells/{dataset}-small-{name}-1-stealth.csv")
+    cells = read_csv(project.root / f"data/cells/clean_label/{dataset}-small-{name}-1-stealth.csv")
     assert set(cells.table) == {11}
     found = {metric for _, metric in numbers(cells)}
     assert ("autoencoder_p" in found) is (dataset != "reviews")

@@ -65,7 +65,7 @@ def test_every_scenario_is_the_right_model_under_the_right_trigger(ready, monkey
 
 def test_the_rows_follow_from_the_answers(ready, monkeypatch):
     run(monkeypatch, ask, judge)
-    cells = read_csv(ready.root / f"data/cells/{CELL}.csv")
+    cells = read_csv(ready.root / f"data/cells/dvbw/{CELL}.csv")
     assert set(cells["stage"]) == {f"papers/dvbw/dvc.yaml:judge@{CELL}"}
     assert (set(cells["scale"]), set(cells["paper"])) == ({"toy"}, {"dvbw"})
     settings = Settings(m=10, first_classes=1, renumberings=20)
@@ -94,7 +94,8 @@ def test_the_rows_follow_from_the_answers(ready, monkeypatch):
 
 
 def test_the_same_run_gives_the_same_bytes(ready, monkeypatch):
-    files = [ready.root / f"data/answers/{CELL}.parquet", ready.root / f"data/cells/{CELL}.csv"]
+    names = (f"answers/{CELL}.parquet", f"cells/dvbw/{CELL}.csv")
+    files = [ready.root / "data" / name for name in names]
     run(monkeypatch, ask, judge)
     first = [path.read_bytes() for path in files]
     run(monkeypatch, ask, judge)

@@ -36,7 +36,7 @@ def run(project, watermark):
     """Ask and judge; gives the rows, the answers to all test images, and those to decoys."""
     ask.run("ubw", case(watermark))
     judge.run("ubw", case(watermark))
-    rows = pd.read_csv(project.root / f"data/cells/{case(watermark)}.csv")
+    rows = pd.read_csv(project.root / f"data/cells/ubw/{case(watermark)}.csv")
     table = pq.read_table(project.root / f"data/answers/{case(watermark)}.parquet")
     target = 1 if watermark == "badnets-square" else None
     decoys = table.to_pandas().dropna(subset="decoy")
@@ -135,7 +135,7 @@ def test_decoys_are_asked_on_the_samples_asked_about(ready):
 
 
 def test_the_same_run_gives_the_same_bytes(ready):
-    paths = [ready.root / f"data/{kind}" for kind in ("answers", "cells")]
+    paths = [ready.root / f"data/{kind}" for kind in ("answers", "cells/ubw")]
     run(ready, "ubw-p")
     first = {file: file.read_bytes() for path in paths for file in path.iterdir()}
     run(ready, "ubw-p")

@@ -53,7 +53,7 @@ def test_the_table_has_every_model_of_every_variant(studied):
     assert not (studied.root / "data/checkpoints").exists() or not list(
         (studied.root / "data/checkpoints").iterdir()
     )
-    record = json.loads((studied.root / "data/studies/toy-bare.json").read_text())
+    record = json.loads((studied.root / "data/studies/ubw/toy-bare.json").read_text())
     row = table[(table.variant == "bare") & (table.model == "victim")].iloc[0]
     assert row.asr_a_all == pytest.approx(record["models"]["victim"]["all"]["asr_a"]["value"])
 
