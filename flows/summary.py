@@ -65,8 +65,10 @@ def publish(root: Path, outcomes: Iterable[Outcome]) -> None:
     """Give the running flow two artifacts: the results' tables, and how each stage ended."""
     from prefect.artifacts import create_markdown_artifact
 
-    parts = []
-    for path in sorted(results_folder(root).glob("*.csv")):
+    parts, results = [], results_folder(root)
+    papers = [path.parent.name for path in root.glob("papers/*/dvc.yaml")]
+    folders = [results, *(results / paper for paper in papers)]
+    for path in sorted(path for folder in folders for path in folder.glob("*.csv")):
         with path.open(encoding="utf-8", newline="") as file:
             parts.append(f"## {path.relative_to(root)}\n\n{table(list(csv.reader(file)))}\n")
     create_markdown_artifact(

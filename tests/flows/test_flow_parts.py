@@ -22,11 +22,13 @@ from flows.summary import last_line, table
 
 ADDRESSES = [
     "fetch@cifar",
-    "tabulate",
+    "report",
     "papers/dvbw/dvc.yaml:train@cifar-resnet18-1",
     "papers/dvbw/dvc.yaml:train@cifar-vgg-1",
     "papers/ubw/dvc.yaml:train@cifar-resnet18-1",
     "papers/ubw/dvc.yaml:verify@cifar",
+    "papers/dvbw/dvc.yaml:tabulate",
+    "papers/ubw/dvc.yaml:tabulate",
 ]
 
 
@@ -37,15 +39,16 @@ class TestTargets:
         ("target", "places"),
         [
             ("papers/dvbw/dvc.yaml:train@cifar-vgg-1", [3]),
-            ("./dvc.yaml:tabulate", [1]),
+            ("./dvc.yaml:report", [1]),
             ("*:train@*resnet18*", [2, 4]),
             ("train@*", [2, 3, 4]),
+            ("*:tabulate", [6, 7]),
             ("verify@cifar", [5]),
             ("train", [2, 3, 4]),
-            ("papers/dvbw/dvc.yaml", [2, 3]),
+            ("papers/dvbw/dvc.yaml", [2, 3, 6]),
             ("papers/dvbw/dvc.yaml:train", [2, 3]),
             ("papers/ubw/dvc.yaml:train", [4]),
-            ("papers/ubw", [4, 5]),
+            ("papers/ubw", [4, 5, 7]),
         ],
     )
     def test_names(self, target: str, places: list[int]) -> None:
