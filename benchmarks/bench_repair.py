@@ -1,6 +1,6 @@
 """Repairing and rating one narrow model on one core: seconds of processor time, and their bounds.
 
-The values are those of scale poison-lite.
+The values are those of scale lite.
 """
 
 import time
@@ -17,7 +17,7 @@ from datadeed.thieves.calibrated_inversion import CalibratedInversion
 from datadeed.thieves.neural_cleanse import NeuralCleanse
 from datadeed.thieves.repair.registry import build_repair
 
-SCALE = yaml.safe_load((Path(__file__).parents[1] / "scales/poison-lite.yaml").read_text())
+SCALE = yaml.safe_load((Path(__file__).parents[1] / "scales/lite.yaml").read_text())
 VALUES: dict[str, Any] = SCALE["pick_your_poison"]
 REPAIR, DETECT = 40, 60  # seconds
 TRUSTED = 200

@@ -82,7 +82,7 @@ def test_every_model_that_is_repaired_is_trained(scale):
     assert len(set(known)) == len(known)
 
 
-@pytest.mark.parametrize("name", ["lite"])
+@pytest.mark.parametrize("name", ["lite", "paper"])
 def test_every_repair_and_detector_can_be_built(name):
     mine = yaml.safe_load((ROOT / f"scales/{name}.yaml").read_text())["pick_your_poison"]
     for repair, values in mine["repairs"].items():

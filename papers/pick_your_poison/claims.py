@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import stats
 
 from datadeed.reports.cells import Claim
-from papers.pick_your_poison.curve import CURVE, DETECTORS, rates, tradeoff
+from papers.pick_your_poison.curve import ALL, CURVE, DETECTORS, rates, tradeoff
 from papers.pick_your_poison.judge import PAPER
 from papers.pick_your_poison.repair import SUSPECT
 from papers.pick_your_poison.repaired import BEST
@@ -78,9 +78,9 @@ def _mitigated(found: pd.DataFrame) -> Claim:
 
 
 def _no_free_count(curve: pd.DataFrame) -> Claim:
-    pooled = curve[curve["attack"] == "all"].set_index("rate")
+    pooled = curve[curve["attack"] == ALL].set_index("rate")
     auc = pooled[DETECTOR]
-    left = curve[curve["attack"] != "all"].groupby("rate")[BEST].max()
+    left = curve[curve["attack"].isin(CURVE)].groupby("rate")[BEST].max()
     free = left[(left >= ROBUST) & (auc <= UNDETECTED)]
     statement = (
         "no number of poisoned samples is both robust (50 % success of an attack left by the best "
@@ -99,7 +99,7 @@ _NONE = "no such cells at this scale"
 
 def _rises(curve: pd.DataFrame, what: str, statement: str) -> Claim:
     """A rank correlation above 0 over the rates; chance gives one half of the time."""
-    pooled = curve[curve["attack"] == "all"].sort_values("rate")
+    pooled = curve[curve["attack"] == ALL].sort_values("rate")
     values = pooled[DETECTOR if what == "auc" else what].to_numpy()
     name, table = ("auc-rises", 13) if what == "auc" else ("robustness-rises", 12)
     found: tuple[bool | None, str] = None, _NONE

@@ -1,6 +1,6 @@
 """The trade-off: how well a watermark resists repair, and how well a model with it is told apart.
 
-The name of a watermark of the curve ends with its rate in thousandths.
+The name of an attack that stands at several rates ends with its rate in thousandths.
 """
 
 import re
@@ -13,11 +13,14 @@ from papers.pick_your_poison.repaired import BEST, PICKED
 
 DETECTORS = ("calibrated-inversion", "calibrated-inversion, bounded", "neural-cleanse")
 CURVE = ("badnets", "blended", "adaptive-blend")  # the attacks that stand at every rate
+KEYED = "keyed-12"  # our own, at rates of its own
+RATED = (*CURVE, "adaptive-patch", KEYED)
+ALL = "all"  # of the curve's attacks
 
 
 def attack_of(watermark: str) -> tuple[str, int | None]:
     """Name and rate in thousandths; None where the name holds none."""
-    found = re.fullmatch(r"(.+?)-([0-9]+)", watermark)
+    found = re.fullmatch(rf"({'|'.join(RATED)})-([0-9]+)", watermark)
     return (found[1], int(found[2])) if found else (watermark, None)
 
 
@@ -40,12 +43,12 @@ def rates(cells: pd.DataFrame) -> pd.DataFrame:
     found = cells[cells["table"] == 12]
     means = found.groupby(["watermark", "scenario", "metric"], sort=False)["value"].mean()
     frame = means.reset_index()
-    frame[["attack", "rate"]] = [attack_of(name) for name in frame.pop("watermark")]
-    return frame
+    names = [attack_of(name) for name in frame.pop("watermark")]
+    return frame.assign(attack=[name for name, _ in names], rate=[rate for _, rate in names])
 
 
 def tradeoff(cells: pd.DataFrame) -> pd.DataFrame:
-    """A row an attack of the curve and rate, and one for all of them ("all") at each rate.
+    """A row an attack and rate: those of the curve, all of these ("all") at each rate, and keyed.
 
     Returns:
         ``attack, rate``; ``before``, ``picked`` and ``best``: success of the trigger on the suspect
@@ -53,32 +56,39 @@ def tradeoff(cells: pd.DataFrame) -> pd.DataFrame:
         AUC of these models against all honest ones.
     """
     found = rates(cells)
-    found = found[found["attack"].isin(CURVE) & (found["metric"] == "asr")]
+    found = found[found["attack"].isin((*CURVE, KEYED)) & (found["metric"] == "asr")]
     found = found[found["scenario"].isin((SUSPECT, PICKED, BEST))]
     found["scenario"] = found["scenario"].replace({SUSPECT: "before"})
-    each = found.pivot(index=["attack", "rate"], columns="scenario", values="value").reset_index()
-    pooled = each.groupby("rate")[["before", PICKED, BEST]].mean().reset_index()
-    table = pd.concat([each, pooled.assign(attack="all")], ignore_index=True)
+    each = found.pivot(index=["attack", "rate"], columns="scenario", values="value")
+    each = each.reindex(columns=["before", PICKED, BEST]).reset_index()
+    curve = each[each["attack"] != KEYED]
+    pooled = curve.groupby("rate")[["before", PICKED, BEST]].mean().reset_index()
+    table = pd.concat([each, pooled.assign(attack=ALL)], ignore_index=True)
     table["rate"] = table["rate"].astype(int)
     for detector in DETECTORS:
         table[detector] = [
-            auc(cells, detector, CURVE if attack == "all" else (attack,), rate)
+            auc(cells, detector, _names(attack, rate))
             for attack, rate in zip(table["attack"], table["rate"], strict=True)
         ]
     table.columns.name = None
-    order = {name: place for place, name in enumerate((*CURVE, "all"))}
+    order = {name: place for place, name in enumerate((*CURVE, ALL, KEYED))}
     place = [order[name] for name in table["attack"]]
     table = table.assign(place=place).sort_values(["place", "rate"], ignore_index=True)
     return table[["attack", "rate", "before", PICKED, BEST, *DETECTORS]]
 
 
-def auc(cells: pd.DataFrame, detector: str, attacks: tuple[str, ...], rate: int) -> float | None:
-    """How well a detector tells models of these attacks from honest ones; None without both."""
+def _names(attack: str, rate: int) -> list[str]:
+    return [f"{one}-{rate}" for one in (CURVE if attack == ALL else (attack,))]
+
+
+def auc(cells: pd.DataFrame, detector: str, watermarks: list[str]) -> float | None:
+    """How well a detector tells models with these watermarks from honest ones of the same dataset.
+
+    None where the scale lacks either.
+    """
     scores = cells[(cells["scenario"] == detector) & (cells["metric"] == "score")]
-    names = [f"{attack}-{rate}" for attack in attacks]
-    positive = scores[scores["watermark"].isin(names)]["value"].to_numpy()
-    datasets = cells[cells["watermark"].isin(names)]["dataset"].unique()
-    honest = scores[(scores["watermark"] == "none") & scores["dataset"].isin(datasets)]
-    if not len(positive) or honest.empty:
+    marked = scores[scores["watermark"].isin(watermarks)]
+    honest = scores[(scores["watermark"] == "none") & scores["dataset"].isin(marked["dataset"])]
+    if marked.empty or honest.empty:
         return None
-    return area_under_curve(positive, honest["value"].to_numpy())
+    return area_under_curve(marked["value"].to_numpy(), honest["value"].to_numpy())

@@ -141,7 +141,9 @@ def test_area_under_curve_counts_pairs(up: list[int], down: list[int]) -> None:
 
 def test_names_of_watermarks() -> None:
     assert attack_of("adaptive-blend-30") == ("adaptive-blend", 30)
+    assert attack_of("keyed-12-5") == ("keyed-12", 5)
     assert attack_of("latent") == ("latent", None)
+    assert attack_of("patch-10") == ("patch-10", None)  # per cent, of clean-label marks
 
 
 RATES = (1, 10, 100)
