@@ -38,7 +38,7 @@ def run(paper: str, results: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def in_tables(cells: pd.DataFrame) -> pd.DataFrame:
     """The cells that stand in a table; the others are for the page alone."""
-    return cells[cells["table"].notna()].astype({"table": "int64", "n": "int64"})
+    return cells[cells["table"].notna()].astype({"table": "int64"})
 
 
 def claims_of(cells: dict[str, pd.DataFrame]) -> pd.DataFrame:
