@@ -35,6 +35,7 @@ def run(options: argparse.Namespace) -> int:
         parts=options.parts,
         rate=options.rate,
     )
+    repaired = made.repaired
     lines = [
         f"parts            {made.parts} ({made.enough} learnt well are enough)",
         f"marks            {made.marks} rows ({made.rate:.1%}), {made.marks_a_part} a part",
@@ -46,6 +47,9 @@ def run(options: argparse.Namespace) -> int:
             for success, numbers in made.queries.items()
         ),
         f"pool             {made.pool} images or more",
+        f"repair           at {repaired['marks_a_part']:.0f} marks a part (Fashion-MNIST): success "
+        f"{repaired['before']:.0%}, {repaired['after']:.0%} after the best of four repairs; AUC of "
+        f"detection {repaired['auc']:.2f}",
         f"null rate        {made.models} independent models calibrate it; until then it is nominal",
         *(f"warning          {warning}" for warning in made.warnings),
     ]

@@ -15,6 +15,10 @@ from datadeed.verification.simulations import behaviour_queries, marked_queries
 
 # From 133 marks on, every part was learnt in results/embedding-summary.csv; below that, some were.
 MARKS_A_PART = 150
+# Marks a part to: success of a key's marks, what the best of four repairs within 2 points of accuracy
+# left of it, and the AUC of calibrated inversion (12 parts, Fashion-MNIST:
+# results/pick_your_poison/table-14.csv).
+REPAIRED = {8: (0, 0, 0), 16: (0, 0, 0), 33: (0, 0, 0), 83: (0, 0, 0)}
 SPARE = 1.5  # parts beyond those that must agree, for parts that were learnt badly
 MOST_RATE = 0.5  # proposed at most; a warning comes long before
 LOG_LARGEST = 709.0  # exp of more is no float
@@ -36,6 +40,8 @@ class Plan:
             probability that both pass.
         models: independent models that calibrate the null rate at 95 % coverage, 95 % confidence.
         pool: smallest pool of images.
+        repaired: the nearest number of marks a part whose models were repaired and searched
+            (``marks_a_part``), and what came of it: success ``before`` and ``after``, ``auc``.
         warnings: what stands in the way.
     """
 
@@ -49,6 +55,7 @@ class Plan:
     queries: dict[float, dict[str, float]]
     models: int
     pool: int
+    repaired: dict[str, float]
     warnings: tuple[str, ...]
 
     def record(self) -> dict[str, Any]:
@@ -134,8 +141,16 @@ def plan(
         _queries(design, classes, rng or np.random.default_rng(1)),
         tolerance_models(0.95, 0.95),
         pool,
+        _repaired(marks // chosen),
         tuple(warnings),
     )
+
+
+def _repaired(marks_a_part: int) -> dict[str, float]:
+    """What was measured at the nearest number of marks, as ratios go."""
+    nearest = min(REPAIRED, key=lambda n: abs(math.log(n / max(1, marks_a_part))))
+    values = (nearest, *REPAIRED[nearest])
+    return dict(zip(("marks_a_part", "before", "after", "auc"), values, strict=True))
 
 
 def _queries(
