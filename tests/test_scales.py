@@ -8,6 +8,7 @@ import yaml
 from datadeed.datasets.sources.registry import names
 from datadeed.models import audio, classifier, text
 from datadeed.models.training.config import TrainingConfig
+from datadeed.thieves.inversion.invert import EnsembleInversion
 from datadeed.thieves.repair.registry import build_repair
 from papers.base import grid
 from papers.clean_label.judge import GRIDS, cases, grids, studies
@@ -94,3 +95,17 @@ def test_every_repair_and_detector_can_be_built(name):
     assert set(mine["few"]) | {mine["detectors"]["calibrated-inversion"]["repair"]} <= set(
         mine["repairs"]
     )
+
+
+def test_everything_that_is_inverted_is_fetched(scale):
+    mine = scale["ensemble_inversion"]
+    grids = {name: grid(section) for name, section in mine["grids"].items()}
+    measured = grids["aided"] + grids["alone"]
+    assert len(set(measured)) == len(measured)
+    assert set(grids["figure"]) <= set(measured)
+    assert {case.dataset for case in measured} <= set(scale["fetched"])
+    if grids["aided"]:
+        assert mine["auxiliary"] in scale["fetched"]
+    if measured:
+        TrainingConfig.from_dict(mine["training"])
+        EnsembleInversion(**mine["inversion"])

@@ -102,6 +102,7 @@ def scale(source: Path) -> dict[str, object]:
             "study": {"base": {}},
         },
         "pick_your_poison": poison(none["pick_your_poison"]),
+        "ensemble_inversion": none["ensemble_inversion"],
     }
 
 

@@ -43,25 +43,25 @@ def nearest(pictures: Dataset, training: Dataset) -> float:
 
 
 def gaps(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """Root mean square differences, (N, M), of (N, D) and (M, D) values."""
-    return torch.cdist(one, other, compute_mode="donot_use_mm_for_euclid_dist") / (
-        one.shape[1] ** 0.5
-    )
+    """Root mean square differences, (N, M) float64, of (N, D) and (M, D) values."""
+    return torch.cdist(one.double(), other.double()) / one.shape[1] ** 0.5
 
 
-def frechet(pictures: Dataset, real: Dataset, evaluator: Model) -> float:
-    """Frechet distance of two sets of images in the evaluator's features, as FID is in Inception's.
+@torch.no_grad()
+def features(evaluator: Model, data: Dataset) -> torch.Tensor:
+    """What an evaluator's last layer sees of images, (N, F) float on the CPU."""
+    parts = [
+        evaluator.eval().features(part.to(evaluator.device)).float().cpu()
+        for part in data.samples.split(256)
+    ]
+    return torch.cat(parts)
 
-    Not comparable between evaluators, nor between numbers of images.
 
-    Raises:
-        DatasetError: a set has fewer than two images.
-    """
-    return frechet_of(_features(evaluator, pictures), _features(evaluator, real))
-
-
-def frechet_of(one: torch.Tensor, other: torch.Tensor) -> float:
+def frechet(one: torch.Tensor, other: torch.Tensor) -> float:
     """Squared Frechet distance of two normal distributions with the moments of (N, F) values.
+
+    Of an evaluator's :func:`features` it is what FID is of Inception's. Not comparable between
+    evaluators, nor between numbers of images.
 
     Raises:
         DatasetError: a set has fewer than two rows.
@@ -76,15 +76,6 @@ def frechet_of(one: torch.Tensor, other: torch.Tensor) -> float:
     both = torch.linalg.eigvalsh(root @ cov2 @ root).clamp(min=0).sqrt().sum()
     apart = (mean - mean2).square().sum() + cov.trace() + cov2.trace() - 2 * both
     return max(0.0, float(apart))  # rounding may go below
-
-
-@torch.no_grad()
-def _features(evaluator: Model, data: Dataset) -> torch.Tensor:
-    parts = [
-        evaluator.eval().features(part.to(evaluator.device)).float().cpu()
-        for part in data.samples.split(256)
-    ]
-    return torch.cat(parts)
 
 
 def _flat(samples: torch.Tensor) -> torch.Tensor:
