@@ -108,4 +108,5 @@ def test_everything_that_is_inverted_is_fetched(scale):
         assert mine["auxiliary"] in scale["fetched"]
     if measured:
         TrainingConfig.from_dict(mine["training"])
+        TrainingConfig.from_dict(mine["judging"])
         EnsembleInversion(**mine["inversion"])

@@ -30,7 +30,8 @@ def run(lab: Lab, dataset: str, network: str, watermark: str, seed: str) -> None
 
 def one(lab: Lab, case: Case, name: str, data: Dataset, test: Dataset) -> None:
     """Train one model, and write it with its accuracy on the test set."""
-    config = TrainingConfig.from_dict(lab.settings("ensemble_inversion", "training"))
+    how = "judging" if name == pool.EVALUATOR else "training"
+    config = TrainingConfig.from_dict(lab.settings("ensemble_inversion", how))
     names = (lab.seed, "member", case.dataset, name, case.seed)
     model = small(
         pool.architecture(lab, name),
