@@ -24,6 +24,7 @@ COMMANDS = {
     "reveal": "open a key for a judge, or check evidence against an opened key",
     "report": "show a folder of evidence again",
     "defend": "look for a backdoor in a model, and repair a copy of it",
+    "leak": "see what models give away of their training data",
 }
 
 

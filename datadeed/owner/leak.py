@@ -1,0 +1,328 @@
+"""What models give away of their training data, before they are published.
+
+Each model is inverted alone, and all of them together; pictures and figures make a page.
+"""
+
+import functools
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.formats.blocks import SeveralSplits
+from datadeed.datasets.formats.registry import read
+from datadeed.errors import DatasetError, ModelError, ParameterError, UnsupportedModality
+from datadeed.files import canonical_digest, write_json, write_text
+from datadeed.models.devices import choose_device
+from datadeed.models.model import Model
+from datadeed.owner.data import Progress, Source, silent
+from datadeed.owner.defend_files import Network, open_model
+from datadeed.owner.leak_files import keep, kept
+from datadeed.owner.leak_report import page
+from datadeed.randomness import generator
+from datadeed.thieves.inversion import metrics
+from datadeed.thieves.inversion.ensemble import Ensemble
+from datadeed.thieves.inversion.invert import EnsembleInversion
+from datadeed.thieves.inversion.pictures import Pictures, draw, strongest
+
+ADVERSARIAL = 0.2  # weight of auxiliary images
+KEPT = 0.2  # share of the pictures that filtering by activation keeps
+ALL = "all together"
+COMPARED = 500  # real images, at most
+
+
+@dataclass(frozen=True)
+class Bare:
+    """What files of bare weights do not say.
+
+    Attributes:
+        network: whose weights they are; the evaluator's and every model's.
+        shape: (C, H, W) of an image.
+    """
+
+    network: Network
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Inverted:
+    """One inversion.
+
+    Attributes:
+        name: the model's, or :data:`ALL`.
+        figures: ``accuracy`` by the evaluator, ``filtered`` of the pictures that are kept,
+            ``agreement`` of the members, ``spread`` within a class and, where training images were
+            given, ``nearest``: the distance to the nearest of them.
+        pictures: what the generator drew.
+    """
+
+    name: str
+    figures: dict[str, float]
+    pictures: Pictures
+
+
+@dataclass(frozen=True, eq=False)
+class Leak:
+    """What was found.
+
+    Attributes:
+        classes: names, in label order.
+        inverted: each model alone, then all together if there are several.
+        usual: distance of a training image to the nearest other one; None without any.
+        page: where the report is.
+        notes: lines that the user should read.
+    """
+
+    classes: tuple[str, ...]
+    inverted: list[Inverted]
+    usual: float | None
+    page: Path
+    notes: tuple[str, ...]
+
+    def record(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "classes": list(self.classes),
+            "chance": 1 / len(self.classes),
+            "models": {found.name: found.figures for found in self.inverted},
+            "usual_nearest": self.usual,
+            "page": str(self.page),
+            "notes": list(self.notes),
+        }
+
+
+def leak(
+    models: Sequence[str | Path],
+    evaluator: str | Path,
+    *,
+    out: str | Path,
+    bare: Bare | None = None,
+    classes: Sequence[str] | None = None,
+    training: Source | None = None,
+    auxiliary: Source | None = None,
+    how: EnsembleInversion | None = None,
+    per_class: int = 20,
+    seed: int = 0,
+    device: str = "auto",
+    progress: Progress = silent,
+) -> Leak:
+    """Invert models, alone and together, and write a report.
+
+    Args:
+        models: folders of ours (``model.safetensors``, ``model.json``), or files of safetensors
+            with a network's weights under its own names.
+        evaluator: a model of the same classes that was trained on other images, and better is of
+            another architecture; it says what the pictures show.
+        out: the folder of the report; an inversion that it holds already is not repeated.
+        bare: of files of bare weights.
+        classes: names in label order, for models that do not say them.
+        training: images that the models were trained on, to look for copies.
+        auxiliary: images that look somewhat like them; helps the attack.
+        how: the attack; the default has auxiliary images' weight where there are any.
+        per_class: pictures of each class.
+        seed: of all draws.
+        device: where to compute.
+        progress: is told of every step.
+
+    Raises:
+        ModelError: a model cannot be read or inverted, or differs from the others in input size,
+            in classes or in their order.
+        DatasetError: images cannot be read, or are of another size.
+        ParameterError: a number makes no sense.
+    """
+    if per_class < 1:
+        raise ParameterError(f"{per_class} pictures a class: give 1 or more")
+    names = [str(path) for path in models]
+    if len(set(names)) < len(names):
+        raise ModelError("a model is named twice: name each once")
+    opened = [_opened(path, bare, classes, choose_device(device)) for path in (*models, evaluator)]
+    every, said = zip(*opened, strict=True)
+    checked = Ensemble(every, names=[*names, "the evaluator"], classes=said)
+    labels = tuple(next((own for own in said if own), map(str, range(checked.classes))))
+    helping = None if auxiliary is None else _images(auxiliary, checked.shape)
+    reference = None if training is None else _Reference(_images(training, checked.shape), seed)
+    chosen = how or EnsembleInversion(adversarial=0.0 if helping is None else ADVERSARIAL)
+    attack = _Attack(chosen, labels, per_class, seed, helping, Path(out))
+    found = [
+        Inverted(name, _figures(pictures, every[-1], reference), pictures)
+        for name, pictures in _inversions(attack, dict(zip(names, every, strict=False)), progress)
+    ]
+    usual = None if reference is None else reference.usual
+    notes = _notes(names, evaluator, found)
+    done = Leak(labels, found, usual, Path(out) / "report.html", notes)
+    write_json(Path(out) / "leak.json", done.record())
+    write_text(done.page, page(done))
+    return done
+
+
+@dataclass(frozen=True, eq=False)
+class _Attack:
+    """What all inversions of a report have in common."""
+
+    how: EnsembleInversion
+    classes: tuple[str, ...]
+    per_class: int
+    seed: int
+    auxiliary: Dataset | None
+    out: Path
+
+    def pictures(self, ensemble: Ensemble, on_step: Any) -> Pictures:
+        """Those that an earlier run kept, or new ones, which are kept."""
+        about = {
+            "how": vars(self.how),
+            "per_class": self.per_class,
+            "seed": self.seed,
+            "classes": list(self.classes),
+            "models": [_digest(model) for model in ensemble.members],
+            "auxiliary": None if self.auxiliary is None else self.auxiliary.digest(),
+        }
+        name = canonical_digest(about)[:16]
+        if (found := kept(self.out / "inversions" / name)) is not None:
+            return found
+        network = self.how(
+            ensemble,
+            generator=generator(self.seed, "leak", name),
+            auxiliary=self.auxiliary,
+            on_step=on_step,
+        )
+        made = draw(
+            network,
+            ensemble,
+            per_class=self.per_class,
+            classes=self.classes,
+            generator=generator(self.seed, "leak", name, "draw"),
+        )
+        keep(made, self.out / "inversions" / name)
+        return made
+
+
+def _inversions(
+    attack: _Attack, models: dict[str, Model], progress: Progress
+) -> Iterator[tuple[str, Pictures]]:
+    """The pictures of each model, then of all together if there are several."""
+    parts = {name: [name] for name in models}
+    if len(models) > 1:
+        parts[ALL] = list(models)
+    steps = attack.how.iterations
+    with progress("invert", steps * sum(map(len, parts.values()))) as advance:
+        before = 0
+        for name, part in parts.items():
+            ensemble = Ensemble([models[each] for each in part], names=part)
+            tell = functools.partial(_tell, advance, before, len(part))
+            yield name, attack.pictures(ensemble, tell)
+            before += steps * len(part)
+            advance(before)
+
+
+def _tell(advance: Callable[[int], None], before: int, members: int, done: int) -> None:
+    """A step of the whole work is one iteration of one member."""
+    advance(before + done * members)
+
+
+class _Reference:
+    """Training images in two parts: how near is one of the first to the nearest of the second?"""
+
+    def __init__(self, data: Dataset, seed: int):
+        if len(data) < 2:
+            raise DatasetError("one training image has no other beside it: give more")
+        order = torch.randperm(len(data), generator=generator(seed, "leak", "training"))
+        first = min(COMPARED, len(data) // 2)
+        self.rest = data.take(order[first:])
+        self.usual = metrics.nearest(data.take(order[:first]), self.rest)
+
+
+def _opened(
+    path: str | Path, bare: Bare | None, classes: Sequence[str] | None, device: torch.device
+) -> tuple[Model, Sequence[str] | None]:
+    """A model, and its class names if anybody says them.
+
+    Raises:
+        ModelError: it cannot be read, or no gradients can be had of it.
+    """
+    text = str(path)
+    if Path(text).suffix in (".onnx", ".yaml", ".yml") or "://" in text:
+        raise ModelError(
+            f"{text}: inversion needs gradients, which an ONNX file and a served model do not "
+            "give: name its weights, as safetensors"
+        )
+    if Path(text).is_dir():
+        model, own = open_model(text, None, _nothing((1, 1, 1), ("", "")), device)
+        return model, own or classes
+    if bare is None:
+        raise ModelError(
+            f"{text} is no folder of a model: of a file of bare weights say whose they are, with "
+            "--network, --shape and --classes"
+        )
+    if classes is None:
+        raise ModelError(f"{text} is a file of bare weights: name its classes with --classes")
+    model, _ = open_model(text, bare.network, _nothing(bare.shape, tuple(classes)), device)
+    return model, classes
+
+
+def _nothing(shape: tuple[int, ...], classes: tuple[str, ...]) -> Dataset:
+    """One black image, which says the size and the classes of a bare network."""
+    samples = torch.zeros(1, *shape, dtype=torch.uint8)
+    return Dataset(samples, torch.zeros(1, dtype=torch.int64), torch.arange(1), classes)
+
+
+def _images(source: Source, shape: tuple[int, ...]) -> Dataset:
+    """Images of the models' size; of a place with several splits, the training images.
+
+    Raises:
+        DatasetError: they cannot be read, or are of another size.
+        UnsupportedModality: they are no images.
+    """
+    if isinstance(source, Dataset):
+        data = source
+    else:
+        try:
+            data = read(source)
+        except SeveralSplits:
+            data = read(source, split="train")
+    if data.modality != "image":
+        raise UnsupportedModality(f"leak compares images and {source} holds {data.modality}")
+    if data.shape != shape:
+        raise DatasetError(
+            f"the models take images of {shape}, but those given are {data.shape}: bring them to "
+            "that size"
+        )
+    return data
+
+
+def _digest(model: Model) -> str:
+    """SHA-256, in hexadecimal, of a model's weights and what it is built like."""
+    sha = hashlib.sha256(canonical_digest(model.config).encode())
+    for name, value in sorted(model.state_dict().items()):
+        sha.update(name.encode())
+        sha.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return sha.hexdigest()
+
+
+def _figures(
+    pictures: Pictures, evaluator: Model, reference: _Reference | None
+) -> dict[str, float]:
+    data = pictures.data
+    found = {
+        "accuracy": metrics.accuracy(evaluator, data),
+        "filtered": metrics.accuracy(evaluator, strongest(pictures, KEPT).data),
+        "agreement": float(pictures.agreement.mean()),
+        "spread": metrics.spread(data),
+    }
+    if reference is not None:
+        found["nearest"] = metrics.nearest(data, reference.rest)
+    return found
+
+
+def _notes(names: list[str], evaluator: str | Path, found: list[Inverted]) -> tuple[str, ...]:
+    notes = []
+    if str(evaluator) in names:
+        notes.append("the evaluator is one of the models: it will recognise what itself was asked")
+    if any(one.figures["agreement"] < 0.9 for one in found):
+        notes.append(
+            "a generator has not convinced its models (agreement below 90 %): give more iterations"
+        )
+    return tuple(notes)
