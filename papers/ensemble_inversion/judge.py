@@ -13,9 +13,9 @@ def cases(settings: dict[str, Any]) -> list[Case]:
 
 
 def studies(settings: dict[str, Any]) -> dict[str, list[Case]]:
-    """Data whose models are inverted, with auxiliary images and without any."""
+    """Data whose models are inverted, with auxiliary images or without; thieves of marks."""
     grids = settings["ensemble_inversion"]["grids"]
-    return {"invert": grid(grids["aided"]) + grid(grids["alone"])}
+    return {"invert": grid(grids["aided"]) + grid(grids["alone"]), "marks": grid(grids["marks"])}
 
 
 def aided(case: Case, settings: dict[str, Any]) -> bool:

@@ -33,13 +33,22 @@ def section(cells: pd.DataFrame, lab: Lab) -> dict[str, Any] | None:
         return None
     cases = [Case(*names) for names in cells[CASE].drop_duplicates().to_numpy().tolist()]
     first = {case.dataset: case for case in reversed(cases)}
+    tabled = cells[cells["table"].notna()]
     return {
         "title": "Ensemble Inversion (Wang & Kurz 2022)",
-        "datasets": sorted(first),
-        "seeds": sorted({case.seed for case in cases}),
+        "datasets": sorted(set(tabled["dataset"])),
+        "seeds": sorted(set(tabled["seed"])),
         "tables": [view(cells, number) for number in TABLES],
         "pictures": [picture(lab, case) for case in first.values() if there(lab, case)],
+        "marks": marks(cells[cells["table"].isna()]),
     }
+
+
+def marks(found: pd.DataFrame) -> list[dict[Any, Any]]:
+    """How well a key's patches fit the pictures of thieves and of honest models, a row a model."""
+    names = ["dataset", "watermark", "seed", "scenario"]
+    wide = found.pivot_table(index=names, columns="metric", values="value", sort=False)
+    return wide.reset_index().to_dict("records")
 
 
 def view(cells: pd.DataFrame, number: int) -> dict[str, Any]:

@@ -22,6 +22,7 @@ CASE = ("toy", "small", "none", "1")
 PARAMS = Path(__file__).parents[3] / "papers" / PAPER
 CELLS = f"data/cells/{PAPER}/toy-small-none-1-invert.csv"
 GRID = {"datasets": ["toy"], "networks": ["small"], "watermarks": ["none"], "seeds": [1]}
+NONE = GRID | {"seeds": []}
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def project(workspace: Project) -> Project:
         "judging": training | {"rotation": 20},
         "inversion": {"iterations": 2, "batch_size": 4, "noise": 3, "width": 2},
         "auxiliary": "toy",
-        "grids": {"aided": GRID, "alone": GRID | {"seeds": []}, "figure": GRID},
+        "grids": {"aided": GRID, "alone": NONE, "figure": GRID, "marks": NONE},
     }
     workspace.write()
     paper = yaml.safe_load((PARAMS / "params.yaml").read_text())
