@@ -1,7 +1,4 @@
-"""Train the members and the evaluator of a case: ``data/studies/ensemble_inversion/CASE-members``.
-
-A member that an interrupted run has finished is not trained again.
-"""
+"""Train the members and the evaluator of a case, into one folder of ``data/studies``."""
 
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.models.stored import save_model
@@ -14,7 +11,7 @@ from papers.ensemble_inversion.networks import small
 
 
 def run(lab: Lab, dataset: str, network: str, watermark: str, seed: str) -> None:
-    """Train whoever is not there yet."""
+    """Train all of them: seconds each."""
     case = Case(dataset, network, watermark, int(seed))
     parts, test = pool.shares(lab, case), lab.test(dataset)
     names = [*pool.everybody(lab), pool.EVALUATOR]
@@ -23,8 +20,7 @@ def run(lab: Lab, dataset: str, network: str, watermark: str, seed: str) -> None
             data = parts.evaluator
             if name != pool.EVALUATOR:
                 data = pool.half(lab, case, name, parts.members)
-            if not (pool.folder(lab, case, name) / "model.json").exists():
-                one(lab, case, name, data, test)
+            one(lab, case, name, data, test)
             tell(done, name)
 
 

@@ -115,8 +115,10 @@ class Ensemble:
 
     def _sensible_answers(self) -> None:
         draw = torch.Generator().manual_seed(0)
-        probes = smooth_noise(PROBES, self.shape, draw)
-        for name, said in zip(self.names, self.answers(probes), strict=True):
+        probes = smooth_noise(PROBES, self.shape, draw).to(self.device)
+        with torch.no_grad(), self.frozen():
+            logits = self.logits(probes)  # probabilities of a sure model may all be 0 and 1
+        for name, said in zip(self.names, logits, strict=True):
             if not bool(said.isfinite().all()):
                 raise ModelError(f"{name} answers with NaN: train it again, or leave it out")
             if bool((said == said[0]).all()):

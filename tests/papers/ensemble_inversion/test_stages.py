@@ -71,13 +71,10 @@ def test_from_models_to_the_page(project: Project) -> None:
     assert "farthest" in html
 
 
-def test_a_finished_member_is_not_trained_again_and_rows_are_the_same(project: Project) -> None:
+def test_the_same_parameters_give_the_same_rows(project: Project) -> None:
     before = Path(CELLS).read_bytes()
-    weights = sorted(Path("data/studies").rglob("model.safetensors"))
-    assert len(weights) == 6
-    times = [path.stat().st_mtime_ns for path in weights]
+    assert len(list(Path("data/studies").rglob("model.safetensors"))) == 6
     study.run(PAPER, "members", *CASE)
-    assert [path.stat().st_mtime_ns for path in weights] == times
     study.run(PAPER, "invert", *CASE)
     assert Path(CELLS).read_bytes() == before
 
