@@ -40,7 +40,8 @@ def run(options: argparse.Namespace) -> int:
     """The command."""
     from datadeed.errors import ParameterError
     from datadeed.owner.defend_files import Network
-    from datadeed.owner.leak import ADVERSARIAL, Bare, leak
+    from datadeed.owner.leak import ADVERSARIAL, leak
+    from datadeed.owner.leak_files import Bare
     from datadeed.thieves.inversion.invert import EnsembleInversion
 
     bare = None

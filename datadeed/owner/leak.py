@@ -4,7 +4,6 @@ Each model is inverted alone, and all of them together; pictures and figures mak
 """
 
 import functools
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +12,12 @@ from typing import Any
 import torch
 
 from datadeed.datasets.form.dataset import Dataset
-from datadeed.datasets.formats.blocks import SeveralSplits
-from datadeed.datasets.formats.registry import read
-from datadeed.errors import DatasetError, ModelError, ParameterError, UnsupportedModality
+from datadeed.errors import DatasetError, ModelError, ParameterError
 from datadeed.files import canonical_digest, write_json, write_text
 from datadeed.models.devices import choose_device
 from datadeed.models.model import Model
 from datadeed.owner.data import Progress, Source, silent
-from datadeed.owner.defend_files import Network, open_model
-from datadeed.owner.leak_files import keep, kept
+from datadeed.owner.leak_files import Bare, digest, images, keep, kept, opened_model
 from datadeed.owner.leak_report import page
 from datadeed.randomness import generator
 from datadeed.thieves.inversion import metrics
@@ -33,19 +29,6 @@ ADVERSARIAL = 0.2  # weight of auxiliary images
 KEPT = 0.2  # share of the pictures that filtering by activation keeps
 ALL = "all together"
 COMPARED = 500  # real images, at most
-
-
-@dataclass(frozen=True)
-class Bare:
-    """What files of bare weights do not say.
-
-    Attributes:
-        network: whose weights they are; the evaluator's and every model's.
-        shape: (C, H, W) of an image.
-    """
-
-    network: Network
-    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,12 +122,14 @@ def leak(
     names = [str(path) for path in models]
     if len(set(names)) < len(names):
         raise ModelError("a model is named twice: name each once")
-    opened = [_opened(path, bare, classes, choose_device(device)) for path in (*models, evaluator)]
+    opened = [
+        opened_model(path, bare, classes, choose_device(device)) for path in (*models, evaluator)
+    ]
     every, said = zip(*opened, strict=True)
     checked = Ensemble(every, names=[*names, "the evaluator"], classes=said)
     labels = tuple(next((own for own in said if own), map(str, range(checked.classes))))
-    helping = None if auxiliary is None else _images(auxiliary, checked.shape)
-    reference = None if training is None else _Reference(_images(training, checked.shape), seed)
+    helping = None if auxiliary is None else images(auxiliary, checked.shape)
+    reference = None if training is None else _Reference(images(training, checked.shape), seed)
     chosen = how or EnsembleInversion(adversarial=0.0 if helping is None else ADVERSARIAL)
     attack = _Attack(chosen, labels, per_class, seed, helping, Path(out))
     found = [
@@ -177,7 +162,7 @@ class _Attack:
             "per_class": self.per_class,
             "seed": self.seed,
             "classes": list(self.classes),
-            "models": [_digest(model) for model in ensemble.members],
+            "models": [digest(model) for model in ensemble.members],
             "auxiliary": None if self.auxiliary is None else self.auxiliary.digest(),
         }
         name = canonical_digest(about)[:16]
@@ -233,73 +218,6 @@ class _Reference:
         first = min(COMPARED, len(data) // 2)
         self.rest = data.take(order[first:])
         self.usual = metrics.nearest(data.take(order[:first]), self.rest)
-
-
-def _opened(
-    path: str | Path, bare: Bare | None, classes: Sequence[str] | None, device: torch.device
-) -> tuple[Model, Sequence[str] | None]:
-    """A model, and its class names if anybody says them.
-
-    Raises:
-        ModelError: it cannot be read, or no gradients can be had of it.
-    """
-    text = str(path)
-    if Path(text).suffix in (".onnx", ".yaml", ".yml") or "://" in text:
-        raise ModelError(
-            f"{text}: inversion needs gradients, which an ONNX file and a served model do not "
-            "give: name its weights, as safetensors"
-        )
-    if Path(text).is_dir():
-        model, own = open_model(text, None, _nothing((1, 1, 1), ("", "")), device)
-        return model, own or classes
-    if bare is None:
-        raise ModelError(
-            f"{text} is no folder of a model: of a file of bare weights say whose they are, with "
-            "--network, --shape and --classes"
-        )
-    if classes is None:
-        raise ModelError(f"{text} is a file of bare weights: name its classes with --classes")
-    model, _ = open_model(text, bare.network, _nothing(bare.shape, tuple(classes)), device)
-    return model, classes
-
-
-def _nothing(shape: tuple[int, ...], classes: tuple[str, ...]) -> Dataset:
-    """One black image, which says the size and the classes of a bare network."""
-    samples = torch.zeros(1, *shape, dtype=torch.uint8)
-    return Dataset(samples, torch.zeros(1, dtype=torch.int64), torch.arange(1), classes)
-
-
-def _images(source: Source, shape: tuple[int, ...]) -> Dataset:
-    """Images of the models' size; of a place with several splits, the training images.
-
-    Raises:
-        DatasetError: they cannot be read, or are of another size.
-        UnsupportedModality: they are no images.
-    """
-    if isinstance(source, Dataset):
-        data = source
-    else:
-        try:
-            data = read(source)
-        except SeveralSplits:
-            data = read(source, split="train")
-    if data.modality != "image":
-        raise UnsupportedModality(f"leak compares images and {source} holds {data.modality}")
-    if data.shape != shape:
-        raise DatasetError(
-            f"the models take images of {shape}, but those given are {data.shape}: bring them to "
-            "that size"
-        )
-    return data
-
-
-def _digest(model: Model) -> str:
-    """SHA-256, in hexadecimal, of a model's weights and what it is built like."""
-    sha = hashlib.sha256(canonical_digest(model.config).encode())
-    for name, value in sorted(model.state_dict().items()):
-        sha.update(name.encode())
-        sha.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return sha.hexdigest()
 
 
 def _figures(

@@ -13,7 +13,8 @@ from datadeed.errors import DatasetError, ModelError, ParameterError
 from datadeed.models.classifier import Classifier
 from datadeed.models.stored import save_model
 from datadeed.owner.defend_files import Network
-from datadeed.owner.leak import ALL, Bare, Leak, leak
+from datadeed.owner.leak import ALL, Leak, leak
+from datadeed.owner.leak_files import Bare
 from datadeed.thieves.inversion.invert import EnsembleInversion
 
 QUICK = EnsembleInversion(iterations=3, batch_size=4, noise=3, width=2)
