@@ -74,9 +74,7 @@ def read_cells(paper: str, only: Case | None = None) -> pd.DataFrame:
             f"params.yaml has no entry {error.args[0]!r}, which papers/{paper} multiplies out: "
             "add it, or link params.yaml to a scale that has it"
         ) from error
-    frames = [
-        read_csv(_path(paper, case, name)) for name, found in cases.items() for case in found
-    ]
+    frames = [read_csv(_path(paper, case, name)) for name, found in cases.items() for case in found]
     return pd.concat([pd.DataFrame(columns=COLUMNS).astype(TYPES), *frames], ignore_index=True)
 
 

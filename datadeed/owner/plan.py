@@ -15,8 +15,8 @@ from datadeed.verification.simulations import behaviour_queries, marked_queries
 
 # From 133 marks on, every part was learnt in results/embedding-summary.csv; below that, some were.
 MARKS_A_PART = 150
-# Marks a part to: success of a key's marks, what the best of four repairs within 2 points of accuracy
-# left of it, and the AUC of calibrated inversion (12 parts, Fashion-MNIST:
+# Marks a part to: success of a key's marks, what the best of four repairs left of it at a cost of 2
+# points of accuracy, and the AUC of calibrated inversion (12 parts, Fashion-MNIST:
 # results/pick_your_poison/table-14.csv).
 REPAIRED = {8: (0, 0, 0), 16: (0, 0, 0), 33: (0, 0, 0), 83: (0, 0, 0)}
 SPARE = 1.5  # parts beyond those that must agree, for parts that were learnt badly

@@ -25,7 +25,7 @@ def watermark_class(method: str) -> "type[Watermark]":
 
 
 def build_watermark(method: str, **values: Any) -> "Watermark":
-    """The watermark named ``method`` (a key of :data:`~datadeed.watermarks.names.WATERMARKS`) with these parameters.
+    """The watermark named ``method`` in :mod:`datadeed.watermarks.names`, with these parameters.
 
     Raises:
         WatermarkError: the method is unknown, or a parameter is missing or superfluous.

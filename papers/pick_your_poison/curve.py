@@ -44,7 +44,9 @@ def rates(cells: pd.DataFrame) -> pd.DataFrame:
     means = found.groupby(["watermark", "scenario", "metric"], sort=False)["value"].mean()
     frame = means.reset_index()
     names = [attack_of(name) for name in frame.pop("watermark")]
-    return frame.assign(attack=[name for name, _ in names], rate=[rate for _, rate in names])
+    frame["attack"] = [name for name, _ in names]
+    frame["rate"] = pd.Series([rate for _, rate in names], dtype=object)
+    return frame
 
 
 def tradeoff(cells: pd.DataFrame) -> pd.DataFrame:
