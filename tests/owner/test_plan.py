@@ -1,15 +1,17 @@
 """Planning a key: known answers, what grows with what, and warnings."""
 
 import math
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import datadeed.owner.plan as module
 from datadeed.errors import DatadeedError
-from datadeed.owner.plan import MARKS_A_PART, plan
+from datadeed.owner.plan import MARKS_A_PART, REPAIRED, plan
 from datadeed.verification.keylabels import part_e_value
 
 
@@ -55,6 +57,24 @@ class TestKnownAnswers:
         """A square of the number of classes would be 4 GB here."""
         made = make(classes=22_000, parts=1, alpha=1e-3, budget=9)
         assert made.best_attainable_p == pytest.approx(1 / 22_000)
+
+
+class TestRepair:
+    def test_the_nearest_measured_number_of_marks_is_told(self, no_simulation):
+        assert make().repaired["marks_a_part"] == 83  # of 150 marks a part
+        assert make(parts=12, rate=0.002).repaired["marks_a_part"] == 8
+        assert make(samples=300, parts=12, rate=0.005).repaired["marks_a_part"] == 8  # of none
+
+    def test_what_is_told_is_the_committed_table(self):
+        path = Path(__file__).parents[2] / "results/pick_your_poison/table-14.csv"
+        table = pd.read_csv(path)
+        keyed = table[table["attack"] == "keyed-12"]
+        names = ["before", "best", "calibrated-inversion"]
+        found = {
+            int(rate * 20_000 / 1000 / 12): tuple(values)
+            for rate, values in zip(keyed["rate"], keyed[names].round(2).to_numpy(), strict=True)
+        }
+        assert found == REPAIRED
 
 
 class TestWarnings:
