@@ -76,6 +76,7 @@ def scale(source: Path) -> dict[str, Any]:
         for grid, (dataset, mark) in named.items()
     }
     grids["images"]["watermarks"].append("patch-20-plain")
+    none = yaml.safe_load((ROOT / "scales/cifar10-lite.yaml").read_text())
     return {
         **{"scale": "tiny", "results": "results", "seed": 5, "threads": 1},
         "datasets": {
@@ -87,6 +88,7 @@ def scale(source: Path) -> dict[str, Any]:
         "models": {d: {"surrogate": entry, "tiny": entry} for d, entry in networks.items()},
         "fetched": list(MARKS),
         **{"grid": EMPTY, "ubw": EMPTY},
+        **{name: none[name] for name in ("pick_your_poison", "ensemble_inversion")},
         "clean_label": {
             "datasets": list(MARKS),
             "seeds": [1],
