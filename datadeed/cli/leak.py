@@ -25,6 +25,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--training", type=Path, help="images the models were trained on, to look for copies")
     add("--auxiliary", type=Path, help="images that look somewhat like them, to help the attack")
     add("--classes", nargs="+", help="names in label order, where the models do not say them")
+    add(
+        "--order",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar=("MODEL", "NAME"),
+        help="one model's names in its own label order, if they stand in another one there",
+    )
     add("--network", help="of safetensors files: torchvision-resnet18, resnet18, ...")
     add("--shape", type=int, nargs=3, metavar=("C", "H", "W"), help="of that network's images")
     add("--width", type=int, default=64, help="of that network (%(default)s)")
@@ -57,6 +65,7 @@ def run(options: argparse.Namespace) -> int:
         out=options.out,
         bare=bare,
         classes=options.classes,
+        orders={path: names for path, *names in options.order},
         training=options.training,
         auxiliary=options.auxiliary,
         how=EnsembleInversion(iterations=options.iterations, adversarial=weight),

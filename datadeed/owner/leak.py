@@ -4,7 +4,7 @@ Each model is inverted alone, and all of them together; pictures and figures mak
 """
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from datadeed.files import canonical_digest, write_json, write_text
 from datadeed.models.devices import choose_device
 from datadeed.models.model import Model
 from datadeed.owner.data import Progress, Source, silent
+from datadeed.owner.leak_classes import Names, in_one_order
 from datadeed.owner.leak_files import Bare, digest, images, keep, kept, opened_model
 from datadeed.owner.leak_report import page
 from datadeed.randomness import generator
@@ -85,6 +86,7 @@ def leak(
     out: str | Path,
     bare: Bare | None = None,
     classes: Sequence[str] | None = None,
+    orders: Mapping[str, Sequence[str]] | None = None,
     training: Source | None = None,
     auxiliary: Source | None = None,
     how: EnsembleInversion | None = None,
@@ -103,6 +105,8 @@ def leak(
         out: the folder of the report; an inversion that it holds already is not repeated.
         bare: of files of bare weights.
         classes: names in label order, for models that do not say them.
+        orders: the same of single models, by the path that names them; above what a model says.
+            Models whose names stand in another order than the first one's are brought into that.
         training: images that the models were trained on, to look for copies.
         auxiliary: images that look somewhat like them; helps the attack.
         how: the attack; the default has auxiliary images' weight where there are any.
@@ -112,8 +116,8 @@ def leak(
         progress: is told of every step.
 
     Raises:
-        ModelError: a model cannot be read or inverted, or differs from the others in input size,
-            in classes or in their order.
+        ModelError: a model cannot be read or inverted, or differs from the others in input size
+            or in classes, or its classes' order is not known.
         DatasetError: images cannot be read, or are of another size.
         ParameterError: a number makes no sense.
     """
@@ -122,12 +126,16 @@ def leak(
     names = [str(path) for path in models]
     if len(set(names)) < len(names):
         raise ModelError("a model is named twice: name each once")
+    given = Names(classes, orders)
+    given.check([*names, str(evaluator)])
     opened = [
-        opened_model(path, bare, classes, choose_device(device)) for path in (*models, evaluator)
+        opened_model(path, bare, given, choose_device(device)) for path in (*models, evaluator)
     ]
-    every, said = zip(*opened, strict=True)
-    checked = Ensemble(every, names=[*names, "the evaluator"], classes=said)
-    labels = tuple(next((own for own in said if own), map(str, range(checked.classes))))
+    every, own = zip(*opened, strict=True)
+    titles = [*names, "the evaluator"]
+    said, reordered = in_one_order(titles, every, own)
+    checked = Ensemble(every, names=titles, classes=said)
+    labels = tuple(said[0] or map(str, range(checked.classes)))
     helping = None if auxiliary is None else images(auxiliary, checked.shape)
     reference = None if training is None else _Reference(images(training, checked.shape), seed)
     chosen = how or EnsembleInversion(adversarial=0.0 if helping is None else ADVERSARIAL)
@@ -137,7 +145,7 @@ def leak(
         for name, pictures in _inversions(attack, dict(zip(names, every, strict=False)), progress)
     ]
     usual = None if reference is None else reference.usual
-    notes = _notes(names, evaluator, found)
+    notes = (*reordered, *_notes(names, evaluator, found))
     done = Leak(labels, found, usual, Path(out) / "report.html", notes)
     write_json(Path(out) / "leak.json", done.record())
     write_text(done.page, page(done))

@@ -19,6 +19,7 @@ from datadeed.files import canonical_digest, read_json, write_json
 from datadeed.models.model import Model
 from datadeed.owner.data import Source
 from datadeed.owner.defend_files import Network, open_model
+from datadeed.owner.leak_classes import Names
 from datadeed.thieves.inversion.pictures import Pictures
 
 
@@ -36,9 +37,9 @@ class Bare:
 
 
 def opened_model(
-    path: str | Path, bare: Bare | None, classes: Sequence[str] | None, device: torch.device
+    path: str | Path, bare: Bare | None, names: Names, device: torch.device
 ) -> tuple[Model, Sequence[str] | None]:
-    """A model, and its class names if anybody says them.
+    """A model, and its class names in its own label order if anybody says them.
 
     Raises:
         ModelError: it cannot be read, or no gradients can be had of it.
@@ -51,13 +52,13 @@ def opened_model(
         )
     if Path(text).is_dir():
         model, own = open_model(text, None, _nothing((1, 1, 1), ("", "")), device)
-        return model, own or classes
+        return model, names.of(text, own)
     if bare is None:
         raise ModelError(
             f"{text} is no folder of a model: of a file of bare weights say whose they are, with "
             "--network, --shape and --classes"
         )
-    if classes is None:
+    if (classes := names.of(text)) is None:
         raise ModelError(f"{text} is a file of bare weights: name its classes with --classes")
     model, _ = open_model(text, bare.network, _nothing(bare.shape, tuple(classes)), device)
     return model, classes

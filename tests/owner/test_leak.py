@@ -107,8 +107,8 @@ def test_refused(
         look(training=toy_dataset(8, shape=(3, 6, 8)))
     with pytest.raises(DatasetError, match="no other beside it"):
         look(training=toy_dataset(1))
-    save_model(tiny_model(1), folders / "two", {"classes": NAMES[::-1]})
-    with pytest.raises(ModelError, match="two and one have the same classes in another order"):
+    save_model(tiny_model(1), folders / "two", {"classes": [*NAMES[:2], "night"]})
+    with pytest.raises(ModelError, match="two and one have other classes"):
         look()
     silent = tiny_model(1)
     for parameter in silent.parameters():
