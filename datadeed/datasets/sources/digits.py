@@ -21,7 +21,8 @@ def open_source(request: Request) -> Splits:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise FetchError(
-            "scikit-learn, which ships the digits, is not installed: install scikit-learn"
+            "the digits come with scikit-learn, which is not installed: install the extra 'digits' "
+            "(pip install 'datadeed[digits]')"
         ) from error
     found = load_digits()
     pixels = np.round(found.images * (255 / 16)).astype(np.uint8)[..., None]
