@@ -7,9 +7,10 @@ within a dataset and a seed, and then averaged:
 - accuracy is the evaluator's, of unfiltered pictures;
 - an ensemble beats the median, or the best, single if its accuracy is the higher one in the mean
   over seeds, on every dataset (the best single is looked for in every seed anew);
-- gains are relative: the ensemble's accuracy over the median single's, less 1, on digits. The
-  source does not say whether its percent are points; both are printed. A gain is reached if it is
-  as large as the published one;
+- gains are relative: the ensemble's accuracy over the median single's, less 1, on digits, and on
+  faces without auxiliary images. The source does not say whether its percent are points (both are
+  printed), nor whether auxiliary images helped with faces. A gain is reached if it is as large as
+  the published one;
 - both losses help if the ensemble with both is better than with either alone, on every dataset;
 - filtering helps if the kept fifth is more accurate than all pictures, on every dataset; auxiliary
   images help likewise;
@@ -17,6 +18,8 @@ within a dataset and a seed, and then averaged:
   over the mean accuracy of their own members, over all datasets, starts and seeds. The raw
   accuracies are printed too.
 """
+
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -27,9 +30,25 @@ from papers.ensemble_inversion.tables import by_choice, ranked
 
 REVIEW = "Wang & Kurz (WACV 2022), as summarised in a published review"
 ABSTRACT = "Wang & Kurz (WACV 2022), abstract"
-PUBLISHED = {"": 0.709, AIDED: 0.179}  # gains on MNIST
 DIGITS = ("digits", "mnist", "mnist-10k")
 NONE = "no such cells at this scale"
+
+
+class Gain(NamedTuple):
+    """A published gain: of what, on which data sets, at which end of scenarios' names."""
+
+    name: str
+    sentence: str
+    data: tuple[str, ...]
+    end: str
+    published: float
+
+
+GAINS = (
+    Gain("data-free", "accuracy of data-free inversion on MNIST by 70.9 %", DIGITS, "", 0.709),
+    Gain("auxiliary", "accuracy with auxiliary data on MNIST by 17.9 %", DIGITS, AIDED, 0.179),
+    Gain("faces", "accuracy of inversion on faces by 21.1 %", ("faces",), "", 0.211),
+)
 
 
 def claims(cells: pd.DataFrame) -> list[Claim]:
@@ -40,8 +59,7 @@ def claims(cells: pd.DataFrame) -> list[Claim]:
     return [
         _better(own, "median", "ensemble", "median single", _sentence("the median model alone")),
         _better(own, "best", "ensemble", "best single", _sentence("the best model alone")),
-        _gain(own, "", "gain-data-free", "accuracy of data-free inversion on MNIST by 70.9 %"),
-        _gain(own, AIDED, "gain-auxiliary", "accuracy with auxiliary data on MNIST by 17.9 %"),
+        *(_gain(own, gain) for gain in GAINS),
         _better(own, "auxiliary", f"ensemble{AIDED}", "ensemble",
                 "auxiliary images improve an ensemble's pictures (accuracy)"),
         _better(own, "one-hot", "both losses", "activation alone",
@@ -93,20 +111,22 @@ def _better(own: pd.DataFrame, name: str, what: str, rival: str, statement: str)
     return Claim(f"inversion-{name}", PAPER, source, statement, holds, observed, cells)
 
 
-def _gain(own: pd.DataFrame, end: str, name: str, sentence: str) -> Claim:
-    """The relative gain over the median single, on digits."""
+def _gain(own: pd.DataFrame, sought: Gain) -> Claim:
+    """The relative gain over the median single."""
     holds, observed = None, NONE
-    mine = own[own.index.get_level_values("dataset").isin(DIGITS)]
-    pair = [f"ensemble{end}", f"median single{end}"]
+    mine = own[own.index.get_level_values("dataset").isin(sought.data)]
+    pair = [f"ensemble{sought.end}", f"median single{sought.end}"]
     if set(pair) <= set(own.columns) and not mine[pair].dropna().empty:
         after, before = mine[pair].mean()
         gain = after / max(before, 1e-9) - 1
-        holds = bool(gain >= PUBLISHED[end])
+        holds = bool(gain >= sought.published)
         points = 100 * (after - before)
         observed = f"{gain:+.1%}, {points:+.1f} points ({before:.1%} to {after:.1%})"
-    statement = f"an ensemble improves the {sentence} (here: relative, over the median single)"
+    improved = f"an ensemble improves the {sought.sentence}"
+    statement = f"{improved} (here: relative, over the median single)"
     cells = f'paper == "{PAPER}" and table == {ACCURACY} and metric == "accuracy"'
-    return Claim(f"inversion-{name}", PAPER, REVIEW, statement, holds, observed, cells)
+    name = f"inversion-gain-{sought.name}"
+    return Claim(name, PAPER, REVIEW, statement, holds, observed, cells)
 
 
 def _sampling(cells: pd.DataFrame) -> Claim:

@@ -84,7 +84,17 @@ def test_without_auxiliary_images_their_claims_are_not_tested() -> None:
     found = held(cells(aided=False))
     assert found["gain-auxiliary"] == found["auxiliary"] == (None, "no such cells at this scale")
     assert held(cells("fashion-mnist-5k"))["gain-data-free"][0] is None
+    assert held(cells())["gain-faces"] == (None, "no such cells at this scale")
     assert claims(cells().iloc[:0]) == []
+
+
+def test_the_gain_on_faces_is_of_faces_alone() -> None:
+    both = pd.concat([cells(lift=0.2), cells("faces", lift=-0.3, aided=False)])
+    found = held(both)
+    assert found["gain-faces"] == (True, "+30.0%, +15.0 points (50.0% to 65.0%)")
+    assert found["gain-data-free"] == (True, "+80.0%, +40.0 points (50.0% to 90.0%)")
+    weak = pd.concat([cells(), cells("faces", lift=-0.4, aided=False)])
+    assert held(weak)["gain-faces"][0] is False  # 20 %
 
 
 @pytest.mark.parametrize(
