@@ -1,13 +1,6 @@
-"""The real pipeline on small data, its stages run in this process.
+"""The real pipeline on small data, its stages run in this process."""
 
-A stage is a command line, and most of it is the start of Python and PyTorch: here DVC says which
-commands there are, in which order and what they read and write, and they are called as functions.
-"""
-
-import importlib
-import shlex
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +16,7 @@ from papers.clean_label.judge import GRIDS
 from tests.datasets.formats.writers import write
 from tests.models.tiny_text import write_encoder
 from tests.papers.conftest import ROOT, stripes
+from tests.papers.stages import run
 
 MARKS = {"stripes-c": "patch-20", "beeps": "impulse-20", "reviews": "word-20-plain"}
 EMPTY = {"datasets": [], "networks": [], "watermarks": [], "seeds": []}
@@ -140,18 +134,3 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             run(stage, folder, patch)
         yield folder
     torch.set_num_threads(threads)
-
-
-def run(stage: Any, folder: Path, patch: pytest.MonkeyPatch) -> None:
-    """Call a stage's command; what it reads is there before, what it writes only then."""
-    for dep in stage.deps:
-        path, keys = folder / dep.def_path, getattr(dep, "params", [])
-        assert path.exists() or not dep.def_path.startswith(("data/", "results/")), dep
-        assert set(keys) <= dep.read_params().keys() if keys else True, dep
-    outs = [folder / out.def_path for out in stage.outs]
-    assert not any(out.exists() for out in outs), stage
-    python, option, module, *words = shlex.split(stage.cmd)
-    assert (python, option) == ("python", "-m")
-    patch.setattr(sys, "argv", [module, *words])
-    importlib.import_module(module).main()
-    assert all(out.exists() for out in outs), stage
