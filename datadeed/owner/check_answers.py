@@ -122,6 +122,8 @@ class Judged:
                     f"{question.part} on row {question.row} of the pool"
                 )
 
+        for record in asked_in_vain(self.records):
+            check_question(self._asked_there(proof, record), record)
         counting = counting_records(self.records)
         replayed = proof.fresh()
         taken = replay(replayed, counting, check_question)
@@ -136,6 +138,17 @@ class Judged:
             f"{taken} questions are the key's own, and the verdict follows from their answers; "
             f"{failed} of them failed; {self._in_vain()}"
         )
+
+    def _asked_there(self, proof: BudgetedProof, record: Record) -> Question:
+        """The question that was asked in vain: the next one after all that the log held then."""
+        then = proof.fresh()
+        then.in_vain = 0
+        replay(then, counting_records(self.records[: record.seq]))
+        question = then.question()
+        asked = (record.purpose, record.part, record.row)
+        if question is None or (question.layer, question.part, question.row) != asked:
+            raise EvidenceError(f"record {record.seq} is not the question that the key asks there")
+        return question
 
     def _in_vain(self) -> str:
         """Which records do not count."""

@@ -57,10 +57,14 @@ def check_repeats(records: Sequence[Record]) -> None:
     """Check that no question was asked again after its record counted.
 
     Raises:
-        EvidenceError: naming the first record that asks again.
+        EvidenceError: naming the first record that asks again, or that is neither a clean question
+            nor one about a part and a row.
     """
     asked: set[tuple[str, int | None, int | None]] = set()
     for place, record in enumerate(records):
+        named = [record.part is not None, record.row is not None]
+        if named != [record.purpose != "probe"] * 2:
+            raise EvidenceError(f"record {record.seq} of the log is no question of a verification")
         name = (record.purpose, record.part, record.row)
         # What counted is looked up for a repeated question alone: pauses are few.
         if name in asked and name in counting_records(list(records[:place])):

@@ -5,12 +5,10 @@ import json
 import shutil
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from datadeed.datasets.formats.registry import read
-from tests.cli.world import World, run, thief
+from tests.cli.world import World, forge, run, thief
 from tests.datasets.formats.writers import write
 
 pytestmark = pytest.mark.usefixtures("no_page")
@@ -92,23 +90,6 @@ class TestTamperedEvidence:
         if content is not None:
             (proved.out / name).write_bytes(content)
         assert "answers" in failed(proved.check("--json"))
-
-
-def forge(world, change):
-    """Rewrite the log, chained anew as a forger would, and the head that the evidence states."""
-    evidence, records, head = world.evidence(), [], world.evidence()["chain"]["anchor"]
-    for record in change(world.records()):
-        forged = dataclasses.replace(record, seq=len(records), previous=head)
-        forged = dataclasses.replace(forged, hash=forged.digest())
-        records.append(forged)
-        head = forged.hash
-    schema = pq.read_schema(world.out / "queries.parquet")
-    table = pa.Table.from_pylist([record.values() for record in records], schema=schema)
-    pq.write_table(table, world.out / "queries.parquet")
-    evidence["chain"] |= {"head": head, "rows": len(records)}
-    for purpose in ("probe", "key", "behaviour"):
-        evidence["queries"][purpose] = sum(record.purpose == purpose for record in records)
-    (world.out / "evidence.json").write_text(json.dumps(evidence))
 
 
 class TestForgedLog:

@@ -54,7 +54,7 @@ class TestVerdicts:
 
     def test_a_spent_budget_is_inconclusive(self, bare):
         """A thief whose odd parts were not learnt: the least budget that can be committed ends."""
-        assert bare.commit("--budget", "14").code == 0
+        assert bare.commit("--budget", "15").code == 0
         half = bare.recorded(
             lambda key, part, label: (honest if part in (1, 3) else thief)(key, part, label)
         )
