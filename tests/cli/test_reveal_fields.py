@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
+from datadeed.errors import EvidenceError
 from datadeed.owner.asking import CouldNotTest
 from datadeed.owner.evidence.build import STATED_FIELDS, STATED_OF_RECORDS
+from datadeed.owner.evidence.log import QueryLog
 from datadeed.owner.stated import leaves
 from datadeed.owner.suspects.base import Answer, failure, question_digest
 from datadeed.owner.verify import verify
@@ -248,6 +250,10 @@ def test_what_failed_in_vain_is_listed(rich):
     assert found["clean"].startswith("15 of 15 clean answers are right (16 asked)")
 
 
+def _untested(world):
+    return world.evidence()["verdict"]["not_tested"]
+
+
 class TestForgeries:
     """What an accuser did with an honest model, every check passing then."""
 
@@ -275,6 +281,30 @@ class TestForgeries:
         found = {each["what"]: each for each in done.json()["checks"]}
         assert found["answers"]["word"] == "FAILED"
         assert "although its answer was there" in found["answers"]["found"]
+
+    def test_going_on_with_such_a_log(self, rich):
+        """What the first answer was stays; the log that holds a second one is left alone."""
+        with QueryLog(rich.out, rich.evidence()["chain"]["anchor"]) as log:
+            last = log.records[-1]
+            where = {"purpose": last.purpose, "part": last.part, "row": last.row}
+            log.append(**where, question=last.question, answer=Answer((1,), None))
+        with pytest.raises(EvidenceError, match="although its answer was there"):
+            verify(Uneven(rich, ()), rich.key(), rich.pool, rich.out)
+
+    def test_a_pool_that_goes_to_one_class(self, bare):
+        """An honest model calls most of it class 4: flagged by verify and by the check."""
+        bare.commit()
+
+        def fooled(key, part, label):
+            return label if label < 3 else 4
+
+        done = bare.verify(bare.recorded(fooled))
+        assert "they may have been picked" in done.err
+        assert any("may have been picked" in text for text in _untested(bare))
+        bare.open()
+        premises = {each["what"]: each for each in bare.check("--json").json()["premises"]}
+        assert premises["premise.pool"]["word"] == "missing"
+        assert "FLAGGED" in premises["premise.pool"]["found"]
 
     def test_sentences_without_a_key(self, rich):
         done = run("reveal", "--check", rich.out, "--json")
