@@ -88,7 +88,7 @@ def test_notebook_example(
     assert (kinds.count("check"), kinds.count("premise")) == (9, 4)
     assert set(kinds) == {"check", "field", "premise"}
     assert not any(line.startswith("check FAILED") for line in lines)
-    assert sum(line.startswith("passed") for line in lines) == 5
+    assert sum(line.startswith("check passed") for line in lines) == 6
     exec(progress, names)
     with names["progress"]("read", 9) as advance:
         advance(3)
