@@ -84,9 +84,11 @@ def test_notebook_example(
     assert "\nCLAIM " in capsys.readouterr().out
     exec(prove, names)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 8
-    assert not any(line.startswith("FAILED") for line in lines)
-    assert sum(line.startswith("passed") for line in lines) == 5
+    kinds = [line.split()[0] for line in lines]
+    assert (kinds.count("check"), kinds.count("premise")) == (9, 4)
+    assert set(kinds) == {"check", "field", "premise"}
+    assert not any(line.startswith("check FAILED") for line in lines)
+    assert sum(line.startswith("check passed") for line in lines) == 6
     exec(progress, names)
     with names["progress"]("read", 9) as advance:
         advance(3)

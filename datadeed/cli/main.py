@@ -2,7 +2,8 @@
 
 Exit codes: 0 done (``verify``: CLAIM), 1 an error that one line explains, 2 wrong usage;
 ``verify`` also 3 INCONCLUSIVE, 4 NOT SUPPORTED, 5 could not test; ``watch`` 0 EVIDENCE,
-3 NO EVIDENCE, 5 could not test; ``defend`` 0 repaired, 3 not; 130 interrupted.
+3 NO EVIDENCE, 5 could not test; ``reveal`` 6 the checks hold, but a premise is not verified;
+``defend`` 0 repaired, 3 not; 130 interrupted.
 """
 
 import argparse

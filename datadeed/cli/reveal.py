@@ -3,15 +3,25 @@
 ``--opening FILE`` writes the key, secret included, for everybody to see: it is spent from then on.
 ``--check FOLDER`` checks the signature and the log's chain; with ``--opening FILE`` it derives
 everything again and compares: the commitment, every question and answer, both layers, the verdict,
-and, as far as they are named, the data before and after it was marked.
+and, as far as they are named, the data before and after it was marked. What nobody can derive is
+listed as stated, and the premises of a claim with a status each.
+
+Exit codes: 0 every premise is verified (or no evidence was checked), 1 a check FAILED, 6 the checks
+hold, but a premise is only stated or missing.
 """
 
 import argparse
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from datadeed.cli.common import add_pool, passphrase, progress, say, show
 from datadeed.errors import DatadeedError
+
+if TYPE_CHECKING:
+    from datadeed.owner.check import Check
+
+ONLY_STATED = 6  # exit code
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +37,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--public-key", type=Path, metavar="PEM", help="the signer's key, had from the signer")
     add("--timestamp", type=Path, metavar="TSR", help="the commitment's timestamp token")
     add("--roots", type=Path, metavar="PEM", help="certificates of the timestamp authority")
+    add(
+        "--confirm",
+        action="append",
+        default=[],
+        metavar="PREMISE",
+        help="pool, numbers or suspect: you established it yourself, outside of these files",
+    )
     add_pool(parser)
 
 
@@ -42,17 +59,45 @@ def run(options: argparse.Namespace) -> int:
 
     names = ("commitment", "source", "split", "released", "pool", "pool_split", "public_key")
     named = {name: getattr(options, name) for name in (*names, "timestamp", "roots")}
-    checks = check(options.opening, evidence=options.check, **named, progress=progress)
-    lines = [f"{each.word:<12} {each.what}: {each.found}" for each in checks]
-    failed = [each for each in checks if each.word == "FAILED"]
-    lines.append(
-        f"{len(failed)} of {len(checks)} checks failed: this evidence does not hold"
-        if failed
-        else "every check that was made passed; what was not checked is not shown to be true"
+    found = check(
+        options.opening,
+        evidence=options.check,
+        confirmed=options.confirm,
+        progress=progress,
+        **named,
     )
-    value = {"passed": not failed, "checks": [asdict(each) for each in checks]}
-    show(options, value, "\n".join(lines))
-    return 1 if failed else 0
+    checks, fields, premises = (
+        [each for each in found if each.kind == kind] for kind in ("check", "field", "premise")
+    )
+    failed = sum(each.word == "FAILED" for each in checks)
+    open_ones = [each for each in premises if each.word != "verified"]
+    value = {
+        "passed": not failed,
+        "checks": [asdict(each) for each in checks],
+        "stated": [asdict(each) for each in fields],
+        "premises": [asdict(each) for each in premises],
+    }
+    lines = [_line(each) for each in checks]
+    lines += ["", "stated by the accuser, shown by nothing:", *map(_line, fields)] if fields else []
+    lines += ["", "premises:", *map(_line, premises)] if premises else []
+    show(options, value, "\n".join([*lines, "", _last_line(checks, failed, open_ones)]))
+    return 1 if failed else ONLY_STATED if open_ones else 0
+
+
+def _line(each: "Check") -> str:
+    return f"{each.word:<12} {each.what}: {each.found}"
+
+
+def _last_line(checks: "list[Check]", failed: int, open_ones: "list[Check]") -> str:
+    """What it all comes to."""
+    if failed:
+        return f"{failed} of {len(checks)} checks failed: this evidence does not hold"
+    if open_ones:
+        return (
+            "every check that was made passed; the claim holds if these premises do, which are not "
+            f"verified: {', '.join(each.what for each in open_ones)}"
+        )
+    return "every check that was made passed; what was not checked is not shown to be true"
 
 
 def _open(options: argparse.Namespace) -> int:

@@ -1,16 +1,19 @@
-"""Checking evidence with an opened key, without the suspect: one function a check."""
+"""Checking evidence with an opened key, without the suspect: one function a check.
 
-from collections.abc import Callable
+Beside the checks stand the fields that nobody can derive, which the accuser states, and the
+premises that a claim rests on.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from datadeed.errors import DatadeedError, EvidenceError
 from datadeed.keys.key import Key
-from datadeed.owner.asking import counting_records, image_of, replay, rows_needed
+from datadeed.owner.check_answers import Judged, check_key
 from datadeed.owner.check_release import check_release
 from datadeed.owner.data import (
     Progress,
@@ -23,28 +26,38 @@ from datadeed.owner.data import (
     silent,
 )
 from datadeed.owner.evidence.attestation import ATTESTATION, verify
-from datadeed.owner.evidence.build import anchor_of, count_queries
 from datadeed.owner.evidence.log import PARQUET, read_parquet
-from datadeed.owner.evidence.records import Record
 from datadeed.owner.evidence.schema import parse_json, read_evidence, read_limited
-from datadeed.owner.release.rows import Items
+from datadeed.owner.premises import STATED, check_confirmed, premises
 from datadeed.owner.reveal import read_opening
-from datadeed.owner.suspects.base import question_digest
+from datadeed.owner.stated import stated_fields
 from datadeed.owner.verify import stamped_at
-from datadeed.verification.layers import Question
-from datadeed.verification.proof import Proof
 
 PASSED, FAILED, NOT_CHECKED = "passed", "FAILED", "not checked"
-KEYED = ("commitment", "timestamp", "key", "answers", "data", "release")
+CHECK, FIELD, PREMISE = "check", "field", "premise"  # kinds of entries
+KEYED = ("commitment", "timestamp", "key", "answers", "clean", "data", "release")
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: ``word`` is passed, FAILED or not checked."""
+    """One thing that was looked at.
+
+    Attributes:
+        what: its name; of a field, its path in ``evidence.json``, or "log." and a column's name;
+            of a premise, "premise." and its name.
+        word: of a check passed, FAILED, not checked or stated; of a field stated; of a premise
+            verified, stated or missing.
+        found: in a line.
+        kind: "check", "field" or "premise".
+    """
 
     what: str
     word: str
     found: str
+    kind: str = CHECK
+
+
+Look = Callable[[], Check | str]  # makes a check, or says what was found; raises where it fails
 
 
 def check(
@@ -60,6 +73,7 @@ def check(
     public_key: str | Path | None = None,
     timestamp: str | Path | None = None,
     roots: str | Path | None = None,
+    confirmed: Sequence[str] = (),
     progress: Progress = silent,
 ) -> list[Check]:
     """Every check whose files are named; the others are listed as not checked.
@@ -73,43 +87,84 @@ def check(
         pool, pool_split: the images for verification; by default those of ``source``.
         public_key: the signer's, in PEM, had from the signer.
         timestamp, roots: the commitment's token, and certificates of its authority in PEM.
+        confirmed: premises that the caller established himself: "pool", "numbers", "suspect".
         progress: is told of the rows that are read.
 
     Returns:
-        One entry a check. What is damaged, altered or about something else fails its checks and
+        One entry a check; with evidence, one for each field that the accuser merely states, and
+        one for each premise. What is damaged, altered or about something else fails its checks and
         raises no error.
 
     Raises:
         KeyRecordError, EvidenceError: ``opening`` is none.
+        DatadeedError: ``confirmed`` names something else.
     """
+    established = check_confirmed(confirmed)
     key = read_opening(opening) if isinstance(opening, str | Path) else opening
     folder = None if evidence is None else Path(evidence)
     looks = _about_evidence(folder, public_key)
+    judged = None
     if key is None:
         looks |= dict.fromkeys(KEYED, "--opening")
     else:
-        images = partial(open_pool, pool, pool_split, source=source, split=split)
-        no_pool = pool is None and source is None
+        if folder and (pool is not None or source is not None):
+            images = partial(open_pool, pool, pool_split, source=source, split=split)
+            judged = Judged(key, folder, images, progress)
         looks |= {
             "commitment": partial(_commitment, key, commitment) if commitment else "--commitment",
-            "timestamp": partial(_timestamp, key, timestamp, roots)
+            "timestamp": partial(_timestamp, key, timestamp, roots, folder)
             if timestamp
             else "--timestamp, --roots",
             "key": partial(_key, key, folder) if folder else "--check",
-            "answers": partial(_answers, key, folder, images, progress)
-            if folder and not no_pool
-            else "--pool",
+            "answers": judged.answers if judged else "--pool",
+            "clean": partial(_clean, judged) if judged else "--pool",
             "data": "--source" if source is None else partial(_data, key, source, split, progress),
             "release": "--source, --released"
             if source is None or released is None
             else partial(check_release, key, source, released, split, progress),
         }
-    return [_made(what, look) for what, look in looks.items()]
+    checks = [_made(what, look) for what, look in looks.items()]
+    if folder is not None:
+        words = {each.what: each.word for each in checks}
+        stamped = None
+        if key is not None and timestamp and roots and words["timestamp"] == PASSED:
+            stamped = datetime.fromisoformat(stamped_at(timestamp, roots, key.commitment)[1])
+        checks += _beside(folder, judged, words, key=key, stamped=stamped, confirmed=established)
+    return checks
 
 
-def _about_evidence(
-    folder: Path | None, public_key: str | Path | None
-) -> dict[str, Callable[[], str] | str]:
+def _beside(
+    folder: Path,
+    judged: Judged | None,
+    words: dict[str, str],
+    *,
+    key: Key | None,
+    stamped: datetime | None,
+    confirmed: frozenset[str],
+) -> list[Check]:
+    """The stated fields and the premises of evidence that can be read at all."""
+    try:
+        evidence = read_evidence(folder / "evidence.json")
+    except EvidenceError:
+        return []
+    derived_sentences = judged.sentences if judged and words["answers"] == PASSED else None
+    fields = stated_fields(evidence, dated=stamped is not None, derived_sentences=derived_sentences)
+    seen = judged if judged and words["clean"] == PASSED else None
+    found = premises(
+        evidence,
+        key=key,
+        stamped=stamped,
+        clean=seen.clean if seen else None,
+        repeated=seen.repeated if seen else 0,
+        confirmed=confirmed,
+    )
+    return [
+        *(Check(path, STATED, text, FIELD) for path, text in fields),
+        *(Check(f"premise.{each.name}", each.status, each.found, PREMISE) for each in found),
+    ]
+
+
+def _about_evidence(folder: Path | None, public_key: str | Path | None) -> dict[str, Look | str]:
     """The checks that need no key."""
     if folder is None:
         return {"log": "--check", "signature": "a signed folder"}
@@ -120,14 +175,15 @@ def _about_evidence(
     }
 
 
-def _made(what: str, look: Callable[[], str] | str) -> Check:
+def _made(what: str, look: Look | str) -> Check:
     """A check, or what it needs."""
     if isinstance(look, str):
         return Check(what, NOT_CHECKED, f"needs {look}")
     try:
-        return Check(what, PASSED, look())
+        found = look()
     except DatadeedError as error:
         return Check(what, FAILED, str(error))
+    return found if isinstance(found, Check) else Check(what, PASSED, found)
 
 
 def _log(folder: Path) -> str:
@@ -149,95 +205,38 @@ def _commitment(key: Key, file: str | Path) -> str:
     return f"the opened key is the one committed as {key.commitment}"
 
 
-def _timestamp(key: Key, token: str | Path, roots: str | Path | None) -> str:
-    """The commitment was there at the stamped time."""
-    return f"the commitment was stamped at {stamped_at(token, roots, key.commitment)[1]}"
+def _timestamp(
+    key: Key, token: str | Path, roots: str | Path | None, folder: Path | None
+) -> Check | str:
+    """The commitment was there at the stamped time, and the evidence speaks of this token."""
+    stated = read_evidence(folder / "evidence.json")["key"]["timestamp"] if folder else None
+    digest = hashlib.sha256(read_limited(token)).hexdigest()
+    if stated is not None and stated["token_sha256"] != digest:
+        raise EvidenceError("the evidence states another timestamp token than the one given")
+    if roots is None:
+        found = "who vouches for the token needs --roots"
+        return Check("timestamp", STATED if stated else NOT_CHECKED, found)
+    time = stamped_at(token, roots, key.commitment)[1]
+    if stated is not None and stated["time"] != time:
+        raise EvidenceError(f"the evidence states {stated['time']}, but the token {time}")
+    return f"the commitment was stamped at {time}"
 
 
 def _key(key: Key, folder: Path) -> str:
     """The evidence is about this key, with this design and these data."""
-    evidence = read_evidence(folder / "evidence.json")
-    body = key.body()
-    if evidence["key"]["commitment"] != key.commitment:
-        raise EvidenceError("the evidence is about another key")
-    for name in ("design", "data", "pool"):
-        if evidence[name] != body[name]:
-            raise EvidenceError(f"the evidence states another {name} than was committed")
-    stated = evidence["key"]["beacon"]
-    if (stated or {}).get("value", "") != (key.beacon.value if key.beacon else ""):
-        raise EvidenceError("the evidence states another beacon value than the opened key")
+    check_key(key, read_evidence(folder / "evidence.json"))
     return "the evidence is about the opened key, its design and its data"
+
+
+def _clean(judged: Judged) -> str:
+    """The clean questions are the key's; what their answers show is a premise."""
+    return judged.clean.words()
 
 
 def _signature(folder: Path, public_key: str | Path | None) -> str:
     """Nothing in the folder was changed since it was signed."""
     pem = read_limited(public_key, 2**14) if public_key else None
     return verify(folder, pem).meaning
-
-
-def _answers(key: Key, folder: Path, open_images: Callable[[], Items], progress: Progress) -> str:
-    """Every question was the one that the key asks next; both layers follow from the answers."""
-    evidence = read_evidence(folder / "evidence.json")
-    records = _records(key, folder, evidence)
-    pool = open_images()
-    proof = Proof(key, pool.labels, suspects=evidence["multiplicity"]["suspects"])
-    found, images = measure(pool, "check pool", rows_needed(proof), progress=progress)
-    check_extent(found, key.pool, "the pool")
-
-    def check_question(question: Question, record: Record) -> None:
-        if record.question != question_digest(image_of(key, question, images)[0]):
-            raise EvidenceError(
-                f"record {record.seq} is about another image than the key's part {question.part} "
-                f"on row {question.row} of the pool"
-            )
-
-    counting = counting_records(records)
-    taken = replay(proof, counting, check_question)
-    _compare(proof.record(), proof.verdict(), evidence)
-    if taken != len(counting):
-        raise EvidenceError(
-            f"the log holds {len(counting)} counted answers, but the key asks only {taken} of them"
-        )
-    return f"{taken} questions are the key's own, and the verdict follows from their answers"
-
-
-def _records(key: Key, folder: Path, evidence: dict[str, Any]) -> list[Record]:
-    """The query log, which must be the one that the evidence states."""
-    chain = evidence["chain"]
-    if chain["anchor"] != anchor_of(key.commitment, evidence["suspect"]["fingerprint"]):
-        raise EvidenceError("the query log belongs to another key or suspect than the evidence")
-    records = read_parquet(folder / PARQUET, chain["anchor"])
-    for what, count in count_queries(records).items():
-        if evidence["queries"][what] != count:
-            raise EvidenceError(
-                f"the evidence states {evidence['queries'][what]} {what} queries, the log {count}"
-            )
-    if (records[-1].hash if records else chain["anchor"]) != chain["head"]:
-        raise EvidenceError("the query log ends at another record than the evidence states")
-    return records
-
-
-def _compare(record: dict[str, Any], verdict: tuple[str, str], evidence: dict[str, Any]) -> None:
-    """Numbers may differ by rounding on another machine; everything else may not."""
-    for name, value in record.items():
-        if not _close(value, evidence[name]):
-            raise EvidenceError(f"the answers do not give the {name} that the evidence states")
-    if verdict != (evidence["verdict"]["word"], evidence["verdict"]["reason"]):
-        raise EvidenceError(
-            f"the answers give {verdict[0]}, but the evidence states {evidence['verdict']['word']}"
-        )
-
-
-def _close(one: Any, two: Any) -> bool:
-    if isinstance(one, dict) and isinstance(two, dict):
-        return one.keys() == two.keys() and all(_close(one[k], two[k]) for k in one)
-    if isinstance(one, list) and isinstance(two, list):
-        return len(one) == len(two) and all(map(_close, one, two))
-    if isinstance(one, float) or isinstance(two, float):
-        if None in (one, two):
-            return False
-        return bool(np.isclose(one, two, rtol=1e-9, atol=1e-9))
-    return bool(one == two)
 
 
 def _data(key: Key, source: Source, split: str | None, progress: Progress) -> str:

@@ -1,17 +1,18 @@
 """Committing to a dataset before it is released: the key, and what to publish of it."""
 
-import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from datadeed.errors import KeyRecordError
 from datadeed.files import atomic_path, write_json
 from datadeed.keys.key import Beacon, Design, Key
 from datadeed.keys.sealing import check_place, write_secret
-from datadeed.owner.data import Progress, Source, measure, open_data, open_pool, silent
+from datadeed.owner.commit_checks import check_classes, check_design, check_repeated
+from datadeed.owner.data import Progress, Source, measure, named, open_data, open_pool, silent
+from datadeed.owner.pool import measure_pool
 from datadeed.owner.release.rows import Items
-from datadeed.verification.keylabels import largest_factor
-from datadeed.verification.proof import POOL_LIMIT
+from datadeed.owner.rounds import check_ahead
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,9 @@ def commit(
         progress: is told of every row that is read.
 
     Raises:
-        KeyRecordError: the key or the commitment exists, a number makes no sense, or no suspect
-            could ever be claimed with such a key.
+        KeyRecordError: the key or the commitment exists, a number makes no sense, no suspect
+            could ever be claimed with such a key, the beacon's round is out, a class has no row,
+            or the pool repeats its images.
         SecretError: the key's place is unfit.
         DatasetError: the data cannot be read.
         EvidenceError: the authority gives no stamp.
@@ -85,6 +87,8 @@ def commit(
     secret = Path(secret)
     public = Path(commitment) if commitment else secret.with_name("commitment.json")
     _check_places(secret, public, source, forbidden)
+    if beacon is not None:
+        check_ahead(beacon, datetime.now(UTC))
     data, images = _open(source, split, pool, pool_split)
     design = Design(
         classes=data.classes,
@@ -99,9 +103,12 @@ def commit(
         budget=budget,
     )
     design.marks(data.rows)
-    _check_design(design, images.rows)
+    check_design(design, images.labels)
+    check_classes(data, named(source))
+    pool_extent, _, repeated = measure_pool(images, "pool", progress=progress)
+    check_repeated(repeated, images.rows)
     rows, _ = measure(data, "data", progress=progress)
-    key = Key.new(design, rows, measure(images, "pool", progress=progress)[0], beacon)
+    key = Key.new(design, rows, pool_extent, beacon)
     # Stamped before anything is written: an authority that is down leaves no key without a stamp.
     stamp = _stamp(key, timestamp)
     write_secret(secret, key.record(), passphrase, forbidden=forbidden)
@@ -143,22 +150,3 @@ def _stamp(key: Key, authority: str | None) -> bytes:
     from datadeed.owner.evidence.timestamp import request_timestamp  # an optional extra
 
     return request_timestamp(key.commitment, authority)
-
-
-def _check_design(design: Design, pool: int) -> None:
-    """Refuse a key with which no suspect could ever be claimed: after release it is too late."""
-    needed = design.parts * design.votes
-    if min(pool, POOL_LIMIT) // 2 < needed:
-        raise KeyRecordError(
-            f"the pool has {pool} images, but {design.parts} parts of up to {design.votes} "
-            f"questions need half of {2 * needed} to {POOL_LIMIT}: name a larger pool or take "
-            "fewer parts"
-        )
-    best = largest_factor(
-        len(design.classes), design.votes, beta=design.beta, epsilon=design.epsilon
-    )
-    if design.parts * math.log(best) < -math.log(design.alpha_key):
-        raise KeyRecordError(
-            f"{design.parts} parts of {len(design.classes)} classes cannot reach level "
-            f"{design.alpha_key:g}: take more parts (datadeed plan says how many)"
-        )

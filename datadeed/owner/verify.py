@@ -21,6 +21,7 @@ from datadeed.owner.asking import (
     rows_needed,
     run_proof,
 )
+from datadeed.owner.clean import clean_answers, clean_records, questions_of
 from datadeed.owner.data import (
     Note,
     Progress,
@@ -37,7 +38,7 @@ from datadeed.owner.evidence.build import build_evidence, log_anchor, write_fold
 from datadeed.owner.evidence.log import QueryLog
 from datadeed.owner.evidence.records import utc_text
 from datadeed.owner.evidence.schema import check_evidence, read_limited
-from datadeed.verification.proof import Proof
+from datadeed.owner.repeats import BudgetedProof, asked_in_vain, check_repeats
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -113,15 +114,30 @@ def verify(
         budget = getattr(asked, "budget", None)  # of a server: files cost nothing
         if budget is not None:
             budget.spend_earlier(sum(record.attempts for record in log.records))
+        check_repeats(log.records)
+        proof.in_vain = len(asked_in_vain(log.records))
         # An error now rather than after all the queries.
         check_evidence(build_evidence(proof, asked, log, timestamp=stamp), out)
         warnings = ask_probes(asked, log, *probes, note)
+        clean = clean_answers(
+            clean_records(log.records, questions_of(probes[0])), probes[1].numpy()
+        )
+        for flag in clean.flags():
+            note(flag)
         with progress("queries", key.design.budget) as advance:
             run_proof(proof, asked, images, log, lambda now: advance(len(now.curve)))
         # What anybody who checks the evidence will compute.
         replay(done := proof.fresh(), counting_records(log.records))
         cost = None if budget is None else budget.cost
-        evidence = build_evidence(done, asked, log, warnings=warnings, timestamp=stamp, cost=cost)
+        evidence = build_evidence(
+            done,
+            asked,
+            log,
+            warnings=[*clean.flags(), *warnings],
+            timestamp=stamp,
+            cost=cost,
+            clean=clean.record(),
+        )
         write_folder(out, evidence, log)
     if signer is not None:
         attestation.sign(out, signer)
@@ -131,7 +147,7 @@ def verify(
 
 def _prepare(
     key: Key, pool: Source, split: str | None, suspects: int, progress: Progress
-) -> tuple[Proof, tuple[torch.Tensor, torch.Tensor], dict[int, torch.Tensor]]:
+) -> tuple[BudgetedProof, tuple[torch.Tensor, torch.Tensor], dict[int, torch.Tensor]]:
     """The proof, clean images and labels for the probe, and the images that may be asked about.
 
     Raises:
@@ -139,7 +155,7 @@ def _prepare(
         VerificationError: it is too small.
     """
     data = open_pool(pool, split)
-    proof = Proof(key, data.labels, suspects=suspects)
+    proof = BudgetedProof(key, data.labels, suspects=suspects)
     clean = probe_rows(key, data.rows)
     found, images = measure(data, "check pool", {*rows_needed(proof), *clean}, progress=progress)
     check_extent(found, key.pool, "the pool")

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.cli.world import World, data, run, thief
+from tests.cli.world import DESIGN, World, data, run, thief
 from tests.datasets.formats.writers import write
 from tests.owner.evidence.authority import Authority
 
@@ -45,6 +45,11 @@ def test_nothing_is_written_over(bare):
         (("--budget", "0"), "budget is 0"),
         (("--parts", "10"), "the pool has 100 images, but 10 parts"),
         (("--alpha", "1e-6"), "4 parts of 10 classes cannot reach level 1e-06"),
+        (("--alpha", "0.06"), "alpha_key is 0.06"),
+        (("--alpha-behaviour", "0.5"), "alpha_behaviour is 0.5"),
+        (("--budget", "14"), "budget is 14, but a claim takes 8 + 7 counted questions at best"),
+        (("--beacon", "drand quicknet", "25000000"), "was out at 2026-01-07"),
+        (("--beacon", "drand quicknet", "9" * 15), "never comes"),
         (("--beacon", "drand", "soon"), "the beacon's round is 'soon'"),
         (("--beacon", "drand", "0"), "the beacon's round is '0'"),
         (("--beacon", "drand", "9" * 5000), "the beacon's round is '999"),
@@ -64,6 +69,33 @@ def test_other_classes_in_the_pool(bare):
     write(data(100, classes=9), bare.root / "nine.npz", format="npz")
     done = bare.commit("--pool", bare.root / "nine.npz")
     assert (done.code, "the pool has 9 classes" in done.err) == (1, True)
+
+
+def test_classes_without_rows(bare):
+    """Their marks would be the only rows with these labels."""
+    few = data()
+    keep = (few.labels != 3) & (few.labels != 7)
+    write(few.take(keep.nonzero()[:, 0]), bare.root / "few.npz", format="npz")
+    done = run(
+        "commit", bare.root / "few.npz", "--pool", bare.pool, "--key", bare.key_file, *DESIGN
+    )
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "2 of 10 classes have no row in" in done.err
+    assert "('class 3', 'class 7')" in done.err
+    assert not bare.key_file.parent.exists()
+
+
+@pytest.mark.parametrize(("copies", "code"), [(1, 0), (2, 1)])
+def test_a_pool_of_repeated_images(bare, copies, code):
+    """One in a hundred may be there twice, with whatever label."""
+    pool = data(100, seed=1)
+    pool.samples[10 : 10 + copies] = pool.samples[0]
+    bare.pool.unlink()
+    write(pool, bare.pool, format="npz")
+    done = bare.commit()
+    assert done.code == code
+    assert bare.key_file.exists() is (code == 0)
+    assert ("2 of the pool's 100 images stand in it before" in done.err) is (code == 1)
 
 
 @pytest.mark.parametrize("place", ["git", "source", "dvc"])

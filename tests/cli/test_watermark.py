@@ -20,12 +20,13 @@ def _fails(done, message):
 
 class TestBeacon:
     def test_it_is_waited_for(self, bare):
-        first = bare.watermark("--beacon", "drand quicknet", "123")
+        later = 2 * 10**9  # in the 23rd century
+        first = bare.watermark("--beacon", "drand quicknet", later)
         assert first.code == 1
-        assert "waits for round 123 of 'drand quicknet'" in first.err
+        assert f"waits for round {later} of 'drand quicknet'" in first.err
         released = bare.root / "released.npz"
         assert not released.exists()
-        assert _fails(bare.watermark(), "round 123 of 'drand quicknet' is not in the key yet")
+        assert _fails(bare.watermark(), f"round {later} of 'drand quicknet' is not in the key yet")
         commitment = bare.key().commitment
         assert bare.watermark("--beacon-value", VALUE.upper()).code == 0
         assert bare.key().beacon.value == VALUE
@@ -60,9 +61,9 @@ class TestBeacon:
             "round": 123,
             "value": VALUE,
         }
-        assert bare.evidence()["key"]["grinding"].startswith("None")
+        assert "was not verified" in bare.evidence()["key"]["grinding"]
         bare.open()
-        assert bare.check().code == 0
+        assert bare.check().code == 6, "the beacon's value is only stated"
 
 
 class TestKeyAndData:

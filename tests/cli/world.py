@@ -1,6 +1,7 @@
 """A small owner's world: data, a pool, a key, and suspects whose answers are known in advance."""
 
 import contextlib
+import dataclasses
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -8,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 
 from datadeed.cli.main import main
@@ -178,3 +181,21 @@ def pixels_digest(body: Any) -> str:
 def files_under(folder: Path) -> Iterator[Path]:
     """Every file, with hidden ones."""
     return (path for path in folder.rglob("*") if path.is_file())
+
+
+def forge(world: World, change: Callable[[list[Record]], list[Record]]) -> None:
+    """Rewrite the log, chained anew as a forger would, and the head that the evidence states."""
+    evidence, records = world.evidence(), []
+    head = evidence["chain"]["anchor"]
+    for record in change(world.records()):
+        forged = dataclasses.replace(record, seq=len(records), previous=head)
+        forged = dataclasses.replace(forged, hash=forged.digest())
+        records.append(forged)
+        head = forged.hash
+    schema = pq.read_schema(world.out / "queries.parquet")
+    table = pa.Table.from_pylist([record.values() for record in records], schema=schema)
+    pq.write_table(table, world.out / "queries.parquet")
+    evidence["chain"] |= {"head": head, "rows": len(records)}
+    for purpose in ("probe", "key", "behaviour"):
+        evidence["queries"][purpose] = sum(record.purpose == purpose for record in records)
+    (world.out / "evidence.json").write_text(json.dumps(evidence))

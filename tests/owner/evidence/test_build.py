@@ -131,6 +131,14 @@ class TestWords:
         assert "0.001 N for the key layer" in build.grinding(KEY)
         named = Key(bytes(32), bytes(32), DESIGN, *EXTENTS, Beacon("drand", 12, "00" * 32))
         assert "round 12 of drand" in build.grinding(named)
+        assert "0.001 N for the key layer" in build.grinding(named), "the value is only stated"
+
+    @pytest.mark.parametrize("beacon", [None, Beacon("drand", 12, "00" * 32)])
+    def test_no_sentence_bounds_the_chance_without_its_premise(self, beacon):
+        made = proof(Key(bytes(32), bytes(32), DESIGN, *EXTENTS, beacon))
+        for text in (build.grinding(made.key), *build.tested(made)):
+            bound = "at most 0.001" in text
+            assert not bound or "If the key was drawn once and at random" in text
 
     def test_levels_are_shared_among_suspects(self):
         one, ten = (" ".join(build.tested(proof(suspects=n))) for n in (1, 10))
@@ -142,7 +150,7 @@ class TestWords:
     @pytest.mark.parametrize(
         ("start", "values"),
         [
-            ("When the commitment was made", {"timestamp": None}),
+            ("When the commitment was made", {"dated": False}),
             ("Innocence", {"word": "NOT SUPPORTED"}),
             ("Innocence", {"word": "INCONCLUSIVE"}),
             ("What hit rate innocent models have", {}),
@@ -153,15 +161,16 @@ class TestWords:
         ],
     )
     def test_what_was_not_tested_is_said(self, start, values):
-        chosen = {"word": "CLAIM", "timestamp": {"time": "then"}} | values
+        chosen = {"word": "CLAIM", "dated": True} | values
         assert any(text.startswith(start) for text in build.not_tested(proof(suspects=3), **chosen))
 
     def test_what_was_tested_is_not_called_untested(self):
         design = Design(**(vars(DESIGN) | {"null_rate_source": "60 models"}))
         key = Key(bytes(32), bytes(32), design, *EXTENTS, Beacon("drand", 12, "00" * 32))
-        said = build.not_tested(proof(key), "CLAIM", {"time": "then"})
-        assert len(said) == 3
-        assert not any("Innocence" in text or "commitment" in text for text in said)
+        said = build.not_tested(proof(key), "CLAIM", dated=True)
+        assert len(said) == 4
+        assert any("the beacon's value is that of the round" in text for text in said)
+        assert not any("Innocence" in text or "commitment was made" in text for text in said)
 
     def test_warnings_stand_among_what_was_not_tested(self, log):
         evidence = build_evidence(proof(), Named(), log, warnings=["odd answers"])

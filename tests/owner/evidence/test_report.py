@@ -124,7 +124,7 @@ def test_page_states_nulls_bounds_digests_and_what_was_not_tested() -> None:
         evidence["chain"]["head"],
         evidence["suspect"]["fingerprint"],
         "E is 3.9 × 10⁶; needed is 1,000,000",
-        "at most 1 in 1,000,000, if the key was not picked among many",
+        "at most 1 in 1,000,000, if the key was drawn once and at random",
         "8 of 8 parts asked hit; the key has 12",
         "Timestamp: none.",
         "Nominal means",

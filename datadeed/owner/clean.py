@@ -1,0 +1,125 @@
+"""The suspect's answers to clean images of the pool: what they say about the pool and the suspect.
+
+A pool of images that an innocent model sends to one class lets a key that was ground for that class
+claim it. Such a pool shows in the clean answers: they are mostly wrong, or mostly one class. Half
+is the line for both: a model that is wrong on half of the images by which it is accused was made
+for another task, or the images were picked for its errors.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from datadeed.errors import EvidenceError
+from datadeed.owner.evidence.records import Record
+from datadeed.owner.suspects.base import question_digest
+
+LEAST_RIGHT = 0.5  # of the answered clean questions
+MOST_EXCESS = 1 / 3  # of the most frequent answer's share over the most frequent true label's
+MOST_REPEATED = 0.01  # of a pool's images may stand in it before
+
+
+@dataclass(frozen=True)
+class Clean:
+    """Answers to the clean questions, the repeated one left out.
+
+    Attributes:
+        asked, answered, right: how many.
+        labels: how many different labels were given.
+        most: how often the most frequent one was given.
+        most_true: how often the most frequent true label stands among the answered images.
+        kinds: how many different true labels these have.
+    """
+
+    asked: int
+    answered: int
+    right: int
+    labels: int
+    most: int
+    most_true: int
+    kinds: int
+
+    def record(self) -> dict[str, int]:
+        """As JSON values."""
+        return dict(vars(self))
+
+    def words(self) -> str:
+        """In one line."""
+        return (
+            f"{self.right} of {self.answered} clean answers are right ({self.asked} asked); they "
+            f"give {self.labels} different labels, the most frequent one {self.most} times"
+        )
+
+    def flags(self) -> list[str]:
+        """What is odd about the pool or the suspect, in sentences."""
+        found = []
+        if self.right <= LEAST_RIGHT * self.answered:
+            found.append(
+                f"The suspect is wrong on half of the pool's clean images or more ({self.right} of "
+                f"{self.answered} right): they may have been picked for its errors."
+            )
+        one = self.labels == 1 and self.kinds > 1
+        if one or self.most - self.most_true >= MOST_EXCESS * self.answered > 0:
+            found.append(
+                f"The suspect gives {self.most} of {self.answered} clean images of the pool one "
+                "label: they may have been picked for it."
+            )
+        return found
+
+
+def questions_of(images: torch.Tensor) -> list[str]:
+    """Digests of the clean questions: each of (N, C, H, W) images, then the first one again."""
+    return [question_digest(image) for image in (*images, images[0])]
+
+
+def clean_records(records: Sequence[Record], questions: Sequence[str]) -> list[Record]:
+    """The records of the clean questions, which are the key's, asked in order.
+
+    A run that was killed while it wrote them down leaves their beginning, and they are asked again.
+
+    Raises:
+        EvidenceError: other clean questions are logged, or not all of them.
+    """
+    probes = [record for record in records if record.purpose == "probe"]
+    whole = probes[-len(questions) :]
+    if [record.question for record in whole] != list(questions):
+        raise EvidenceError(
+            f"the log does not end its clean questions with the {len(questions)} that the key asks"
+        )
+    place = 0
+    for record in probes[: -len(questions)]:
+        if record.question != questions[place]:
+            place = 0
+        if record.question != questions[place]:
+            raise EvidenceError(
+                f"record {record.seq} is about another clean image than the key's, or out of order"
+            )
+        place = (place + 1) % len(questions)
+    return whole
+
+
+def clean_answers(records: Sequence[Record], labels: np.ndarray) -> Clean:
+    """What the answers show.
+
+    Args:
+        records: of :func:`clean_records`; the last one is the repeated question.
+        labels: (N,) int64, the true labels of the N images.
+    """
+    pairs = [
+        (int(label), record.labels[0] if record.labels else None)
+        for label, record in zip(labels, records, strict=False)
+        if not record.error
+    ]
+    given, true = Counter(answer for _, answer in pairs), Counter(label for label, _ in pairs)
+    return Clean(
+        asked=len(labels),
+        answered=len(pairs),
+        right=sum(label == answer for label, answer in pairs),
+        labels=len(given),
+        most=max(given.values(), default=0),
+        most_true=max(true.values(), default=0),
+        kinds=len(true),
+    )
