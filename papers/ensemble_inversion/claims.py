@@ -1,6 +1,7 @@
 """The paper's sentences, held against the cells.
 
 Readings, fixed before any cell was measured; a prototype on MNIST with other weights had been seen.
+The gain on faces was added when cells of digits and clothes were there, and before any of faces.
 "The ensemble" is the largest diverse one, "a single" a member of it alone; values are compared
 within a dataset and a seed, and then averaged:
 
