@@ -14,6 +14,8 @@ import math
 import numpy as np
 
 from datadeed.errors import VerificationError
+from datadeed.verification.keylabels import part_weights
+from datadeed.verification.sequential import log_mean_exp
 
 # Trust in a vote: from far below one vote a nat, or evidence of weak marks falls with more of it.
 SHARPNESS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.0, 5.2)
@@ -97,14 +99,8 @@ def log_factors(sums: np.ndarray) -> np.ndarray:
         VerificationError: fewer than two classes, or a sum that is not a finite number.
     """
     sums = np.asarray(sums, dtype=np.float64)
-    if sums.ndim < 2 or sums.shape[-1] < 2:
-        raise VerificationError(f"votes of shape {sums.shape}: give those for 2 classes or more")
-    if not np.isfinite(sums).all():
-        raise VerificationError("a vote is infinite or not a number: count finite votes only")
-    beta = np.array(SHARPNESS).reshape(-1, *[1] * sums.ndim)
-    weight = np.exp(beta * (sums - sums.max(-1, keepdims=True)))
-    weight /= weight.sum(-1, keepdims=True)
-    return np.asarray(np.log((1 - EPSILON) * sums.shape[-1] * weight + EPSILON))
+    weights = [part_weights(sums, beta=beta, epsilon=EPSILON) for beta in SHARPNESS]
+    return np.asarray(np.log(sums.shape[-1] * np.stack(weights)))
 
 
 def log_e_value(sums: np.ndarray, targets: np.ndarray) -> float:
@@ -125,23 +121,11 @@ def log_e_value(sums: np.ndarray, targets: np.ndarray) -> float:
         VerificationError: see :func:`log_factors`; or a target is none of the classes.
     """
     sums = np.asarray(sums, dtype=np.float64)
-    sums = sums[None] if sums.ndim == 2 else sums
     factors, targets = log_factors(sums), np.asarray(targets)
     parts, classes = sums.shape[-2:]
     if targets.shape != (parts,) or not ((targets >= 0) & (targets < classes)).all():
         raise VerificationError(f"give each of the {parts} parts a target from 0 to {classes - 1}")
-    return _log_mean(factors[..., np.arange(parts), targets].sum(-1).ravel())
-
-
-def log_most(sums: np.ndarray) -> float:
-    """The most that :func:`log_e_value` could be for these votes, whatever the targets are.
-
-    Exact for labels: every sharpness is largest at a part's most voted class. For scores it is an
-    upper bound.
-    """
-    sums = np.asarray(sums, dtype=np.float64)
-    sums = sums[None] if sums.ndim == 2 else sums
-    return _log_mean(log_factors(sums).max(-1).sum(-1).ravel())
+    return float(log_mean_exp(factors[..., np.arange(parts), targets].sum(-1).ravel()))
 
 
 class Looks:
@@ -211,8 +195,3 @@ def shares(count: int) -> np.ndarray:
     if count == 1:
         return np.ones(1)
     return np.array([FIRST, *[(1 - FIRST) / (count - 1)] * (count - 1)])
-
-
-def _log_mean(values: np.ndarray) -> float:
-    peak = float(values.max())
-    return peak + math.log(float(np.exp(values - peak).mean()))
