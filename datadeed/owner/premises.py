@@ -13,7 +13,7 @@ from datadeed.errors import DatadeedError
 from datadeed.keys.key import Beacon, Key
 from datadeed.owner.clean import MOST_REPEATED, Clean
 from datadeed.owner.evidence.build import grinding
-from datadeed.owner.rounds import round_time
+from datadeed.owner.rounds import round_time, value_fault
 
 VERIFIED, STATED, MISSING = "verified", "stated", "missing"
 # What a judge may have established outside of these files.
@@ -86,25 +86,28 @@ def _key(evidence: dict[str, Any], key: Key | None, stamped: datetime | None) ->
         )
         return Premise("key", MISSING, f"{what}: {cost}")
     beacon = Beacon(**stated)
-    when = round_time(beacon)
+    when, fault = round_time(beacon), value_fault(beacon)
+    if fault:
+        return Premise("key", MISSING, f"{what}: the value is not that of its round: {fault}")
+    moment = "" if stamped is None else f"{stamped:%Y-%m-%d %H:%M:%S} UTC"
     if stamped is not None and when is not None and stamped >= when:
         return Premise(
             "key",
             MISSING,
-            f"{what}: the commitment was stamped at {stamped:%Y-%m-%d %H:%M:%S} UTC, after its "
-            f"round was out at {when:%Y-%m-%d %H:%M:%S}: the value could be known, and a key "
-            "chosen by it",
+            f"{what}: the commitment was stamped at {moment}, after its round was out at "
+            f"{when:%Y-%m-%d %H:%M:%S}: the value could be known, and a key chosen by it",
         )
     order = "no timestamp shows that the commitment is older than the round"
     if stamped is not None:
-        order = f"the commitment was stamped at {stamped:%Y-%m-%d %H:%M:%S} UTC, and the round "
+        order = f"the commitment was stamped at {moment}, and the round "
         order += "came later" if when else "is of a beacon whose clock is not known here"
-    return Premise(
-        "key",
-        STATED,
-        f"{what}: the value of round {beacon.round} of {beacon.source} is stated, not verified "
-        f"(one that gives a wanted key is found in seconds); {order}",
-    )
+    name = f"the value of round {beacon.round} of {beacon.source}"
+    if fault is None:
+        name += " is stated, not verified (one that gives a wanted key is found in seconds)"
+    else:
+        name += " has the beacon's signature"
+    sure = fault == "" and stamped is not None
+    return Premise("key", VERIFIED if sure else STATED, f"{what}: {name}; {order}")
 
 
 def _pool(evidence: dict[str, Any], clean: Clean | None, repeated: int) -> Premise:

@@ -1,32 +1,25 @@
-"""When a round of a public beacon comes out, for beacons that keep a clock.
+"""What is known of a public beacon's round: when it comes out, and whether a value is its own.
 
-Source: what drand says of its quicknet chain: genesis_time 1692803367, period 3 seconds. Round 1 is
-out at the genesis.
+Known is drand quicknet (datadeed.keys.drand), under that name or its chain's hash.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
+from importlib.util import find_spec
 
 from datadeed.errors import KeyRecordError
+from datadeed.keys.drand import CHAIN_HASH, SIGNATURE_BYTES, randomness, round_at, time_of
 from datadeed.keys.key import Beacon
-
-GENESIS, PERIOD = 1_692_803_367, 3  # Unix time of round 1, and seconds a round
-LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 
 
 def round_time(beacon: Beacon) -> datetime | None:
     """When the round is out, in UTC; None for a beacon whose clock is not known.
 
     Raises:
-        KeyRecordError: it would be out after the year 9998.
+        KeyRecordError: it would be out after the year 9999.
     """
-    if "quicknet" not in beacon.source.lower():
-        return None
-    seconds = GENESIS + PERIOD * (beacon.round - 1)
-    if seconds >= LATEST:
-        raise KeyRecordError(
-            f"round {beacon.round} of {beacon.source!r} never comes: name one of the next days"
-        )
-    return datetime.fromtimestamp(seconds, UTC)
+    source = beacon.source.lower()
+    known = "quicknet" in source or CHAIN_HASH in source
+    return time_of(beacon.round) if known else None
 
 
 def check_ahead(beacon: Beacon, now: datetime) -> None:
@@ -37,8 +30,27 @@ def check_ahead(beacon: Beacon, now: datetime) -> None:
     """
     when = round_time(beacon)
     if when is not None and when <= now:
-        next_hour = int(now.timestamp() + 3600 - GENESIS) // PERIOD + 1
         raise KeyRecordError(
             f"round {beacon.round} of {beacon.source!r} was out at {when:%Y-%m-%d %H:%M:%S} UTC, "
-            f"so its value is known: name a later one, {next_hour} say, which is an hour away"
+            f"so its value is known: name a later one, {round_at(now + timedelta(hours=1))} say, "
+            "which is an hour away"
         )
+
+
+def value_fault(beacon: Beacon) -> str | None:
+    """Why the value is not shown to be the round's own; "" if it is, None if it cannot be.
+
+    A signature of drand quicknet can be checked. The randomness that drand publishes beside it is a
+    hash: only whoever has the signature can tell it from any other 32 bytes.
+
+    Args:
+        beacon: with its value.
+    """
+    value = bytes.fromhex(beacon.value)
+    if round_time(beacon) is None or len(value) != SIGNATURE_BYTES or not find_spec("py_ecc"):
+        return None
+    try:
+        randomness(beacon.round, value)
+    except KeyRecordError as error:
+        return str(error)
+    return ""

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from datadeed.keys.drand import CHAIN_HASH, GENESIS, PERIOD
 from datadeed.keys.key import Beacon, Design, Extent, Key
 from datadeed.owner.commit_checks import least_behaviour_questions, least_key_questions
-from datadeed.owner.rounds import GENESIS, round_time
+from datadeed.owner.rounds import round_time
 from datadeed.verification.proof import Proof
 from datadeed.watermarks.keyed import target_label
 
@@ -49,6 +50,7 @@ def test_votes_for_another_label_can_save_a_part():
 
 def test_when_a_round_is_out():
     """Round 1 at the genesis, 3 seconds each; of other beacons nothing is known."""
-    assert round_time(Beacon("drand quicknet", 1)).timestamp() == GENESIS
-    assert round_time(Beacon("drand Quicknet", 101)).timestamp() == GENESIS + 300
+    assert round_time(Beacon("drand quicknet", 1)) == GENESIS
+    assert round_time(Beacon("drand Quicknet", 101)) == GENESIS + 100 * PERIOD
+    assert round_time(Beacon(f"drand:{CHAIN_HASH}", 101)) == GENESIS + 100 * PERIOD
     assert round_time(Beacon("NIST", 5)) is None
