@@ -9,6 +9,7 @@ WATERMARKS = {
     "blended": "datadeed.watermarks.blended:Blended",
     "adaptive": "datadeed.watermarks.adaptive:Adaptive",
     "keyed": "datadeed.watermarks.keyed:Keyed",
+    "keyed2": "datadeed.watermarks.keyed2:Keyed2",
     "ubw-p": "datadeed.watermarks.ubw_p:UBWP",
     "wanet": "datadeed.watermarks.wanet:WaNet",
     "label-consistent": "datadeed.watermarks.label_consistent:LabelConsistent",

@@ -1,0 +1,104 @@
+"""How large a mark's effect is: success of the key's triggers above that of their decoys.
+
+A decoy is a trigger of the same law that marks nothing. Pairs of a part and an image are drawn
+without replacement, each asked once with the part's trigger and once with a decoy. The effect is
+the mean over all pairs of (hit with the trigger) - (hit with the decoy), from -1 to 1; what a model
+does with any odd patch cancels. No image is left out for its true label: which ones were would give
+targets away, and an image of the target class adds nothing to the difference.
+"""
+
+from typing import Any
+
+from scipy.stats import fisher_exact
+
+from datadeed.verification.sequential import ConfidenceSequence
+
+LEVEL = 0.95
+REFUSED = 0.1  # of the triggered questions, and 3 at least: more is a finding
+FILTERED = 0.01  # p-value of answers to decoys that are worse than clean ones
+
+
+class Effect:
+    """The mean difference of pairs, with bounds that hold at every number of them.
+
+    Args:
+        population: of pairs of a part and an image.
+
+    Attributes:
+        hits, decoy_hits, n, failed: how many pairs, and what they gave.
+    """
+
+    def __init__(self, population: int):
+        self.population = population
+        self._interval = ConfidenceSequence(1 - LEVEL, population=population)
+        self.hits = self.decoy_hits = self.n = self.failed = 0
+
+    @property
+    def low(self) -> float:
+        """Of the effect, -1 to 1."""
+        return 2 * self._interval.low - 1
+
+    @property
+    def high(self) -> float:
+        """Of the effect, -1 to 1."""
+        return 2 * self._interval.high - 1
+
+    def add(self, hit: bool | None, decoy: bool | None) -> None:
+        """Take a pair; None is a question that failed, which helps neither bound."""
+        self.n += 1
+        self.hits += bool(hit)
+        self.decoy_hits += bool(decoy)
+        self.failed += (hit is None) + (decoy is None)
+        least, most = (bool(hit) if hit is not None else value for value in (False, True))
+        decoy_least, decoy_most = (
+            bool(decoy) if decoy is not None else value for value in (False, True)
+        )
+        self._interval.update((1 + least - decoy_most) / 2, (1 + most - decoy_least) / 2)
+
+    def record(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "pairs": self.n,
+            "hits": self.hits,
+            "decoy_hits": self.decoy_hits,
+            "failed": self.failed,
+            "low": self.low,
+            "high": self.high,
+            "level": LEVEL,
+            "population": self.population,
+        }
+
+
+def refuses(failed: int, asked: int, clean_failed: int, clean_asked: int) -> str:
+    """What is odd about failed questions, in a sentence; empty if nothing is.
+
+    Args:
+        failed, asked: of the questions with a trigger or a decoy.
+        clean_failed, clean_asked: of those without.
+    """
+    if failed < max(3, REFUSED * asked) or clean_failed > REFUSED * clean_asked:
+        return ""
+    return (
+        f"The suspect gave no answer to {failed} of {asked} images with a trigger or a decoy, and "
+        f"to {clean_failed} of {clean_asked} without: it refuses marked images."
+    )
+
+
+def filters(right: int, answered: int, clean_right: int, clean_answered: int) -> str:
+    """What is odd about answers to decoys, in a sentence; empty if nothing is.
+
+    Fisher's exact test, one-sided, of right answers to decoys against right answers to clean
+    images. A patch hardly costs a benign model an answer; a filter that answers anything else than
+    its model does.
+    """
+    table = [[right, answered - right], [clean_right, clean_answered - clean_right]]
+    if min(answered, clean_answered) == 0:
+        return ""
+    p_value = float(fisher_exact(table, alternative="less").pvalue)
+    if p_value > FILTERED:
+        return ""
+    return (
+        f"The suspect is right on {right} of {answered} images with a decoy and on {clean_right} "
+        f"of {clean_answered} without (Fisher's exact p {p_value:.1g}): it filters marked images, "
+        "or breaks on them."
+    )
