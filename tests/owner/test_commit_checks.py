@@ -11,7 +11,6 @@ from datadeed.keys.generation2 import Design2, Key2
 from datadeed.keys.key import Beacon, Extent
 from datadeed.owner.commit_checks import (
     advise,
-    block_images,
     check_design,
     claim_images,
     claim_questions,
@@ -19,7 +18,7 @@ from datadeed.owner.commit_checks import (
     excluding_pairs,
 )
 from datadeed.owner.rounds import round_time
-from datadeed.verification.proof2 import Proof2
+from datadeed.verification.proof2 import Proof2, most_blocks
 
 
 class EvenKey(Key2):
@@ -54,13 +53,13 @@ def honest(proof, question, labels):
 
 
 def least_claim(made, pool):
-    images = block_images(made, pool)
+    images = most_blocks(made.budget, made.parts, pool)
     n = claim_images(made.parts, len(made.targets), made.alpha, images)
     return n and claim_questions(made, n)
 
 
 DESIGNS = [
-    ({}, 66),
+    ({}, 52),
     ({"parts": 4, "alpha": 1e-3}, 100),
     ({"classes": 100}, 66),
     ({"classes": 2, "parts": 38}, 30),
@@ -95,7 +94,7 @@ def test_an_honest_model_takes_exactly_as_many_pairs(values):
     made = design(**values)
     asked, verdict = play(made, 100, honest)
     assert verdict == "NOT SUPPORTED"
-    pairs = excluding_pairs(made, 100 - block_images(made, 100))
+    pairs = excluding_pairs(made, 100 - most_blocks(made.budget, made.parts, 100))
     assert asked == made.parts + 2 * pairs
 
 
@@ -159,11 +158,11 @@ def test_enough_parts_are_claimed_on_one_image(classes, alpha):
 
 
 def test_what_an_owner_is_told():
-    assert advise(design(), "photos", 66) == []
-    (line,) = advise(design(targets=(0, 1, 2)), "photos", 66)
+    assert advise(design(), "photos", 52) == []
+    (line,) = advise(design(targets=(0, 1, 2)), "photos", 52)
     assert line.startswith("7 of 10 classes have no row in photos ('3', '4', '5', '6', '7' ...)")
-    (line,) = advise(design(), "photos", 64)
-    assert line.startswith("the pool has 64 images: 32 can be asked in blocks, and the budget pays")
+    (line,) = advise(design(), "photos", 50)
+    assert line.startswith("the pool has 50 images: 25 can be asked in blocks, and the budget pays")
 
 
 def test_when_a_round_is_out():
