@@ -16,6 +16,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     add = parser.add_argument
     add_suspect(parser, out="the folder of evidence to make or to go on with")
+    add("--keys", type=int, default=1, metavar="N", help="keys tried against it in all (1)")
     add("--sign", type=Path, metavar="FILE", help="sign with this key; made if it does not exist")
     add("--timestamp", type=Path, metavar="TSR", help="the commitment's timestamp token")
     add("--roots", type=Path, metavar="PEM", help="certificates of the timestamp authority")
@@ -27,8 +28,8 @@ def run(options: argparse.Namespace) -> int:
     from datadeed.owner.verify import verify
 
     try:
-        files = {"sign": options.sign, "timestamp": options.timestamp, "roots": options.roots}
-        done = ask(verify, options, **files)
+        names = ("keys", "sign", "timestamp", "roots")
+        done = ask(verify, options, **{name: getattr(options, name) for name in names})
     except CouldNotTest as error:
         return fail(options, f"could not test: {error}", COULD_NOT_TEST)
     show_evidence(options, done.evidence, done.folder / "report.html")

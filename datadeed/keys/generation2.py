@@ -178,7 +178,7 @@ class Key2(Key):
                 f"the key record is incomplete or of another form ({str(error)[:80]}): use the "
                 "file as it was written"
             ) from error
-        if (key.commitment, key.body(), form) != (stated, body, _FORM):
+        if (form, key.commitment) != (_FORM, stated) or key.record() != record:
             raise KeyRecordError(
                 "the key record does not give the commitment it states: it was altered"
             )
@@ -193,6 +193,20 @@ def key_from_record(record: Any) -> Key:
     """
     second = isinstance(record, dict) and record.get("form") == _FORM
     return (Key2 if second else Key).from_record(record)
+
+
+def second_generation(key: Key) -> Key2:
+    """The key, if suspects can be asked with it.
+
+    Raises:
+        KeyRecordError: it is of the first generation.
+    """
+    if not isinstance(key, Key2):
+        raise KeyRecordError(
+            "the key is of the first generation: its evidence can be checked (datadeed reveal "
+            "--check), but suspects are asked with keys of the second; use the release that made it"
+        )
+    return key
 
 
 def _check_whole(name: str, value: Any, low: int, high: int) -> None:
