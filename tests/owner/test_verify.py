@@ -113,10 +113,10 @@ def test_progress_and_notes_are_told(world):
 
 def test_a_watch_in_memory(tmp_path):
     world = World(tmp_path).make()
-    world.commit("--budget", 60)
-    done = watch(Mine(world.answers(thief)), world.key(), data(100, seed=1), world.out, batch=3)
+    world.commit()
+    done = watch(Mine(world.answers(thief)), world.key(), data(100, seed=1), world.out, blocks=1)
     assert done.state == json.loads((world.out / "watch.json").read_text())
-    assert (done.word, done.reason.startswith("has not reached E of 100")) == ("NO EVIDENCE", True)
+    assert (done.word, done.reason.startswith("reached E of 1000 on day 1")) == ("EVIDENCE", True)
 
 
 def test_committing_to_a_dataset_in_memory(world):
