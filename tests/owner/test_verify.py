@@ -14,6 +14,7 @@ from datadeed.owner.commit import commit
 from datadeed.owner.evidence.schema import read_evidence
 from datadeed.owner.suspects.base import Answer, failure, question_digest
 from datadeed.owner.verify import verify
+from datadeed.owner.watch import watch
 from tests.cli.world import World, data, run, thief
 
 pytestmark = pytest.mark.usefixtures("no_page")
@@ -110,6 +111,14 @@ def test_progress_and_notes_are_told(world):
     assert ("questions", 400) in steps
     assert steps[-1] == len(read_evidence(world.out / "evidence.json")["curve"])
     assert told == ["1 of 17 probes failed, the first with: busy"]
+
+
+def test_a_watch_in_memory(tmp_path):
+    world = World(tmp_path).make()
+    world.commit()
+    done = watch(Mine(world.answers(thief)), world.key(), data(100, seed=1), world.out, blocks=1)
+    assert done.state == json.loads((world.out / "watch.json").read_text())
+    assert (done.word, done.reason.startswith("reached E of 1000 on day 1")) == ("EVIDENCE", True)
 
 
 def test_committing_to_a_dataset_in_memory(world):
