@@ -195,6 +195,20 @@ def key_from_record(record: Any) -> Key:
     return (Key2 if second else Key).from_record(record)
 
 
+def second_generation(key: Key) -> Key2:
+    """The key, if suspects can be asked with it.
+
+    Raises:
+        KeyRecordError: it is of the first generation.
+    """
+    if not isinstance(key, Key2):
+        raise KeyRecordError(
+            "the key is of the first generation: its evidence can be checked (datadeed reveal "
+            "--check), but suspects are asked with keys of the second; use the release that made it"
+        )
+    return key
+
+
 def _check_whole(name: str, value: Any, low: int, high: int) -> None:
     if type(value) is not int or not low <= value <= high:
         raise KeyRecordError(f"{name} is {value!r}: give a whole number from {low} to {high}")

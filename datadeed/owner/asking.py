@@ -4,8 +4,8 @@ Started again on the same log, a run replays what was answered and goes on with 
 """
 
 import contextlib
-import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,23 @@ import numpy as np
 import torch
 
 from datadeed.errors import ModelError, VerificationError
+from datadeed.keys.generation2 import Key2
 from datadeed.keys.key import Key
-from datadeed.owner.data import Note
+from datadeed.owner.clean import first_probes
+from datadeed.owner.data import Note, Progress, check_extent
 from datadeed.owner.evidence.log import QueryLog
 from datadeed.owner.evidence.records import Record
+from datadeed.owner.pool import measure_pool
+from datadeed.owner.release.rows import Items
+from datadeed.owner.replaying import Replay
 from datadeed.owner.suspects.base import Answer, Suspect, SuspectError, question_digest
 from datadeed.owner.suspects.opening import open_suspect
 from datadeed.owner.suspects.probe import probe
 from datadeed.verification.layers import Question
-from datadeed.verification.proof import Proof
-from datadeed.verification.watch import FAILURES_IN_A_ROW
-from datadeed.watermarks.keyed import KeyPart
+from datadeed.verification.proof2 import MOST_PAIRS, Proof2
+from datadeed.watermarks.keyed2 import KeyPart2
 
 PROBES = 16  # clean questions before the first counted one
-Asked = tuple[str, int, int]  # layer, part and row: what names a question
 Asking = Suspect | str | Path | dict[str, Any]  # a suspect, or what open_suspect takes
 
 
@@ -74,12 +77,41 @@ def one_batch(
     return torch.cat([images[row] for row in same]), torch.from_numpy(labels[same])
 
 
+@dataclass(frozen=True)
+class PoolImages:
+    """The committed pool: true labels (P,), images that may be asked about, and the clean ones.
+
+    Attributes:
+        images: pool row to (1, C, H, W) uint8.
+        repeated: how many rows hold an image that stood before.
+        clean, clean_labels: of the clean questions, (N, C, H, W) uint8 and (N,) int64.
+    """
+
+    labels: np.ndarray
+    images: dict[int, torch.Tensor]
+    repeated: int
+    clean: torch.Tensor
+    clean_labels: torch.Tensor
+
+
+def read_pool(key: Key, pool: Items, rows: Iterable[int], progress: Progress) -> PoolImages:
+    """Read the pool once: all of it is measured, and the images of some rows are kept.
+
+    Raises:
+        KeyRecordError: it is not the one that the key is bound to.
+    """
+    clean = probe_rows(key, pool.rows)
+    found, images, repeated = measure_pool(pool, "check pool", {*rows, *clean}, progress=progress)
+    check_extent(found, key.pool, "the pool")
+    return PoolImages(pool.labels, images, repeated, *one_batch(clean, images, pool.labels))
+
+
 def ask_probes(
     suspect: Suspect, log: QueryLog, images: torch.Tensor, labels: torch.Tensor, note: Note
 ) -> list[str]:
     """Ask the clean questions, unless an earlier run did; returns what the owner should know."""
     questions = [question_digest(image) for image in (*images, images[0])]
-    earlier = [record for record in log.records if record.purpose == "probe"][-len(questions) :]
+    earlier = first_probes(log.records)[-len(questions) :]
     known = [record.question for record in earlier] == questions
     answers = [record.answer() for record in earlier] if known else None
     found = probe(suspect, images, labels, answers)
@@ -90,124 +122,94 @@ def ask_probes(
     return list(found.warnings)
 
 
-def write_probes(log: QueryLog, questions: Sequence[str], answers: Sequence[Answer]) -> None:
+def write_probes(
+    log: QueryLog, questions: Sequence[str], answers: Sequence[Answer]
+) -> list[Record]:
     """Write down answers to clean questions, given by their digests."""
-    for digest, answer in zip(questions, answers, strict=True):
-        log.append(purpose="probe", part=None, row=None, question=digest, answer=answer)
-
-
-def rows_needed(proof: Proof) -> list[int]:
-    """Every row of the pool that a proof could ask about, ascending."""
-    budget = proof.key.design.budget
-    key_rows = proof.key_layer.rows[: proof.key.design.parts * proof.key.design.votes]
-    return sorted({*map(int, key_rows), *map(int, proof.behaviour_layer.pairs[:budget, 1])})
-
-
-def image_of(key: Key, question: Question, images: Mapping[int, torch.Tensor]) -> torch.Tensor:
-    """The image that a question asks about, (1, C, H, W) uint8, with its part's trigger."""
-    return KeyPart(key, question.part).stamp(images[question.row])
-
-
-def replay(
-    proof: Proof,
-    records: Mapping[Asked, Record],
-    on_record: Callable[[Question, Record], None] = lambda question, record: None,
-) -> int:
-    """Give a proof the answers that are on record, as far as they go.
-
-    Args:
-        proof: fresh.
-        records: the record that counts for each (purpose, part, row).
-        on_record: called before an answer is taken.
-
-    Returns:
-        How many answers were taken.
-    """
-    taken = 0
-    while (question := proof.question()) is not None:
-        record = records.get((question.layer, question.part, question.row))
-        if record is None:
-            break
-        on_record(question, record)
-        proof.answer(record.labels[0] if record.labels else None, failed=bool(record.error))
-        taken += 1
-    return taken
-
-
-def counting_records(records: list[Record]) -> dict[Asked, Record]:
-    """The record that counts for each question of a proof: its last one.
-
-    Three failures in a row, or more, do not count, wherever they stand: the suspect was out of
-    reach, the run paused, and the one that went on asked again.
-    """
-    found: dict[Asked, Record] = {}
-    for failed, group in itertools.groupby(_asked(records), key=lambda asked: bool(asked[1].error)):
-        row = list(group)
-        if not failed or len(row) < FAILURES_IN_A_ROW:
-            found.update(row)
-    return found
-
-
-def _asked(records: list[Record]) -> list[tuple[Asked, Record]]:
-    """The records of a proof's questions, without the clean ones."""
     return [
-        ((record.purpose, record.part, record.row), record)
-        for record in records
-        if record.part is not None and record.row is not None
+        log.append(purpose="probe", part=None, row=None, question=digest, answer=answer)
+        for digest, answer in zip(questions, answers, strict=True)
     ]
 
 
+def rows_needed(proof: Proof2) -> list[int]:
+    """Every row of the pool that a proof could ask about, ascending."""
+    pairs = proof.pairs[:MOST_PAIRS, 1]
+    return sorted({*map(int, proof.rows), *map(int, pairs)})
+
+
+def image_of(key: Key2, question: Question, images: Mapping[int, torch.Tensor]) -> torch.Tensor:
+    """The image that a question asks about, (1, C, H, W) uint8, with its trigger or decoy."""
+    part, image = KeyPart2(key, question.part), images[question.row]
+    return part.decoy(image, question.row) if question.layer == "decoy" else part.stamp(image)
+
+
 def put(
-    key: Key,
-    question: Question,
+    key: Key2,
+    questions: Sequence[Question],
     suspect: Suspect,
     images: Mapping[int, torch.Tensor],
     log: QueryLog,
-) -> tuple[Answer, Record]:
-    """Put one question to a suspect and write the answer down; arguments as :func:`run_proof`."""
-    image = image_of(key, question, images)
-    (answer,) = suspect.predict(image)
-    record = log.append(
-        purpose=question.layer,
-        part=question.part,
-        row=question.row,
-        question=question_digest(image[0]),
-        answer=answer,
-    )
-    return answer, record
+) -> list[Record]:
+    """Put questions on images of one size to a suspect at once, and write the answers down.
+
+    Arguments as for :func:`run_proof`.
+    """
+    asked = torch.cat([image_of(key, question, images) for question in questions])
+    return [
+        log.append(
+            purpose=question.layer,
+            part=question.part,
+            row=question.row,
+            question=question_digest(image),
+            answer=answer,
+        )
+        for question, image, answer in zip(questions, asked, suspect.predict(asked), strict=True)
+    ]
 
 
 def run_proof(
-    proof: Proof,
+    proof: Proof2,
     suspect: Suspect,
     images: Mapping[int, torch.Tensor],
     log: QueryLog,
-    on_answer: Callable[[Proof], None] = lambda proof: None,
+    canary: torch.Tensor,
+    *,
+    on_answer: Callable[[Proof2], None] = lambda proof: None,
 ) -> None:
     """Ask until the verdict stands, the budget is spent, or the suspect is out of reach.
 
     Args:
         proof: fresh; answers that the log holds are taken from there.
-        suspect: answers (1, C, H, W) images.
+        suspect: answers (N, C, H, W) images.
         images: pool row to (1, C, H, W) uint8, for all of :func:`rows_needed`.
         log: open; takes every answer before it counts.
-        on_answer: called after each counted answer.
+        canary: (1, C, H, W), the clean image that is asked about when a step ends in failures: is
+            the suspect out of reach, or does it refuse marked images?
+        on_answer: called after each step.
 
     Raises:
-        OutOfReach: three queries in a row failed, those of an earlier run included.
+        OutOfReach: the clean image got no answer either; a later run goes on from the log.
         SuspectError: a limit of the suspect's own configuration is spent.
-        EvidenceError: the log cannot be written.
+        EvidenceError: the log cannot be written, or is not this proof's.
     """
-    replay(proof, counting_records(log.records))
-    failed = [bool(record.error) for _, record in _asked(log.records)]
-    failures = len(list(itertools.takewhile(bool, reversed(failed))))
-    while (question := proof.question()) is not None:
-        answer, record = put(proof.key, question, suspect, images, log)
-        failures = failures + 1 if record.error else 0
-        if failures >= FAILURES_IN_A_ROW:
-            raise OutOfReach(
-                f"{failures} queries in a row failed, the last with {record.error!r}: run again "
-                "when the suspect answers; nothing asked so far is lost"
-            )
-        proof.answer(answer.label, failed=answer.failed)
+    replay = Replay(proof)
+    for record in log.records:
+        replay.take(record)
+    while True:
+        if replay.open:
+            (answer,) = suspect.predict(canary)
+            (record,) = write_probes(log, [question_digest(canary[0])], [answer])
+            failures, error = len(replay.open), replay.open[-1].error
+            replay.take(record)
+            if answer.failed:
+                raise OutOfReach(
+                    f"{failures} questions failed, the last with {error!r}, and so did one on a "
+                    "clean image: run again when the suspect answers; nothing asked so far is lost"
+                )
+        step = proof.step()
+        if not step:
+            return
+        for record in put(proof.key, step, suspect, images, log):
+            replay.take(record)
         on_answer(proof)

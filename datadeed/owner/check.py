@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from datadeed.errors import DatadeedError, EvidenceError
+from datadeed.keys.generation2 import Key2
 from datadeed.keys.key import Key
 from datadeed.owner.check_answers import Judged, check_key
 from datadeed.owner.check_release import check_release
@@ -28,6 +29,7 @@ from datadeed.owner.data import (
 from datadeed.owner.evidence.attestation import ATTESTATION, verify
 from datadeed.owner.evidence.log import PARQUET, read_parquet
 from datadeed.owner.evidence.schema import parse_json, read_evidence, read_limited
+from datadeed.owner.generation1 import Judged1
 from datadeed.owner.premises import STATED, check_confirmed, premises
 from datadeed.owner.reveal import read_opening
 from datadeed.owner.stated import stated_fields
@@ -109,7 +111,7 @@ def check(
     else:
         if folder and (pool is not None or source is not None):
             images = partial(open_pool, pool, pool_split, source=source, split=split)
-            judged = Judged(key, folder, images, progress)
+            judged = _kind(key)(key, folder, images, progress)
         looks |= {
             "commitment": partial(_commitment, key, commitment) if commitment else "--commitment",
             "timestamp": partial(_timestamp, key, timestamp, roots, folder)
@@ -133,6 +135,11 @@ def check(
     return checks
 
 
+def _kind(key: Key) -> type[Judged]:
+    """What judges evidence of the key's generation."""
+    return Judged if isinstance(key, Key2) else Judged1
+
+
 def _beside(
     folder: Path,
     judged: Judged | None,
@@ -152,10 +159,9 @@ def _beside(
     seen = judged if judged and words["clean"] == PASSED else None
     found = premises(
         evidence,
-        key=key,
         stamped=stamped,
         clean=seen.clean if seen else None,
-        repeated=seen.repeated if seen else 0,
+        repeated=seen.pool.repeated if seen else 0,
         confirmed=confirmed,
     )
     return [
@@ -224,7 +230,7 @@ def _timestamp(
 
 def _key(key: Key, folder: Path) -> str:
     """The evidence is about this key, with this design and these data."""
-    check_key(key, read_evidence(folder / "evidence.json"))
+    check_key(key, _kind(key).of_key(key), read_evidence(folder / "evidence.json"))
     return "the evidence is about the opened key, its design and its data"
 
 

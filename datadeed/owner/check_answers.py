@@ -6,33 +6,31 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from datadeed.errors import EvidenceError
+from datadeed.keys.generation2 import second_generation
 from datadeed.keys.key import Key
-from datadeed.owner.asking import (
-    counting_records,
-    image_of,
-    one_batch,
-    probe_rows,
-    replay,
-    rows_needed,
-)
+from datadeed.owner.asking import PoolImages, image_of, read_pool, rows_needed
 from datadeed.owner.clean import Clean, clean_answers, clean_records, questions_of
-from datadeed.owner.data import Progress, check_extent
-from datadeed.owner.evidence.build import anchor_of, assemble, derived, of_key
+from datadeed.owner.data import Progress
+from datadeed.owner.evidence.build import FORM, anchor_of, assemble, derived, of_key
 from datadeed.owner.evidence.log import PARQUET, read_parquet
 from datadeed.owner.evidence.records import Record
 from datadeed.owner.evidence.schema import read_evidence
-from datadeed.owner.pool import measure_pool
 from datadeed.owner.release.rows import Items
-from datadeed.owner.repeats import BudgetedProof, asked_in_vain, check_repeats, spans
+from datadeed.owner.replaying import Replay, spans
 from datadeed.owner.suspects.base import question_digest
 from datadeed.verification.layers import Question
+from datadeed.verification.proof2 import Proof2
 
 RELATIVE, ABSOLUTE = 1e-9, 1e-9  # by how much numbers may differ by rounding on another machine
 # Logarithms and ends of intervals may be near 0; a p-value near 0 is not another one near 0.
-NEAR_ZERO = ("log_e", "log_e_max", "log_e_key", "log_e_behaviour", "low", "high")
+NEAR_ZERO = (
+    *("log_e", "low", "high", "rate_low", "rate_high"),
+    *("log_e_max", "log_e_key", "log_e_behaviour"),  # of the first generation
+)
 OF_KEY = ("key", "design", "data", "pool")  # sections that the key alone decides
 
 
@@ -46,6 +44,8 @@ class Judged:
         progress: is told of the rows that are read.
     """
 
+    form = FORM
+
     def __init__(
         self, key: Key, folder: Path, open_images: Callable[[], Items], progress: Progress
     ):
@@ -55,41 +55,51 @@ class Judged:
 
     @cached_property
     def evidence(self) -> dict[str, Any]:
-        """As the accuser wrote it."""
-        return read_evidence(self.folder / "evidence.json")
+        """As the accuser wrote it.
+
+        Raises:
+            EvidenceError: it is none, or of another form than the key's generation.
+        """
+        found = read_evidence(self.folder / "evidence.json")
+        if found["form"] != self.form:
+            raise EvidenceError(f"the evidence is of form {found['form']}, and the key of another")
+        return found
 
     @cached_property
     def records(self) -> list[Record]:
         """The query log, which must be of this key and of the suspect that is named."""
-        anchor = self.evidence["chain"]["anchor"]
-        if anchor != anchor_of(self.key.commitment, self.evidence["suspect"]["fingerprint"]):
+        anchor, suspect = self.evidence["chain"]["anchor"], self.evidence["suspect"]
+        wanted = anchor_of(self.key.commitment, suspect["fingerprint"], suspect.get("groups"))
+        if anchor != wanted:
             raise EvidenceError("the query log belongs to another key or suspect than the evidence")
         return read_parquet(self.folder / PARQUET, anchor)
 
     @cached_property
-    def _pool(self) -> tuple[BudgetedProof, dict[int, torch.Tensor], list[int], int]:
-        """The proof before its first question; images; clean rows; how many rows are repeated."""
+    def groups(self) -> list[list[int]]:
+        """Of each of the suspect's labels, the key's classes that it stands for."""
+        default = [[number] for number in range(len(self.key.design.classes))]
+        return list(self.evidence["suspect"].get("groups", default))
+
+    @cached_property
+    def pool(self) -> PoolImages:
+        """The pool, which must be the key's."""
         pool = self._open_images()
-        suspects = self.evidence["multiplicity"]["suspects"]
-        proof = BudgetedProof(self.key, pool.labels, suspects=suspects)
-        if not self.earlier:
-            proof.in_vain = len(asked_in_vain(self.records))
-        clean = probe_rows(self.key, pool.rows)
-        wanted = {*rows_needed(proof), *clean}
-        found, images, repeated = measure_pool(pool, "check pool", wanted, progress=self._progress)
-        check_extent(found, self.key.pool, "the pool")
-        self._labels = pool.labels
-        return proof, images, clean, repeated
+        return read_pool(self.key, pool, self._rows(pool.labels), self._progress)
 
-    @property
-    def earlier(self) -> bool:
-        """Whether an earlier release made the evidence: other sentences, and free repetitions."""
-        return "in_vain" not in self.evidence["queries"]
+    def _rows(self, labels: np.ndarray) -> list[int]:
+        """Every row that the key could ask about."""
+        return rows_needed(self.proof(labels))
 
-    @property
-    def repeated(self) -> int:
-        """How many rows of the pool hold an image that stands in it before."""
-        return self._pool[3]
+    def proof(self, labels: np.ndarray) -> Proof2:
+        """Before its first question."""
+        numbers = self.evidence["multiplicity"]
+        return Proof2(
+            second_generation(self.key),
+            labels,
+            groups=self.groups,
+            suspects=numbers["suspects"],
+            keys=numbers["keys"],
+        )
 
     @cached_property
     def clean(self) -> Clean:
@@ -98,10 +108,8 @@ class Judged:
         Raises:
             EvidenceError: they are others, or the evidence states something else of them.
         """
-        _, images, rows, _ = self._pool
-        batch, labels = one_batch(rows, images, self._labels)
-        records = clean_records(self.records, questions_of(batch))
-        found = clean_answers(records, labels.numpy())
+        records = clean_records(self.records, questions_of(self.pool.clean))
+        found = clean_answers(records, self.pool.clean_labels.numpy(), self.groups)
         if found.record() != self.evidence.get("clean", found.record()):
             raise EvidenceError("the answers do not give what the evidence states as clean")
         return found
@@ -112,66 +120,47 @@ class Judged:
         Raises:
             EvidenceError: naming what differs.
         """
-        proof, images = self._pool[:2]
-        check_repeats(self.records)
+        proof, clean = self.proof(self.pool.labels), self.clean
+        proof.clean = (clean.right, clean.answered, clean.asked)
 
         def check_question(question: Question, record: Record) -> None:
-            if record.question != question_digest(image_of(self.key, question, images)[0]):
-                raise EvidenceError(
-                    f"record {record.seq} is about another image than the key's part "
-                    f"{question.part} on row {question.row} of the pool"
-                )
+            image = image_of(proof.key, question, self.pool.images)[0]
+            self.check_digest(question, record, image)
 
-        for record in asked_in_vain(self.records):
-            check_question(self._asked_there(proof, record), record)
-        counting = counting_records(self.records)
-        replayed = proof.fresh()
-        taken = replay(replayed, counting, check_question)
-        self._compare(self._expected(replayed))
-        if taken != len(counting):
+        replay = Replay(proof, check_question)
+        replay.take_all(self.records)
+        self._compare(self._expected(proof))
+        failed = sum(proof.failed.values())
+        found = (
+            f"{replay.taken} questions are the key's own, and the verdict follows from their "
+            f"answers; {failed} of them failed; "
+        )
+        if not replay.lost:
+            return found + "none was asked again"
+        return found + (
+            f"{len(replay.lost)} more failed while a clean image got no answer either: charged to "
+            f"the budget, and asked again (records {spans(replay.lost)})"
+        )
+
+    @staticmethod
+    def check_digest(question: Question, record: Record, image: torch.Tensor) -> None:
+        """Check that a record is about the image that the key asks about.
+
+        Raises:
+            EvidenceError: it is not.
+        """
+        if record.question != question_digest(image):
             raise EvidenceError(
-                f"the log holds {len(counting)} counted answers, but the key asks only {taken} of "
-                "them within its budget"
+                f"record {record.seq} is about another image than the key's part "
+                f"{question.part} on row {question.row} of the pool"
             )
-        failed = sum(bool(record.error) for record in counting.values())
-        return (
-            f"{taken} questions are the key's own, and the verdict follows from their answers; "
-            f"{failed} of them failed; {self._in_vain()}"
-        )
 
-    def _asked_there(self, proof: BudgetedProof, record: Record) -> Question:
-        """The question that was asked in vain: the next one after all that the log held then."""
-        then = proof.fresh()
-        then.in_vain = 0
-        replay(then, counting_records(self.records[: record.seq]))
-        question = then.question()
-        asked = (record.purpose, record.part, record.row)
-        if question is None or (question.layer, question.part, question.row) != asked:
-            raise EvidenceError(f"record {record.seq} is not the question that the key asks there")
-        return question
-
-    def _in_vain(self) -> str:
-        """Which records do not count."""
-        lost = asked_in_vain(self.records)
-        if not lost:
-            return "none was asked again"
-        charged = "not charged to the budget then" if self.earlier else "charged to the budget"
-        return (
-            f"{len(lost)} more failed three or more in a row and were asked again, {charged} "
-            f"(records {spans(lost)})"
-        )
-
-    def _expected(self, proof: BudgetedProof) -> dict[str, Any]:
+    def _expected(self, proof: Proof2) -> dict[str, Any]:
         """The evidence as it must be: what is derived, and what is stated taken as it is."""
         evidence = self.evidence
         dated = evidence["key"]["timestamp"] is not None
-        found = derived(proof, self.records, evidence["suspect"]["fingerprint"], dated=dated)
-        if "clean" in evidence:
-            found["clean"] = evidence["clean"]  # compared in its own check
-        if self.earlier:
-            del found["queries"]["in_vain"]
-            found["key"]["grinding"] = evidence["key"]["grinding"]
-            found["verdict"] |= {"tested": evidence["verdict"]["tested"], "not_tested": []}
+        found = derived(proof, self.records, evidence["chain"]["anchor"], dated=dated)
+        found["clean"] = self.clean.record()
         self.sentences = len(found["verdict"]["not_tested"])
         return assemble(
             found,
@@ -181,6 +170,7 @@ class Judged:
             timestamp=evidence["key"]["timestamp"],
             cost=evidence["queries"]["cost"],
             warnings=evidence["verdict"]["not_tested"][self.sentences :],
+            premises=evidence["premises"],
         )
 
     def _compare(self, expected: dict[str, Any]) -> None:
@@ -193,19 +183,28 @@ class Judged:
         if place is not None:
             raise EvidenceError(f"the answers do not give the {place} that the evidence states")
 
+    @staticmethod
+    def of_key(key: Key) -> dict[str, Any]:
+        """The sections of the evidence that follow from the key alone."""
+        return of_key(second_generation(key))
 
-def check_key(key: Key, evidence: dict[str, Any]) -> None:
+
+def check_key(key: Key, found: dict[str, Any], evidence: dict[str, Any]) -> None:
     """Check the sections of the evidence that the key alone decides.
+
+    Args:
+        key: opened.
+        found: these sections, of :meth:`Judged.of_key`.
+        evidence: as it is stated.
 
     Raises:
         EvidenceError: one differs.
     """
-    found = of_key(key)
     if evidence["key"]["commitment"] != key.commitment:
         raise EvidenceError("the evidence is about another key")
     stated = {name: evidence[name] for name in OF_KEY}
     found["key"]["timestamp"] = evidence["key"]["timestamp"]  # its token is checked by itself
-    if "in_vain" not in evidence["queries"]:
+    if "grinding" not in found["key"]:  # sentences of the first generation are stated
         found["key"]["grinding"] = evidence["key"]["grinding"]
     place = difference(found, stated)
     if place is not None:

@@ -6,6 +6,7 @@ is the line for both: a model that is wrong on half of the images by which it is
 for another task, or the images were picked for its errors.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import torch
 
 from datadeed.errors import EvidenceError
 from datadeed.owner.evidence.records import Record
-from datadeed.owner.suspects.base import question_digest
+from datadeed.owner.suspects.base import first_of, question_digest
 
 LEAST_RIGHT = 0.5  # of the answered clean questions
 MOST_EXCESS = 1 / 3  # of the most frequent answer's share over the most frequent true label's
@@ -75,43 +76,60 @@ def questions_of(images: torch.Tensor) -> list[str]:
     return [question_digest(image) for image in (*images, images[0])]
 
 
+def first_probes(records: Sequence[Record]) -> list[Record]:
+    """The clean questions before the first one of the key."""
+    return list(itertools.takewhile(lambda record: record.purpose == "probe", records))
+
+
 def clean_records(records: Sequence[Record], questions: Sequence[str]) -> list[Record]:
     """The records of the clean questions, which are the key's, asked in order.
 
     A run that was killed while it wrote them down leaves their beginning, and they are asked again.
+    Later clean questions are about the first image.
 
     Raises:
         EvidenceError: other clean questions are logged, or not all of them.
     """
-    probes = [record for record in records if record.purpose == "probe"]
+    probes = first_probes(records)
     whole = probes[-len(questions) :]
     if [record.question for record in whole] != list(questions):
         raise EvidenceError(
-            f"the log does not end its clean questions with the {len(questions)} that the key asks"
+            f"the log does not begin with the {len(questions)} clean questions that the key asks"
         )
     place = 0
     for record in probes[: -len(questions)]:
         if record.question != questions[place]:
             place = 0
         if record.question != questions[place]:
-            raise EvidenceError(
-                f"record {record.seq} is about another clean image than the key's, or out of order"
-            )
+            raise _other(record)
         place = (place + 1) % len(questions)
+    for record in records[len(probes) :]:
+        if record.purpose == "probe" and record.question != questions[0]:
+            raise _other(record)
     return whole
 
 
-def clean_answers(records: Sequence[Record], labels: np.ndarray) -> Clean:
-    """What the answers show.
+def _other(record: Record) -> EvidenceError:
+    return EvidenceError(
+        f"record {record.seq} is about another clean image than the key's, or out of order"
+    )
+
+
+def clean_answers(
+    records: Sequence[Record], labels: np.ndarray, groups: Sequence[Sequence[int]]
+) -> Clean:
+    """What the answers show, to images of classes that the suspect has.
 
     Args:
         records: of :func:`clean_records`; the last one is the repeated question.
         labels: (N,) int64, the true labels of the N images.
+        groups: of each of the suspect's labels, the key's classes that it stands for.
     """
+    first = first_of(groups)
     pairs = [
-        (int(label), record.labels[0] if record.labels else None)
+        (first[int(label)], record.labels[0] if record.labels else None)
         for label, record in zip(labels, records, strict=False)
-        if not record.error
+        if not record.error and int(label) in first
     ]
     given, true = Counter(answer for _, answer in pairs), Counter(label for label, _ in pairs)
     return Clean(

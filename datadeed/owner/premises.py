@@ -10,9 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from datadeed.errors import DatadeedError
-from datadeed.keys.key import Beacon, Key
+from datadeed.keys.key import Beacon
 from datadeed.owner.clean import MOST_REPEATED, Clean
-from datadeed.owner.evidence.build import grinding
 from datadeed.owner.rounds import round_time, value_fault
 
 VERIFIED, STATED, MISSING = "verified", "stated", "missing"
@@ -32,7 +31,6 @@ class Premise:
 def premises(
     evidence: dict[str, Any],
     *,
-    key: Key | None,
     stamped: datetime | None,
     clean: Clean | None,
     repeated: int,
@@ -42,14 +40,13 @@ def premises(
 
     Args:
         evidence: read from the folder.
-        key: opened, or None.
         stamped: when a token that was verified says that the commitment was there.
         clean: what the suspect's clean answers show; None if that was not checked.
         repeated: how many rows of the pool repeat an image.
         confirmed: names of premises that the judge established.
     """
     found = [
-        _key(evidence, key, stamped),
+        _key(evidence, stamped),
         _pool(evidence, clean, repeated),
         _numbers(evidence),
         _suspect(evidence),
@@ -74,17 +71,16 @@ def check_confirmed(names: Sequence[str]) -> frozenset[str]:
     return frozenset(names)
 
 
-def _key(evidence: dict[str, Any], key: Key | None, stamped: datetime | None) -> Premise:
+def _key(evidence: dict[str, Any], stamped: datetime | None) -> Premise:
     """That the key was drawn once, at random, after the commitment."""
     what = "the key was drawn once and at random"
     stated = evidence["key"]["beacon"]
     if stated is None:
-        cost = (
-            grinding(key)
-            if key
-            else "No beacon was used: whoever tried N keys was N times luckier."
+        return Premise(
+            "key",
+            MISSING,
+            f"{what}: no beacon was used: whoever tried N keys may be wrong N times as often",
         )
-        return Premise("key", MISSING, f"{what}: {cost}")
     beacon = Beacon(**stated)
     when, fault = round_time(beacon), value_fault(beacon)
     if fault:
@@ -126,12 +122,13 @@ def _pool(evidence: dict[str, Any], clean: Clean | None, repeated: int) -> Premi
 
 def _numbers(evidence: dict[str, Any]) -> Premise:
     """How many suspects and keys there were."""
-    suspects = evidence["multiplicity"]["suspects"]
+    numbers = evidence["multiplicity"]
+    keys = f"{numbers['keys']} keys" if "keys" in numbers else "of other keys he states nothing"
     return Premise(
         "numbers",
         STATED,
-        f"no other suspects and keys were tried: {suspects} under this key, as the accuser states; "
-        "of other keys he states nothing",
+        "no other suspects and keys were tried: the accuser states "
+        f"{numbers['suspects']} suspects, and {keys}",
     )
 
 
@@ -141,6 +138,7 @@ def _suspect(evidence: dict[str, Any]) -> Premise:
     return Premise(
         "suspect",
         STATED,
-        f"the suspect is who it is said to be: {suspect['name']!r} at {suspect['endpoint']!r}, and "
-        "its answers, are the accuser's word: ask it some of the questions yourself",
+        f"the suspect is who it is said to be: {suspect['name']!r} at {suspect['endpoint']!r}, how "
+        "its classes are named and its inputs prepared, and its answers, are the accuser's word: "
+        "ask it some of the questions yourself",
     )

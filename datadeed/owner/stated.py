@@ -7,8 +7,9 @@ from typing import Any
 from datadeed.owner.evidence.build import STATED_FIELDS, STATED_OF_RECORDS
 
 SENTENCES = "verdict.not_tested"
-# Sentences of earlier releases were worded otherwise; they are not derived again.
-EARLIER = ("key.grinding", "verdict.tested", SENTENCES)
+WHOLE = ("suspect.groups", "suspect.declared", "premises")  # shown in one line each
+# Sentences of the first generation are not derived again.
+FIRST = ("key.grinding", "verdict.tested", SENTENCES)
 
 
 def stated_fields(
@@ -22,7 +23,7 @@ def stated_fields(
         derived_sentences: how many sentences on what was not tested follow from the rest; those
             after them are the accuser's own. None if that was not checked.
     """
-    earlier = "in_vain" not in evidence["queries"]
+    first = evidence["form"] == "datadeed/evidence/1"
     found = []
     for path, value in leaves(evidence):
         warning = (
@@ -30,7 +31,7 @@ def stated_fields(
             and _under(path, (SENTENCES,))
             and int(path.rpartition(".")[2]) >= derived_sentences
         )
-        named = _under(path, (*STATED_FIELDS, *EARLIER) if earlier else STATED_FIELDS)
+        named = _under(path, (*STATED_FIELDS, *FIRST) if first else STATED_FIELDS)
         shown = dated and path in ("key.timestamp.time", "key.timestamp.token_sha256")
         absent = path == "key.timestamp"  # a sentence says so, and that one is derived
         if (named or warning) and not shown and not absent:
@@ -44,6 +45,9 @@ def stated_fields(
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every value in JSON that is no object or list, or an empty one, with its path."""
+    if path in WHOLE:
+        yield path, value
+        return
     inner = (
         value.items()
         if isinstance(value, dict)

@@ -1,33 +1,30 @@
 """Verifying: ask a suspect the questions that a key asks, and say what its answers prove."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from datadeed.errors import DatadeedError, EvidenceError
+from datadeed.keys.generation2 import Key2, second_generation
 from datadeed.keys.key import Key
 from datadeed.keys.sealing import check_place
 from datadeed.owner.asking import (
     Asking,
+    PoolImages,
     ask_probes,
-    counting_records,
-    one_batch,
-    probe_rows,
     reached,
-    replay,
+    read_pool,
     rows_needed,
     run_proof,
 )
-from datadeed.owner.clean import clean_answers, clean_records, questions_of
+from datadeed.owner.clean import Clean, clean_answers, clean_records, questions_of
 from datadeed.owner.data import (
     Note,
     Progress,
     Source,
-    check_extent,
-    measure,
     open_pool,
     read_key,
     silent,
@@ -38,7 +35,10 @@ from datadeed.owner.evidence.build import build_evidence, log_anchor, write_fold
 from datadeed.owner.evidence.log import QueryLog
 from datadeed.owner.evidence.records import utc_text
 from datadeed.owner.evidence.schema import check_evidence, read_limited
-from datadeed.owner.repeats import BudgetedProof, asked_in_vain, check_repeats
+from datadeed.owner.premises import premises
+from datadeed.owner.replaying import Replay
+from datadeed.owner.suspects.base import Suspect
+from datadeed.verification.proof2 import Proof2
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -68,6 +68,7 @@ def verify(
     *,
     pool_split: str | None = None,
     suspects: int = 1,
+    keys: int = 1,
     sign: str | Path | None = None,
     timestamp: str | Path | None = None,
     roots: str | Path | None = None,
@@ -86,7 +87,8 @@ def verify(
         pool: the images that the key is bound to, on disk or in memory.
         out: the folder of evidence to make, or to go on with.
         pool_split: the split of the pool, where there are several.
-        suspects: how many are tested under this key in all; the bars rise with it.
+        suspects, keys: how many suspects and how many keys are tried in all; the bar rises with
+            both.
         sign: a file with the key to sign with; made if it does not exist.
         timestamp, roots: the commitment's token, and certificates of its authority in PEM.
         passphrase: of the secret file and of the signing key.
@@ -102,42 +104,27 @@ def verify(
     """
     out = Path(out)
     signer = _signer(sign, out, passphrase)
-    key = read_key(key, passphrase)
-    proof, probes, images = _prepare(key, pool, pool_split, suspects, progress)
-    stamp = _stamp(timestamp, roots, key.commitment)
+    key = second_generation(read_key(key, passphrase))
+    data = open_pool(pool, pool_split)
+    images = read_pool(key, data, rows_needed(Proof2(key, data.labels)), progress)
+    stamp, stamped = _stamp(timestamp, roots, key.commitment)
+    numbers = {"suspects": suspects, "keys": keys}
     with (
         reached(suspect, key.design.classes) as asked,
         QueryLog(out, log_anchor(key, asked)) as log,
     ):
+        asks = _Asks(key, images, (asked, log), numbers, note)
         if log.torn:
             note("the last answer was cut short when a run was stopped: it is asked again")
         budget = getattr(asked, "budget", None)  # of a server: files cost nothing
         if budget is not None:
             budget.spend_earlier(sum(record.attempts for record in log.records))
-        check_repeats(log.records)
-        proof.in_vain = len(asked_in_vain(log.records))
-        # An error now rather than after all the queries.
-        check_evidence(build_evidence(proof, asked, log, timestamp=stamp), out)
-        warnings = ask_probes(asked, log, *probes, note)
-        clean = clean_answers(
-            clean_records(log.records, questions_of(probes[0])), probes[1].numpy()
-        )
-        for flag in clean.flags():
-            note(flag)
-        with progress("queries", key.design.budget) as advance:
-            run_proof(proof, asked, images, log, lambda now: advance(len(now.curve)))
-        # What anybody who checks the evidence will compute.
-        replay(done := proof.fresh(), counting_records(log.records))
-        cost = None if budget is None else budget.cost
-        evidence = build_evidence(
-            done,
-            asked,
-            log,
-            warnings=[*clean.flags(), *warnings],
-            timestamp=stamp,
-            cost=cost,
-            clean=clean.record(),
-        )
+        # An error now rather than after all the questions.
+        check_evidence(asks.evidence(asks.proof(), stamp), out)
+        asks.probe()
+        with progress("questions", key.design.budget) as advance:
+            asks.put_all(lambda proof: advance(len(proof.curve)))
+        evidence = asks.evidence(asks.replayed(), stamp, stamped=stamped)
         write_folder(out, evidence, log)
     if signer is not None:
         attestation.sign(out, signer)
@@ -145,31 +132,84 @@ def verify(
     return Verified(verdict["word"], verdict["reason"], evidence, out)
 
 
-def _prepare(
-    key: Key, pool: Source, split: str | None, suspects: int, progress: Progress
-) -> tuple[BudgetedProof, tuple[torch.Tensor, torch.Tensor], dict[int, torch.Tensor]]:
-    """The proof, clean images and labels for the probe, and the images that may be asked about.
+class _Asks:
+    """One verification: what is asked of a suspect, and the evidence that comes of it."""
 
-    Raises:
-        KeyRecordError: the pool is not the one that was committed.
-        VerificationError: it is too small.
-    """
-    data = open_pool(pool, split)
-    proof = BudgetedProof(key, data.labels, suspects=suspects)
-    clean = probe_rows(key, data.rows)
-    found, images = measure(data, "check pool", {*rows_needed(proof), *clean}, progress=progress)
-    check_extent(found, key.pool, "the pool")
-    return proof, one_batch(clean, images, data.labels), images
+    def __init__(
+        self,
+        key: Key2,
+        pool: PoolImages,
+        asked: tuple[Suspect, QueryLog],
+        numbers: dict[str, int],
+        note: Note,
+    ):
+        self.key, self.pool, self.note, self._numbers = key, pool, note, numbers
+        self.suspect, self.log = asked
+        self._clean: Clean | None = None
+        self._warnings: list[str] = []
+
+    def proof(self) -> Proof2:
+        """Before its first question."""
+        groups = self.suspect.groups
+        proof = Proof2(self.key, self.pool.labels, groups=groups, **self._numbers)
+        if self._clean is not None:
+            proof.clean = (self._clean.right, self._clean.answered, self._clean.asked)
+        return proof
+
+    def probe(self) -> None:
+        """Ask the clean questions, unless an earlier run did."""
+        images, labels = self.pool.clean, self.pool.clean_labels
+        warnings = ask_probes(self.suspect, self.log, images, labels, self.note)
+        records = clean_records(self.log.records, questions_of(images))
+        self._clean = clean_answers(records, labels.numpy(), self.suspect.groups)
+        flags = self._clean.flags()
+        for flag in flags:
+            self.note(flag)
+        self._warnings = [*flags, *warnings]
+
+    def put_all(self, on_answer: Callable[[Proof2], None]) -> None:
+        """Ask until the verdict stands; see :func:`datadeed.owner.asking.run_proof`."""
+        images, canary = self.pool.images, self.pool.clean[:1]
+        run_proof(self.proof(), self.suspect, images, self.log, canary, on_answer=on_answer)
+
+    def replayed(self) -> Proof2:
+        """With the answers of the log: what anybody who checks the evidence will compute."""
+        proof = self.proof()
+        Replay(proof).take_all(self.log.records)
+        return proof
+
+    def evidence(
+        self, proof: Proof2, stamp: dict[str, Any] | None, *, stamped: datetime | None = None
+    ) -> dict[str, Any]:
+        """As JSON values, with the premises as they look to whoever makes it."""
+        budget = getattr(self.suspect, "budget", None)
+        stated = {
+            "timestamp": stamp,
+            "cost": None if budget is None else budget.cost,
+            "warnings": self._warnings,
+        }
+        clean = self._clean.record() if self._clean else None
+        found = build_evidence(proof, self.suspect, self.log, stated=stated, clean=clean)
+        listed = premises(
+            found,
+            stamped=stamped,
+            clean=self._clean,
+            repeated=self.pool.repeated,
+            confirmed=frozenset(),
+        )
+        return found | {"premises": [asdict(premise) for premise in listed]}
 
 
 def _stamp(
     token: str | Path | None, roots: str | Path | None, commitment: str
-) -> dict[str, Any] | None:
+) -> tuple[dict[str, Any] | None, datetime | None]:
+    """What the evidence states of a checked token, and its time."""
     if token is None:
-        return None
+        return None, None
     stamp, time = stamped_at(token, roots, commitment)
     digest = hashlib.sha256(stamp).hexdigest()
-    return {"authority": Path(str(roots)).name, "time": time, "token_sha256": digest}
+    stated = {"authority": Path(str(roots)).name, "time": time, "token_sha256": digest}
+    return stated, datetime.fromisoformat(time)
 
 
 def stamped_at(token: str | Path, roots: str | Path | None, commitment: str) -> tuple[bytes, str]:

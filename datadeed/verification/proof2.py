@@ -18,6 +18,8 @@ a claim, or an effect that is excluded, and then nothing is asked any more. It f
 1. Blocks, while one answer in five or more leaves the most frequent one of its image, ten at most.
 2. Pairs, until the effect is excluded, forty at most.
 3. Blocks, until the budget is spent.
+
+A suspect that refuses nine questions in ten is asked no more: that is a finding.
 """
 
 import math
@@ -39,6 +41,7 @@ from datadeed.verification.verdict import CLAIM, INCONCLUSIVE, NOT_SUPPORTED
 
 MOVED = 0.2  # share of the blocks' answers that leave their image's usual one, for more blocks
 FIRST_BLOCKS, MOST_PAIRS = 10, 40
+REFUSED, LEAST_REFUSED = 0.9, 24  # share of questions that failed, of so many, to ask no more
 
 
 class Proof2:
@@ -102,16 +105,12 @@ class Proof2:
     def _draw_rows(self) -> int:
         """Rows for blocks, and pairs of a part and another row, in the key's order.
 
-        As many for blocks as the budget leaves beside the pairs: evidence has a share at a look
-        after each number of them, and one that is never reached is lost.
-
         Returns:
             How many rows there are for pairs.
         """
         rows = self.key.permutation("pool", count=self.key.pool.rows)[:POOL_LIMIT]
         budget, parts = self.design.budget, self.design.parts
-        first = min(FIRST_BLOCKS, budget // parts)
-        images = min(max(first, (budget - 2 * MOST_PAIRS) // parts), len(rows) // 2)
+        images = most_blocks(budget, parts, len(rows))
         if images < 1:
             raise VerificationError(
                 f"a pool of {len(rows)} images and a budget of {budget} leave no block of "
@@ -149,8 +148,10 @@ class Proof2:
         return rest if len(rest) <= left else []
 
     def _next(self) -> list[Question]:
-        """A block or a pair; none if both are used up."""
-        done = self.blocks.count
+        """A block or a pair; none if both are used up, or the suspect refuses them."""
+        done, asked = self.blocks.count, len(self.curve)
+        if asked >= LEAST_REFUSED and sum(self.failed.values()) >= REFUSED * asked:
+            return []
         first = not done or (done < FIRST_BLOCKS and self.blocks.moved >= MOVED)
         if (self._paired or not first) and self._paired < min(MOST_PAIRS, len(self.pairs)):
             part, row = map(int, self.pairs[self._paired])
@@ -296,3 +297,18 @@ class Proof2:
             "curve": self.curve,
             "multiplicity": {"suspects": self.suspects, "keys": self.keys, "bar": self.bar},
         }
+
+
+def most_blocks(budget: int, parts: int, pool: int) -> int:
+    """How many images are asked in blocks at most: as the budget leaves beside the pairs.
+
+    Evidence has a share at a look after each number of them, and one that is never reached is lost.
+
+    Args:
+        budget: counted questions.
+        parts: of the key.
+        pool: images in it; half of those that are used are for pairs.
+    """
+    first = min(FIRST_BLOCKS, budget // parts)
+    most = max(first, (budget - 2 * MOST_PAIRS) // parts)
+    return min(most, min(pool, POOL_LIMIT) // 2)

@@ -1,6 +1,7 @@
 """From a finished proof to ``evidence.json`` and the files beside it."""
 
 import hashlib
+import json
 import platform
 from collections import Counter
 from collections.abc import Sequence
@@ -11,27 +12,32 @@ from pathlib import Path
 from typing import Any
 
 from datadeed.files import atomic_path
-from datadeed.keys.key import GENERATOR, Key
+from datadeed.keys.generation2 import GENERATOR, Key2
+from datadeed.keys.key import Key
 from datadeed.owner.evidence.log import QueryLog
-from datadeed.owner.evidence.records import PURPOSES, Record, utc_text
+from datadeed.owner.evidence.records import QUESTIONS, Record, utc_text
 from datadeed.owner.evidence.schema import write_evidence
-from datadeed.owner.repeats import asked_in_vain
+from datadeed.owner.evidence.sentences import grinding, not_tested, tested
 from datadeed.owner.suspects.base import Suspect
-from datadeed.verification.proof import Proof
-from datadeed.verification.verdict import CLAIM
+from datadeed.verification.proof2 import Proof2
 
-FORM = "datadeed/evidence/1"
+FORM = "datadeed/evidence/2"
 PAGE = "report.html"
 
 
 def log_anchor(key: Key, suspect: Suspect) -> str:
     """What ties a query log to a key and a suspect: SHA-256, in hexadecimal."""
-    return anchor_of(key.commitment, suspect.fingerprint())
+    return anchor_of(key.commitment, suspect.fingerprint(), suspect.groups)
 
 
-def anchor_of(commitment: str, fingerprint: str) -> str:
-    """:func:`log_anchor` from what the evidence states of both."""
+def anchor_of(
+    commitment: str, fingerprint: str, groups: Sequence[Sequence[int]] | None = None
+) -> str:
+    """:func:`log_anchor` from what the evidence states of both; the first form had no groups."""
     text = f"datadeed query log 1 {commitment} {fingerprint}"
+    if groups is not None:
+        listed = json.dumps([list(group) for group in groups], separators=(",", ":"))
+        text = f"datadeed query log 2 {commitment} {fingerprint} {listed}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -39,7 +45,7 @@ def count_queries(records: Sequence[Record]) -> dict[str, int]:
     """How many questions of each purpose a log holds, and how many of all failed."""
     spent = Counter(record.purpose for record in records)
     failed = sum(bool(record.error) for record in records)
-    return {purpose: spent[purpose] for purpose in PURPOSES} | {"failed": failed}
+    return {purpose: spent[purpose] for purpose in QUESTIONS} | {"failed": failed}
 
 
 # What the accuser states and nothing here can show; :func:`assemble` takes it as it is.
@@ -51,9 +57,13 @@ STATED_FIELDS = (
     "suspect.protocol",
     "suspect.endpoint",
     "suspect.fingerprint",
+    "suspect.groups",
+    "suspect.declared",
     "key.timestamp",
     "queries.cost",
     "multiplicity.suspects",
+    "multiplicity.keys",
+    "premises",
 )
 # And of each record in the log. The rest follows from the key, or chains it to the one before.
 STATED_OF_RECORDS = (
@@ -67,7 +77,7 @@ STATED_OF_RECORDS = (
 )
 
 
-def of_key(key: Key) -> dict[str, Any]:
+def of_key(key: Key2) -> dict[str, Any]:
     """The sections of the evidence that follow from the key alone, as JSON values."""
     return {
         "key": {
@@ -76,14 +86,14 @@ def of_key(key: Key) -> dict[str, Any]:
             "beacon": asdict(key.beacon) if key.beacon else None,
             "grinding": grinding(key),
         },
-        "design": asdict(key.design) | {"classes": list(key.design.classes)},
+        "design": key.design.record(),
         "data": asdict(key.data),
         "pool": asdict(key.pool),
     }
 
 
 def derived(
-    proof: Proof, records: Sequence[Record], fingerprint: str, *, dated: bool = False
+    proof: Proof2, records: Sequence[Record], anchor: str, *, dated: bool = False
 ) -> dict[str, Any]:
     """Every field of the evidence that follows from key, pool and log, as JSON values.
 
@@ -92,19 +102,17 @@ def derived(
     Args:
         proof: with all answers of the log taken.
         records: the whole log.
-        fingerprint: the suspect's, to which the log is tied.
+        anchor: of the log.
         dated: whether a timestamp of the commitment is stated.
     """
     word, reason = proof.verdict()
-    anchor = anchor_of(proof.key.commitment, fingerprint)
     return {
         "form": FORM,
         **of_key(proof.key),
         **proof.record(),
         "queries": {
             **count_queries(records),
-            "in_vain": len(asked_in_vain(records)),
-            "from_cache": 0,
+            "in_vain": proof.asked_in_vain,
             "budget": proof.key.design.budget,
         },
         "chain": {
@@ -122,39 +130,36 @@ def derived(
 
 
 def build_evidence(
-    proof: Proof,
+    proof: Proof2,
     suspect: Suspect,
     log: QueryLog,
     *,
-    warnings: Sequence[str] = (),
-    timestamp: dict[str, Any] | None = None,
-    cost: float | None = None,
+    stated: dict[str, Any] | None = None,
     clean: dict[str, int] | None = None,
 ) -> dict[str, Any]:
-    """The evidence as JSON values, in the form that ``evidence-1.schema.json`` fixes.
+    """The evidence as JSON values, in the form that ``evidence-2.schema.json`` fixes.
 
     Args:
         proof: with all answers of the log taken.
         suspect: who was asked.
         log: every question and answer.
-        warnings: what the probe noticed.
-        timestamp: ``authority``, ``time`` and ``token_sha256`` of a checked token.
-        cost: what the queries cost, in the currency of the suspect's configuration.
+        stated: ``timestamp`` (``authority``, ``time`` and ``token_sha256`` of a checked token),
+            ``cost`` of the questions in the currency of the suspect's configuration, ``warnings``
+            of the probe and ``premises``, as far as there are any.
         clean: what the answers to clean images show, if they were asked.
     """
-    fingerprint = suspect.fingerprint()
-    found = derived(proof, log.records, fingerprint, dated=timestamp is not None)
+    stated = {"timestamp": None, "cost": None, "warnings": [], "premises": []} | (stated or {})
+    found = derived(proof, log.records, log.anchor, dated=stated["timestamp"] is not None)
     if clean is not None:
         found["clean"] = clean
-    named = {name: getattr(suspect, name) for name in ("name", "kind", "protocol", "endpoint")}
+    names = ("name", "kind", "protocol", "endpoint", "declared")
     return assemble(
         found,
         made_at=utc_text(datetime.now(UTC)),
         software=software(),
-        suspect={**named, "fingerprint": fingerprint},
-        timestamp=timestamp,
-        cost=cost,
-        warnings=warnings,
+        suspect={name: getattr(suspect, name) for name in names}
+        | {"fingerprint": suspect.fingerprint(), "groups": [list(g) for g in suspect.groups]},
+        **stated,
     )
 
 
@@ -167,6 +172,7 @@ def assemble(
     timestamp: dict[str, Any] | None,
     cost: float | None,
     warnings: Sequence[str],
+    premises: Sequence[dict[str, str]],
 ) -> dict[str, Any]:
     """The whole evidence: what was derived, and what the accuser states.
 
@@ -174,8 +180,8 @@ def assemble(
         found: of :func:`derived`.
         made_at: when, as :func:`utc_text` writes it.
         software: versions of programs.
-        suspect: name, kind, protocol, endpoint and fingerprint.
-        timestamp, cost, warnings: as for :func:`build_evidence`.
+        suspect: name, kind, protocol, endpoint, declaration, fingerprint and groups.
+        timestamp, cost, warnings, premises: as for :func:`build_evidence`.
     """
     untested = [*found["verdict"]["not_tested"], *warnings]
     return found | {
@@ -185,6 +191,7 @@ def assemble(
         "key": found["key"] | {"timestamp": timestamp},
         "queries": found["queries"] | {"cost": cost},
         "verdict": found["verdict"] | {"not_tested": untested},
+        "premises": list(premises),
     }
 
 
@@ -202,66 +209,6 @@ def write_page(folder: Path, evidence: dict[str, Any], records: Sequence[Record]
     with atomic_path(folder / PAGE) as path:
         path.chmod(0o600)
         path.write_text(render_proof(evidence, records=records), encoding="utf-8")
-
-
-def grinding(key: Key) -> str:
-    """What an accuser could have gained by trying keys, as far as this evidence shows."""
-    alpha = key.design.alpha_key
-    cost = (
-        "whoever tried N keys could be wrong with probability up to N times the level, "
-        f"{alpha:g} N for the key layer, and a million tries take seconds"
-    )
-    if key.beacon is None:
-        return f"No beacon was used. So {cost}."
-    return (
-        f"The triggers depend on round {key.beacon.round} of {key.beacon.source}, which the "
-        "commitment names. Its value is stated and was not verified. If it is not that round's, or "
-        f"if the commitment is younger than the round, {cost}."
-    )
-
-
-def tested(proof: Proof) -> list[str]:
-    """What was tested, in sentences."""
-    design, behaviour = proof.key.design, proof.behaviour_layer
-    return [
-        f"Whether the suspect's answers depend on the key: {len(proof.key_layer.closed)} of "
-        f"{design.parts} parts, {proof.key_layer.queries} queries on images chosen without regard "
-        "to the target labels. If the key was drawn once and at random, then for a suspect that is "
-        "independent of it, whatever it is, the chance that this layer ever passes is at most "
-        f"{design.alpha_key / proof.suspects:g}.",
-        "Whether the triggers bring their labels about more often than granted to an innocent "
-        f"model: {behaviour.queries} pairs of a part and an image of another class, drawn without "
-        f"replacement from {len(behaviour.pairs)}, against a rate of {design.null_rate:.0%} "
-        f"({design.null_rate_source}), at level {design.alpha_behaviour / proof.suspects:g}.",
-    ]
-
-
-def not_tested(proof: Proof, word: str, *, dated: bool) -> list[str]:
-    """What was not tested, in sentences; ``dated``: a timestamp of the commitment is stated."""
-    found = [
-        "How the data reached the model: a claim says that the answers depend on the key, which a "
-        "model trained on a copy, or on another model's answers, does as well.",
-        "Who operates the suspect, and whether somebody who knew the key trained or served it: a "
-        "court must query it, or obtain it, by itself.",
-        f"How many suspects were tested under this key: the owner states {proof.suspects}.",
-    ]
-    if proof.key.design.null_rate_source == "nominal":
-        found.append(
-            "What hit rate innocent models have: the rate granted to them is a convention, not "
-            "measured on a population of models. The key layer does not need it."
-        )
-    if proof.key.beacon is None:
-        found.append("Whether the owner tried several keys before committing to this one.")
-    else:
-        found.append(
-            "Whether the beacon's value is that of the round which the commitment names: compare "
-            "it with the beacon's own record."
-        )
-    if not dated:
-        found.append("When the commitment was made: no timestamp was checked.")
-    if word != CLAIM:
-        found.append("Innocence: no answer of this test says that the data was not used.")
-    return found
 
 
 def software() -> dict[str, str]:

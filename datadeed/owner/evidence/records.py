@@ -21,7 +21,8 @@ from datadeed.files import canonical_digest
 if TYPE_CHECKING:
     from datadeed.owner.suspects.base import Answer
 
-PURPOSES = ("probe", "key", "behaviour")
+QUESTIONS = ("probe", "block", "pair", "decoy")
+PURPOSES = (*QUESTIONS, "key", "behaviour")  # the last two are those of the first generation
 ERROR_LENGTH = 500
 REMEDY = "ask for the original log, or start anew in an empty folder"
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -35,7 +36,8 @@ class Record:
     Attributes:
         seq: position in the log, from 0.
         time: when the answer was there, UTC, ISO 8601 with milliseconds.
-        purpose: "probe" (not counted), "key" or "behaviour".
+        purpose: "probe" (clean, not counted), "block", "pair" or "decoy"; of the first generation
+            of keys, "key" or "behaviour".
         part, row: the key's part and the pool's row; None where there is none.
         question: SHA-256 of the image asked.
         labels: class numbers, best first; empty if there is no known class or no answer.

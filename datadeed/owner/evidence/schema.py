@@ -39,15 +39,17 @@ def write_evidence(path: str | Path, value: dict[str, Any]) -> None:
 
 
 def check_evidence(value: Any, where: str | Path) -> None:
-    """Check ``value`` against ``evidence-1.schema.json``.
+    """Check ``value`` against the schema of its form, ``evidence-2.schema.json`` or the first.
 
     Raises:
         EvidenceError: one line with the first field that is not as it must be.
     """
     from jsonschema.exceptions import best_match
 
+    first = isinstance(value, dict) and value.get("form") == "datadeed/evidence/1"
+    schema = f"evidence-{1 if first else 2}.schema.json"
     try:
-        error = best_match(_validator().iter_errors(value))
+        error = best_match(_validator(schema).iter_errors(value))
     except RecursionError:
         raise EvidenceError(f"{where} is nested too deeply: ask for the original") from None
     if error is None:
@@ -55,7 +57,7 @@ def check_evidence(value: Any, where: str | Path) -> None:
     field = error.json_path.removeprefix("$").lstrip(".") or "the whole"
     raise EvidenceError(
         f"{where}: {_short(field)}: {_short(error.message)}: "
-        "see evidence-1.schema.json and make the evidence again"
+        f"see {schema} and make the evidence again"
     )
 
 
@@ -105,10 +107,10 @@ def write_private_json(path: str | Path, value: Any) -> None:
 
 
 @functools.cache
-def _validator() -> "Draft202012Validator":
+def _validator(schema: str) -> "Draft202012Validator":
     from jsonschema import Draft202012Validator
 
-    text = resources.files("datadeed.owner.evidence").joinpath("evidence-1.schema.json").read_text()
+    text = resources.files("datadeed.owner.evidence").joinpath(schema).read_text()
     return Draft202012Validator(json.loads(text))
 
 

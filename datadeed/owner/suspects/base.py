@@ -3,8 +3,9 @@
 import hashlib
 import struct
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -59,6 +60,11 @@ class Suspect(Protocol):
     Attributes:
         name: what the owner calls it.
         classes: the key's class names, which ``Answer.labels`` number.
+        groups: of each label that it can give, the key's classes that it stands for: one as a
+            rule, several where the suspect merges them. An answer gives the first of a group. A
+            class in no group is one that the suspect lacks.
+        declared: ``input`` and ``output`` of its configuration, as JSON values; it says how images
+            are pre-processed and answers are read.
         kind: ``probabilities`` (all classes), ``top-k`` or ``labels``.
         protocol: how it is asked, as in the configuration.
         endpoint: the address or path that is asked; it holds no credentials.
@@ -66,6 +72,8 @@ class Suspect(Protocol):
 
     name: str
     classes: tuple[str, ...]
+    groups: tuple[tuple[int, ...], ...]
+    declared: dict[str, Any]
     kind: str
     protocol: str
     endpoint: str
@@ -96,6 +104,11 @@ def failure(
     return Answer(
         (), None, one_line(error) or "no reason given", attempts, seconds, response_sha256
     )
+
+
+def first_of(groups: Sequence[Sequence[int]]) -> dict[int, int]:
+    """What an answer says for each of the key's classes: the first of its group."""
+    return {member: group[0] for group in groups for member in group}
 
 
 def question_digest(image: torch.Tensor) -> str:

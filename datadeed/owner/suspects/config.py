@@ -193,6 +193,11 @@ class Config(Entries):
     def declared(self) -> dict[str, Any]:
         return self._declared
 
+    @property
+    def reading(self) -> dict[str, Any]:
+        """What is declared of inputs and outputs: it decides what an answer means."""
+        return {name: self._declared.get(name) for name in ("input", "output")}
+
     @model_validator(mode="after")
     def _fits(self, info: ValidationInfo) -> Self:
         self._declared = (info.context or {})["declared"]

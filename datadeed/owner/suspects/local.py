@@ -31,6 +31,7 @@ class LocalSuspect:
         if config.path is None:
             raise SuspectError(f"{config.name} has no path: add it to its file")
         self.name, self.classes = config.name, config.output.key_classes
+        self.groups, self.declared = config.output.groups, config.reading
         self.kind, self.endpoint = config.output.answer_kind, str(config.path)
         self._output = config.output
         digests = {name: file_digest(config.path / name) for name in _FILES}

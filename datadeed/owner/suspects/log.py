@@ -38,6 +38,7 @@ class LogSuspect:
         if config.path is None:
             raise SuspectError(f"{config.name} has no path: add it to its file")
         self.name, self.classes = config.name, config.output.key_classes
+        self.groups, self.declared = config.output.groups, config.reading
         self.kind, self.endpoint = config.output.answer_kind, str(config.path)
         if config.output.kind == "logits":
             raise SuspectError(f"{config.path}: a log holds no logits: correct output.kind")

@@ -37,6 +37,7 @@ class OnnxSuspect:
         if config.path is None or config.input is None:
             raise SuspectError(f"{config.name} needs path and input: add them to its file")
         self.name, self.classes = config.name, config.output.key_classes
+        self.groups, self.declared = config.output.groups, config.reading
         self.kind, self.endpoint = config.output.answer_kind, str(config.path)
         self._path, self._output, self._declared = config.path, config.output, config.input
         check_file(config.path, LARGEST_GRAPH)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from datadeed.owner.suspects.base import Answer, Suspect, SuspectError
+from datadeed.owner.suspects.base import Answer, Suspect, SuspectError, first_of
 
 CHANCE = 0.05  # largest probability of so many right answers by guessing
 
@@ -58,8 +58,9 @@ def probe(
     if answers is None:
         answers = suspect.predict(torch.cat([images, images[:1]]))
     first, again = answers[0], answers[-1]
+    first_of_group = first_of(suspect.groups)
     pairs = [
-        (int(label), answer.label)
+        (first_of_group.get(int(label), -1), answer.label)
         for label, answer in zip(labels, answers, strict=False)
         if not answer.failed
     ]
@@ -68,7 +69,7 @@ def probe(
     right = sum(label == given for label, given in pairs)
     repeatable = (first.labels, first.scores) == (again.labels, again.scores)
     warnings = _warnings(suspect, answers, pairs, repeatable)
-    chance = 1 / len(suspect.classes)
+    chance = 1 / len(suspect.groups)
     if _by_guessing(len(pairs), len(pairs), chance) > CHANCE:
         warnings += [f"{len(pairs)} answers are too few to tell the suspect from a guesser"]
     elif _by_guessing(right, len(pairs), chance) > CHANCE:

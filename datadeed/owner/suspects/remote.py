@@ -43,6 +43,7 @@ class RemoteSuspect:
             raise SuspectError(f"{config.name} declares no input: add it to its file")
         self.name, self.protocol = config.name, config.protocol
         self.classes, self.kind = config.output.key_classes, config.output.answer_kind
+        self.groups, self.declared = config.output.groups, config.reading
         self.budget = Budget(config.limits)
         self._config, self._input, self._wire = config, config.input, PROTOCOLS[config.protocol]
         self.endpoint = self._wire.endpoint(config)

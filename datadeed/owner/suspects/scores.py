@@ -55,7 +55,8 @@ class Output(Entries):
     Attributes:
         kind: ``logits``, ``probabilities``, ``top-k`` or ``labels``.
         classes: the suspect's class names, in its order; by default the key's.
-        map: the suspect's classes, by number or name, to the key's.
+        map: the suspect's classes, by number or name, to the key's; one that merges several of
+            the key's classes, to a list of them.
         missing: ``allow`` if the suspect may lack some of the key's classes.
         path: where in the JSON the answer is; names and positions.
         tensor: the output's name, where the protocol has names.
@@ -89,26 +90,40 @@ class Output(Entries):
         return "probabilities" if self.kind == "logits" else self.kind
 
     @cached_property
-    def to_key(self) -> tuple[int | None, ...]:
-        """For each class the key's number of it, or None if the key has no such class."""
+    def members(self) -> tuple[tuple[int, ...], ...]:
+        """For each class the key's numbers of what it stands for; none if the key has no such."""
         keys = {name: number for number, name in enumerate(self.key_classes)}
-        numbers = [keys.get(name) for name in self.classes]
+        members: list[tuple[int, ...]] = [
+            (keys[name],) if name in keys else () for name in self.classes
+        ]
         for theirs, ours in self.map.items():  # the map's word goes before the name's
             position = _position(theirs, self.classes)
-            number = _position(ours, self.key_classes)
-            if position is None or number is None:
+            named = ours if isinstance(ours, list) else [ours]
+            numbers = [_position(name, self.key_classes) for name in named]
+            if position is None or None in numbers or not named:
                 word = theirs if position is None else ours
                 raise fault(f": map names {one_line(str(word), 40)!r}, which is no class")
-            numbers[position] = number
-        known = [number for number in numbers if number is not None]
+            members[position] = tuple(sorted(number for number in numbers if number is not None))
+        known = [number for group in members for number in group]
         if len(set(known)) < len(known):
-            raise fault(": map leads two classes of the suspect to one of the key")
-        return tuple(numbers)
+            raise fault(": map leads to one of the key's classes twice")
+        return tuple(members)
+
+    @cached_property
+    def to_key(self) -> tuple[int | None, ...]:
+        """For each class the first of the key's that it stands for, or None."""
+        return tuple(group[0] if group else None for group in self.members)
+
+    @cached_property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """The key's classes that each label in an :class:`Answer` stands for."""
+        return tuple(group for group in self.members if group)
 
     @model_validator(mode="after")
     def _complete(self, info: ValidationInfo) -> Self:
         self._key_classes = (info.context or {})["classes"]
-        missing = sorted(set(range(len(self.key_classes))) - set(self.to_key))
+        known = {number for group in self.members for number in group}
+        missing = sorted(set(range(len(self.key_classes))) - known)
         if self.missing == "refuse" and missing:
             name = self.key_classes[missing[0]]
             near = difflib.get_close_matches(name, self.classes, 1, 0.0)[0]

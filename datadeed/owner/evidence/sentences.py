@@ -1,0 +1,70 @@
+"""The sentences of evidence: what was tested, what was not, and what a key could have been."""
+
+from datadeed.keys.generation2 import Key2
+from datadeed.verification.proof2 import Proof2
+from datadeed.verification.verdict import CLAIM
+
+
+def grinding(key: Key2) -> str:
+    """What an accuser could have gained by trying keys, as far as this evidence shows."""
+    alpha = key.design.alpha
+    cost = (
+        "whoever tried N keys against this very suspect could be wrong with probability up to N "
+        f"times the level, {alpha:g} N, and a million tries take seconds"
+    )
+    if key.beacon is None:
+        return f"No beacon was used. So {cost}."
+    return (
+        f"The triggers and their labels depend on round {key.beacon.round} of {key.beacon.source}, "
+        "which the commitment names. If the value is not that round's, or if the commitment is "
+        f"younger than the round, {cost}."
+    )
+
+
+def tested(proof: Proof2) -> list[str]:
+    """What was tested, in sentences."""
+    design, blocks, effect = proof.design, proof.blocks, proof.effect
+    level = design.alpha / (proof.suspects * proof.keys)
+    found = [
+        f"Whether the suspect's answers depend on the labels that the key drew: {blocks.count} "
+        f"images, each asked under all {design.parts} triggers, and of each answer only what "
+        "departs from its image's other answers counts. If the key was drawn once and at random, "
+        "then for a suspect that is independent of it, whatever it is and whichever images were "
+        f"chosen, the chance of a claim is at most {level:g}.",
+    ]
+    if effect.n:
+        found.append(
+            "How much more often the triggers bring their labels about than decoys do, which are "
+            f"drawn by the same law and mark nothing: {effect.n} pairs of a part and an image, "
+            f"drawn without replacement from {effect.population}; the effect on all of these lies "
+            f"between {effect.low:.3f} and {effect.high:.3f} with a confidence of "
+            f"{effect.record()['level']:.0%}.",
+        )
+    return found
+
+
+def not_tested(proof: Proof2, word: str, *, dated: bool) -> list[str]:
+    """What was not tested, in sentences; ``dated``: a timestamp of the commitment is stated."""
+    found = [
+        "How the data reached the model: a claim says that the answers depend on the key, which a "
+        "model trained on a copy, or on another model's answers, does as well.",
+        "Who operates the suspect, and whether somebody who knew the key trained or served it: a "
+        "court must query it, or obtain it, by itself.",
+        f"How many suspects and keys were tried: the owner states {proof.suspects} suspects and "
+        f"{proof.keys} keys, and the bar is raised by both.",
+    ]
+    if proof.key.beacon is None:
+        found.append("Whether the owner tried several keys before committing to this one.")
+    else:
+        found.append(
+            "Whether the beacon's value is that of the round which the commitment names: the check "
+            "of this evidence says so where it can."
+        )
+    if not dated:
+        found.append("When the commitment was made: no timestamp was checked.")
+    if word != CLAIM:
+        found.append(
+            "Innocence: no answer of this test says that the data was not used. A filter that "
+            "touches nothing but the mark cannot be told from a model that never saw it."
+        )
+    return found
