@@ -15,7 +15,7 @@ a claim, or an effect that is excluded, and then nothing is asked any more. It f
 - a suspect that saw where one verification ended has seen something of the targets. The bound
   holds for the first one of a key and a suspect, not for a second one.
 
-1. Blocks, while one answer in five or more leaves the most frequent one of its image, ten at most.
+1. Blocks, while an answer in eight or more leaves the most frequent one of its image, ten at most.
 2. Pairs, until the effect is excluded, forty at most.
 3. Blocks, until the budget is spent.
 
@@ -39,7 +39,7 @@ from datadeed.verification.proof import POOL_LIMIT
 from datadeed.verification.sequential import ConfidenceSequence
 from datadeed.verification.verdict import CLAIM, INCONCLUSIVE, NOT_SUPPORTED
 
-MOVED = 0.2  # share of the blocks' answers that leave their image's usual one, for more blocks
+MOVED = 0.125  # share of the blocks' answers that leave their image's usual one, for more blocks
 FIRST_BLOCKS, MOST_PAIRS = 10, 40
 REFUSED, LEAST_REFUSED = 0.9, 24  # share of questions that failed, of so many, to ask no more
 
