@@ -117,10 +117,10 @@ def commit(
     )
     design.marks(data.rows)
     check_design(design, images.rows)
-    for line in advise(design, named(source), images.rows):
-        note(line)
     pool_extent, _, repeated = measure_pool(images, "pool", progress=progress)
     check_repeated(repeated, images.rows)
+    for line in advise(design, named(source), images.rows):
+        note(line)
     rows, _ = measure(data, "data", progress=progress)
     # Key.new is typed for the first generation's design, and does the same with either.
     key = Key2.new(design, rows, pool_extent, beacon)  # type: ignore[arg-type]

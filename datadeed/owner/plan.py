@@ -12,10 +12,9 @@ from datadeed.errors import KeyRecordError, VerificationError
 from datadeed.keys.generation2 import Design2
 from datadeed.owner.commit_checks import check_alpha, check_design, enough_parts
 from datadeed.owner.rehearsal import rehearse
+from datadeed.verification.blocks import most_blocks
 from datadeed.verification.centred import EPSILON
 from datadeed.verification.keylabels import largest_factor
-from datadeed.verification.proof import POOL_LIMIT
-from datadeed.verification.proof2 import most_blocks
 from datadeed.verification.verdict import CLAIM, NOT_SUPPORTED
 
 # From 133 marks on, every part was learnt in results/embedding-summary.csv; below that, some were.
@@ -151,11 +150,6 @@ def _warnings(design: Design2, marks_a_part: int, pool: int) -> Iterator[str]:
             f"{marks_a_part} marks a part: fewer than {MARKS_A_PART} were not always learnt in "
             "our short trainings (results/embedding-summary.csv)"
         )
-    if pool > POOL_LIMIT:
-        yield (
-            f"a pool of {pool} images would be needed, but only {POOL_LIMIT} are used: take a "
-            "smaller budget"
-        )
     if design.rate > 0.1:
         yield f"marking {design.rate:.0%} of the rows will cost accuracy: take fewer parts"
 
@@ -177,7 +171,7 @@ def _play(
         targets=design.targets[: len(names)],
         budget=min(design.budget, LONGEST),
     )
-    pool = min(pool, POOL_LIMIT)
+    pool = min(pool, 2 * LONGEST)
     claims = {s: rehearse(played, pool, s, RUNS, rng).summary(CLAIM) for s in SUCCESS}
     return claims, rehearse(played, pool, 0.0, HONEST_RUNS, rng).summary(NOT_SUPPORTED)
 

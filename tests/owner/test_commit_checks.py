@@ -18,7 +18,8 @@ from datadeed.owner.commit_checks import (
     excluding_pairs,
 )
 from datadeed.owner.rounds import round_time
-from datadeed.verification.proof2 import Proof2, most_blocks
+from datadeed.verification.blocks import most_blocks
+from datadeed.verification.proof2 import Proof2
 
 
 class EvenKey(Key2):
@@ -144,7 +145,7 @@ class TestEdges:
 
     @pytest.mark.parametrize("alpha", [0.0501, 0.5])
     def test_alpha(self, alpha):
-        with pytest.raises(KeyRecordError, match="so often is none; give 0.05 or less"):
+        with pytest.raises(KeyRecordError, match=r"so often is none; give 0\.05 or less"):
             check_design(design(alpha=alpha), 100)
         check_design(design(alpha=0.05), 100)
 
