@@ -119,8 +119,6 @@ def commit(
     check_design(design, images.rows)
     pool_extent, _, repeated = measure_pool(images, "pool", progress=progress)
     check_repeated(repeated, images.rows)
-    for line in advise(design, named(source), images.rows):
-        note(line)
     rows, _ = measure(data, "data", progress=progress)
     # Key.new is typed for the first generation's design, and does the same with either.
     key = Key2.new(design, rows, pool_extent, beacon)  # type: ignore[arg-type]
@@ -128,6 +126,8 @@ def commit(
     stamp = _stamp(key, timestamp)
     write_secret(secret, key.record(), passphrase, forbidden=forbidden)
     write_json(public, key.public())
+    for line in advise(design, named(source), images.rows):
+        note(line)
     if not stamp:
         return Committed(key, secret, public, None)
     token = public.with_suffix(".tsr")

@@ -6,6 +6,7 @@ import pytest
 
 from datadeed.cli import main as cli
 from datadeed.cli.common import show_json
+from datadeed.owner.plan import plan
 from tests.cli.world import run
 
 
@@ -132,10 +133,13 @@ class TestErrors:
         assert message in done.err
 
     def test_a_reader_that_goes_away(self, monkeypatch):
+        made = plan(10, 1000, budget=1)  # plays no proofs
+
         class Gone:
             def write(self, _):
                 raise BrokenPipeError
 
+        monkeypatch.setattr("datadeed.owner.plan.plan", lambda *_, **__: made)
         monkeypatch.setattr(sys, "stdout", Gone())
         assert cli.main(["plan", "--classes", "10", "--samples", "1000"]) == 1
         sys.stdout.close()

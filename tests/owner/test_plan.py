@@ -42,14 +42,14 @@ class TestKnownAnswers:
         monkeypatch.setattr(module, "RUNS", 30)
         monkeypatch.setattr(module, "HONEST_RUNS", 5)
         made = make()
-        means = [made.questions[success]["mean_questions"] for success in (0.95, 0.5, 0.3)]
-        assert 12 <= means[0] <= 16
-        assert 24 <= means[1] <= 60
-        assert 72 <= means[2] <= 150
+        medians = [made.questions[success]["median_questions"] for success in (0.95, 0.5, 0.3)]
+        assert medians[0] == 12
+        assert 24 <= medians[1] <= 48
+        assert 60 <= medians[2] <= 120
         assert made.questions[0.95]["share"] == 1
         assert made.questions[0.3]["share"] > 0.8
-        assert made.honest["share"] == 1
-        assert 56 <= made.honest["mean_questions"] <= 66
+        assert made.honest["share"] >= 0.8
+        assert 56 <= made.honest["median_questions"] <= 66
 
     def test_fixed_numbers_are_kept(self, no_proofs):
         made = make(parts=20, rate=0.05)
