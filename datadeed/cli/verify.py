@@ -16,7 +16,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     add = parser.add_argument
     add_suspect(parser, out="the folder of evidence to make or to go on with")
-    add("--keys", type=int, default=1, metavar="N", help="keys tried against it in all (1)")
     add("--sign", type=Path, metavar="FILE", help="sign with this key; made if it does not exist")
     add("--timestamp", type=Path, metavar="TSR", help="the commitment's timestamp token")
     add("--roots", type=Path, metavar="PEM", help="certificates of the timestamp authority")
@@ -28,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     from datadeed.owner.verify import verify
 
     try:
-        names = ("keys", "sign", "timestamp", "roots")
+        names = ("sign", "timestamp", "roots")
         done = ask(verify, options, **{name: getattr(options, name) for name in names})
     except CouldNotTest as error:
         return fail(options, f"could not test: {error}", COULD_NOT_TEST)

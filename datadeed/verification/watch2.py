@@ -38,8 +38,8 @@ class Watch2:
     asked about twice, and no target has a say in which comes next.
 
     A day is a completed batch. A failed query votes for nothing. Three failures in a row within a
-    batch, or all of a smaller one, are no answers at all: the suspect was out of reach, they are
-    asked again later, and the batch goes on then.
+    batch (two, for a key of two parts) are no answers at all: the suspect was out of reach, they
+    are asked again later, and the batch goes on then.
 
     Args:
         key: committed before release, beacon value included if it names one.
@@ -53,7 +53,8 @@ class Watch2:
     Attributes:
         rows: (P,) int64, pool rows in the order of asking.
         days: one record for each completed day.
-        out_of_reach: whether the last answer was the third failure in a row.
+        patience: so many failures in a row are no answers.
+        out_of_reach: whether the last answer was the last of these.
 
     Raises:
         VerificationError: the pool is not the key's or too small, a number is out of its range, or
@@ -95,6 +96,7 @@ class Watch2:
         self.days: list[dict[str, Any]] = []
         self.images = 0  # of completed days
         self._open: list[tuple[int, np.ndarray, bool]] = []  # label, votes, failed
+        self.patience = min(FAILURES_IN_A_ROW, parts)
         self.out_of_reach = False
         self._batch = self._next_batch()
 
@@ -161,13 +163,11 @@ class Watch2:
         weigh = self.key.design.answers == "scores"
         votes = self.labels.votes(labels, scores, weigh_scores=weigh)
         self._open.append((self.labels.given(labels), votes, failed))
-        size = len(self._batch)
-        patience = min(FAILURES_IN_A_ROW, size)
-        last = self._open[-patience:]
-        self.out_of_reach = len(last) == patience and all(fail for *_, fail in last)
+        last = self._open[-self.patience :]
+        self.out_of_reach = len(last) == self.patience and all(fail for *_, fail in last)
         if self.out_of_reach:
-            del self._open[-patience:]
-        elif len(self._open) == size:
+            del self._open[-self.patience :]
+        elif len(self._open) == len(self._batch):
             self._close(date)
 
     def _close(self, date: str) -> None:

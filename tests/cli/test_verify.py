@@ -63,7 +63,9 @@ class TestVerdicts:
         assert len(bare.evidence()["curve"]) > 52
 
     def test_more_suspects_raise_the_bar(self, world):
-        done = world.verify(world.root / "thief.yaml", "--suspects", "1000000", "--keys", "3", "--json")
+        done = world.verify(
+            world.root / "thief.yaml", "--suspects", "1000000", "--keys", "3", "--json"
+        )
         assert done.code == 0, "it takes more images"
         assert done.json()["key_layer"]["images"] > 1
         multiplicity = done.json()["multiplicity"]

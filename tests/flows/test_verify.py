@@ -99,7 +99,7 @@ class TestWords:
             (["--workers", "0"], "--workers 0 makes no sense: give 1 or more"),
             (["--sign", "new.pem"], "new.pem does not exist: make it with one `datadeed verify`"),
             (["--suspect", "gone.yaml"], "gone.yaml does not exist"),
-            (["--batch", "5"], "--batch is for --serve"),
+            (["--blocks", "5"], "--blocks is for --serve"),
             (["--serve", "0 3 * * *", "--roots", "r"], "--serve signs nothing"),
         ],
     )
@@ -149,7 +149,7 @@ class TestSchedule:
             "every watch is over: the schedule is paused, and this process may be stopped",
         ]
         with (root / "out/watch.csv").open(newline="") as file:
-            assert list(csv.reader(file))[1] == ["thief", "EVIDENCE", "", "1e2.0", "30", "so it is"]
+            assert list(csv.reader(file))[1] == ["thief", "EVIDENCE", "1e2.0", "", "30", "so it is"]
 
     def test_runs_of_an_earlier_day_do_nothing(self, prefect_server: Server) -> None:
         from flows.watch import missed
