@@ -136,7 +136,7 @@ def _check_effect(design: Design2, rows: int) -> None:
     if pairs is None:
         raise KeyRecordError(
             f"least_effect is {design.least_effect:g}: {min(MOST_PAIRS, design.parts * rows)} "
-            "pairs of questions cannot show that an honest model's effect is smaller; give "
+            "pairs of questions cannot show that an honest model's effect is smaller; give more, "
             "as 0.2, or a larger pool"
         )
     if design.parts + 2 * pairs > design.budget:

@@ -121,7 +121,7 @@ class TestEdges:
         assert play(less, 66, honest)[1] == "INCONCLUSIVE"
 
     def test_least_effect(self):
-        with pytest.raises(KeyRecordError, match=r"least_effect is 0.05: 40 pairs"):
+        with pytest.raises(KeyRecordError, match=r"is 0\.05: 40 pairs .* give more, as 0\.2"):
             check_design(design(least_effect=0.05), 200)
         assert play(design(least_effect=0.05), 200, honest)[1] == "INCONCLUSIVE"
 
