@@ -17,7 +17,7 @@ from datadeed.verification.centred import EPSILON, Looks
 from datadeed.verification.effect import Effect
 from datadeed.verification.keylabels import largest_factor
 from datadeed.verification.proof import POOL_LIMIT
-from datadeed.verification.proof2 import FIRST_BLOCKS, MOST_PAIRS
+from datadeed.verification.proof2 import FIRST_BLOCKS, MOST_PAIRS, most_blocks
 
 LARGEST_ALPHA = 0.05
 SHOWN = 5  # class names in a message
@@ -47,18 +47,13 @@ def check_design(design: Design2, pool: int) -> None:
         KeyRecordError: saying what to change.
     """
     check_alpha(design.alpha)
-    images = block_images(design, pool)
+    images = most_blocks(design.budget, design.parts, pool)
     asked = claim_images(design.parts, len(design.targets), design.alpha, images)
     if asked is None:
         _refuse_claim(design, pool)
     elif (questions := claim_questions(design, asked)) > design.budget:
         _refuse_budget(design, questions)
     _check_effect(design, min(pool, POOL_LIMIT) - images)
-
-
-def block_images(design: Design2, pool: int) -> int:
-    """The most images of a pool that are asked in blocks, as the proof shares them out."""
-    return min(design.budget // design.parts, min(pool, POOL_LIMIT) // 2)
 
 
 def claim_images(parts: int, classes: int, alpha: float, images: int) -> int | None:
@@ -186,8 +181,8 @@ def advise(design: Design2, what: str, pool: int) -> list[str]:
             f"{len(empty)} of {len(design.classes)} classes have no row in {what} ({names}): no "
             "mark gets their label"
         )
-    images, paid = block_images(design, pool), design.budget // design.parts
-    if images < min(paid, POOL_LIMIT // 2):
+    images, paid = (most_blocks(design.budget, design.parts, n) for n in (pool, POOL_LIMIT))
+    if images < paid:
         found.append(
             f"the pool has {pool} images: {images} can be asked in blocks, and the budget pays "
             f"for {paid}; weak marks may need a larger pool"

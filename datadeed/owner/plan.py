@@ -15,6 +15,7 @@ from datadeed.owner.rehearsal import rehearse
 from datadeed.verification.centred import EPSILON
 from datadeed.verification.keylabels import largest_factor
 from datadeed.verification.proof import POOL_LIMIT
+from datadeed.verification.proof2 import most_blocks
 from datadeed.verification.verdict import CLAIM, NOT_SUPPORTED
 
 # From 133 marks on, every part was learnt in results/embedding-summary.csv; below that, some were.
@@ -122,7 +123,7 @@ def plan(
     design = dataclasses.replace(design, rate=wanted)
     marks = int(wanted * samples + 1e-9)
     log_most = chosen * math.log(largest_factor(classes, epsilon=EPSILON))
-    pool = 2 * max(1, budget // chosen)
+    pool = 2 * max(1, most_blocks(budget, chosen, 2 * budget))
     questions, honest = _play(design, pool, rng or np.random.default_rng(1))
     return Plan(
         chosen,

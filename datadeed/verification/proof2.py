@@ -105,16 +105,12 @@ class Proof2:
     def _draw_rows(self) -> int:
         """Rows for blocks, and pairs of a part and another row, in the key's order.
 
-        As many for blocks as the budget leaves beside the pairs: evidence has a share at a look
-        after each number of them, and one that is never reached is lost.
-
         Returns:
             How many rows there are for pairs.
         """
         rows = self.key.permutation("pool", count=self.key.pool.rows)[:POOL_LIMIT]
         budget, parts = self.design.budget, self.design.parts
-        first = min(FIRST_BLOCKS, budget // parts)
-        images = min(max(first, (budget - 2 * MOST_PAIRS) // parts), len(rows) // 2)
+        images = most_blocks(budget, parts, len(rows))
         if images < 1:
             raise VerificationError(
                 f"a pool of {len(rows)} images and a budget of {budget} leave no block of "
@@ -301,3 +297,18 @@ class Proof2:
             "curve": self.curve,
             "multiplicity": {"suspects": self.suspects, "keys": self.keys, "bar": self.bar},
         }
+
+
+def most_blocks(budget: int, parts: int, pool: int) -> int:
+    """How many images are asked in blocks at most: as the budget leaves beside the pairs.
+
+    Evidence has a share at a look after each number of them, and one that is never reached is lost.
+
+    Args:
+        budget: counted questions.
+        parts: of the key.
+        pool: images in it; half of those that are used are for pairs.
+    """
+    first = min(FIRST_BLOCKS, budget // parts)
+    most = max(first, (budget - 2 * MOST_PAIRS) // parts)
+    return min(most, min(pool, POOL_LIMIT) // 2)

@@ -1,4 +1,4 @@
-"""The two curves of an evidence report, as inline SVG with a text for those who cannot see them."""
+"""The two figures of an evidence page, as inline SVG with a text for those who cannot see them."""
 
 import io
 import itertools
@@ -9,94 +9,93 @@ import matplotlib
 from markupsafe import escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from datadeed.owner.evidence.report_text import e_value, interval, number, percent, power_of_ten
-from datadeed.reports.figures import COLOURS, DASHES, GREY, inline
+from datadeed.owner.evidence.report_text import e_value, number, percent, points, power_of_ten
+from datadeed.reports.figures import COLOURS, GREY, inline
+from datadeed.verification.layers import LARGEST
 
 SIZE = (4.6, 3.0)  # inches; small enough that the text stays readable on a phone
-LAYERS = {"key": (COLOURS[0], DASHES[0]), "behaviour": (COLOURS[4], DASHES[1])}
+E_COLOUR, EFFECT_COLOUR = COLOURS[0], COLOURS[4]
 ROOM_FOR_A_NAME = 0.25  # share of the axis that a phase needs for its name
 
 
-def e_value_figure(curve: list[dict[str, Any]], thresholds: dict[str, float]) -> str:
-    """E of both layers after each counted query, on a log scale, with the bars to be cleared.
+def e_value_figure(curve: list[dict[str, Any]], bar: float) -> str:
+    """E after each counted question, on a log scale, with the bar to be cleared.
 
-    Values far above the bars are drawn at the upper edge, far below 1 at the lower one.
+    Values far above the bar are drawn at the upper edge, far below 1 at the lower one. Before the
+    first look there is no E, and no line.
 
     Args:
         curve: as in ``evidence.json``; not empty.
-        thresholds: 1/alpha of the layers ``key`` and ``behaviour``.
+        bar: what E must reach.
     """
     figure, axes = _axes()
-    bars = {layer: math.log10(threshold) for layer, threshold in thresholds.items()}
-    log10 = {
-        layer: [0.0] + [point[f"log_e_{layer}"] / math.log(10) for point in curve]
-        for layer in LAYERS
-    }
-    bottom, top = _limits(log10, max(bars.values()))
+    height = math.log10(bar)
+    seen = [point for point in curve if point["log_e"] > -LARGEST]
+    log10 = [point["log_e"] / math.log(10) for point in seen]
+    bottom = max(min([0.0, *log10]), -height) - 0.4
+    top = 1.12 * max(height, min(max([0.0, *log10]), 2 * height)) + 0.6
     axes.set_ylim(bottom, top)
+    axes.set_xlim(0, 1.03 * curve[-1]["query"])
     _shade_phases(axes, curve)
-    queries = [0] + [point["query"] for point in curve]
-    for layer, (colour, dashes) in LAYERS.items():
-        heights = [min(max(value, bottom), top) for value in log10[layer]]
-        style = (0, dashes) if dashes else "solid"
-        axes.step(queries, heights, where="post", color=colour, linewidth=1.8, linestyle=style)
-        axes.axhline(bars[layer], color=colour, linewidth=0.9, linestyle=(0, (1, 2)))
-        needed = f"{layer}\nneeds\n{number(thresholds[layer])}"
-        beside = axes.get_yaxis_transform()
-        axes.text(1.02, bars[layer], needed, color=GREY, va="center", fontsize=8, transform=beside)
+    queries, drawn = [p["query"] for p in seen], [min(max(v, bottom), top) for v in log10]
+    axes.step(queries, drawn, where="post", color=E_COLOUR, linewidth=1.8)
+    new = [n for n, value in enumerate(drawn) if n == 0 or value != drawn[n - 1]]
+    axes.plot(
+        [queries[n] for n in new], [drawn[n] for n in new], "o", color=E_COLOUR,
+        markersize=4, clip_on=False,
+    )  # fmt: skip
+    axes.axhline(height, color=GREY, linewidth=1.2, linestyle=(0, (5, 2)))
+    axes.text(
+        1.02, height, f"needed:\n{number(bar)}", color=GREY, va="center", fontsize=8,
+        transform=axes.get_yaxis_transform(),
+    )  # fmt: skip
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(value)))
     axes.set_ylabel("E (log scale)", color=GREY)
-    axes.set_xlabel("counted queries", color=GREY)
-    words = [
-        f"{layer} layer {e_value(curve[-1][f'log_e_{layer}'])} of {number(threshold)} needed"
-        for layer, threshold in thresholds.items()
-    ]
-    description = f"After {queries[-1]} counted queries: {'; '.join(words)}."
-    return _svg(figure, "e-values", "E of both layers by counted query, log scale", description)
+    axes.set_xlabel("counted questions", color=GREY)
+    last = e_value(curve[-1]["log_e"])
+    description = (
+        f"After {curve[-1]['query']} counted questions E is {last}; {number(bar)} is needed."
+    )
+    return _svg(figure, "e-values", "E by counted question, log scale", description)
 
 
-def _limits(log10: dict[str, list[float]], highest_bar: float) -> tuple[float, float]:
-    """Limits that show every bar, and the curves as far as twice the highest one."""
-    values = list(itertools.chain(*log10.values()))
-    top = max(highest_bar, min(max(values), 2 * highest_bar))
-    return max(min(values), -highest_bar) - 0.4, 1.12 * top + 0.6
-
-
-def hit_rate_figure(curve: list[dict[str, Any]], null_rate: float, level: float) -> str:
-    """Hit rate of the behaviour layer with its confidence sequence, and the rate granted.
+def effect_figure(bounds: list[tuple[float, float]], least: float, level: float) -> str:
+    """Bounds of the effect after each pair, and the least effect that matters.
 
     Args:
-        curve: the points of the behaviour layer; not empty.
-        null_rate: hit rate granted to an innocent model, 0..1.
-        level: of the confidence sequence, say 0.99.
+        bounds: of the effect, -1..1, after the first pair, the second, and so on; not empty.
+        least: the effect to be excluded, 0..1.
+        level: of the bounds, say 0.95.
     """
     figure, axes = _axes()
-    colour, _ = LAYERS["behaviour"]
-    n = [0] + [point["n"] for point in curve]
-    low = [0.0] + [point["low"] for point in curve]
-    high = [1.0] + [point["high"] for point in curve]
-    axes.fill_between(n, low, high, step="post", color=colour, alpha=0.18, linewidth=0)
+    low, high = ([100 * value for value in (start, *ends)] for start, ends in _sides(bounds))
+    pairs = range(len(low))
+    axes.fill_between(pairs, low, high, step="post", color=EFFECT_COLOUR, alpha=0.18, linewidth=0)
     for edge in (low, high):
-        axes.step(n, edge, where="post", color=colour, linewidth=1)
-    rates = [point["hits"] / point["n"] for point in curve]
-    axes.plot(n[1:], rates, color=colour, linewidth=1.8, marker="o", markersize=2.5)
-    axes.axhline(null_rate, color=GREY, linewidth=1.2, linestyle=(0, (5, 2)))
-    granted = f"granted: {percent(null_rate)}"
-    axes.text(0, null_rate + 0.01, granted, color=GREY, va="bottom", fontsize=8)
-    axes.set_ylim(-0.03, 1.03)
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.set_ylabel("hit rate", color=GREY)
-    axes.set_xlabel("behaviour queries", color=GREY)
-    last = curve[-1]
+        axes.step(pairs, edge, where="post", color=EFFECT_COLOUR, linewidth=1.4)
+    axes.axhline(0, color=GREY, linewidth=0.8)
+    axes.axhline(100 * least, color=GREY, linewidth=1.2, linestyle=(0, (5, 2)))
+    axes.text(
+        1.02, 100 * least, f"least:\n{percent(least)}", color=GREY, va="center", fontsize=8,
+        transform=axes.get_yaxis_transform(),
+    )  # fmt: skip
+    axes.set_ylim(-106, 106)
+    axes.set_ylabel("effect, points", color=GREY)
+    axes.set_xlabel("pairs", color=GREY)
     description = (
-        f"After {last['n']} behaviour queries with {last['hits']} hits the {number(100 * level)} % "
-        f"interval is {interval(last['low'], last['high'])}; "
-        f"an innocent model is granted {percent(null_rate)}."
+        f"After {len(bounds)} pairs the {number(100 * level)} % bounds of the effect are "
+        f"{points(*bounds[-1])}; the least effect that matters is {percent(least)}."
     )
-    return _svg(figure, "hit-rate", "Hit rate and its confidence sequence", description)
+    return _svg(figure, "bounds", "Bounds of the effect by pair", description)
+
+
+def _sides(bounds: list[tuple[float, float]]) -> list[tuple[float, tuple[float, ...]]]:
+    """Lower and upper bounds, each with what is known before the first pair."""
+    low, high = zip(*bounds, strict=True)
+    return [(-1.0, low), (1.0, high)]
 
 
 def _axes() -> tuple[Figure, Axes]:
@@ -113,14 +112,15 @@ def _axes() -> tuple[Figure, Axes]:
 
 
 def _shade_phases(axes: Axes, curve: list[dict[str, Any]]) -> None:
-    """A pale band behind the queries of each layer, named where there is room."""
-    for layer, points in itertools.groupby(curve, key=lambda point: point["layer"]):
-        asked = [point["query"] for point in points]
+    """A pale band behind the questions of blocks and of pairs, named where there is room."""
+    for paired, group in itertools.groupby(curve, key=lambda point: point["step"] != "block"):
+        asked = [point["query"] for point in group]
         begin, end = asked[0] - 1, asked[-1]
-        axes.axvspan(begin, end, color=LAYERS[layer][0], alpha=0.07, linewidth=0)
+        colour = EFFECT_COLOUR if paired else E_COLOUR
+        axes.axvspan(begin, end, color=colour, alpha=0.07, linewidth=0)
         if end - begin >= ROOM_FOR_A_NAME * curve[-1]["query"]:
             axes.text(
-                (begin + end) / 2, 0.98, f"{layer} layer", color=GREY, fontsize=8,
+                (begin + end) / 2, 0.98, "pairs" if paired else "blocks", color=GREY, fontsize=8,
                 ha="center", va="top", transform=axes.get_xaxis_transform(),
             )  # fmt: skip
 

@@ -9,6 +9,8 @@ import unicodedata
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
 
+from datadeed.verification.verdict import CLAIM, INCONCLUSIVE, NOT_SUPPORTED
+
 LONGEST = 4000  # characters of one piece of text that are shown
 LARGEST_LOG10 = 308  # E beyond 10 to this power is shown as a bound
 SMALLEST_P = 1e-300
@@ -84,11 +86,54 @@ def percent(value: float, *, up: bool = False) -> str:
     return f"{tenths:f}{_SPACE}%"
 
 
-def one_in(alpha: float) -> str:
-    """A level as odds: ``1 in 1,000,000``."""
-    return f"1 in {number(float(f'{1 / alpha:.4g}'))}"
-
-
 def interval(low: float, high: float) -> str:
     """Both ends of an interval in 0..1, in per cent, rounded outwards."""
     return f"{percent(low)} to {percent(high, up=True)}"
+
+
+def points(low: float, high: float) -> str:
+    """Both ends of an interval of differences of rates, in points, rounded outwards."""
+    ends = (percent(low), percent(high, up=True))
+    less, more = (f"{float(end.removesuffix(f'{_SPACE}%')):+.1f}" for end in ends)
+    return f"{less} to {more} points".replace("-", "\N{MINUS SIGN}")
+
+
+def meaning(evidence: dict[str, Any]) -> str:
+    """What the verdict says, in sentences."""
+    word, least = evidence["verdict"]["word"], percent(evidence["effect"]["least"])
+    if word == INCONCLUSIVE and evidence["findings"]:
+        return (
+            "The suspect does not answer marked images as it answers others, so its answers "
+            "neither carry a claim nor exclude an effect of the mark."
+        )
+    sentences = {
+        CLAIM: (
+            "If the premises below hold, the suspect’s answers depend on the labels that the "
+            "owner’s key drew."
+        ),
+        INCONCLUSIVE: (
+            f"The answers carry no claim, and they do not exclude an effect of {least} either."
+        ),
+        NOT_SUPPORTED: (
+            f"That the mark works on {least} more of the images than decoys do is excluded, "
+            "through this endpoint, as it pre-processes its inputs. That is not innocence."
+        ),
+    }
+    return sentences.get(word, "This is none of the three verdicts that the protocol knows.")
+
+
+def bound(evidence: dict[str, Any]) -> str:
+    """How likely a claim against an independent suspect is, and under which premise."""
+    odds = number(float(f"{evidence['multiplicity']['bar']:.4g}"))
+    status = {each["name"]: each["status"] for each in evidence["premises"]}.get("key", "missing")
+    if status == "verified":
+        return (
+            "That the key was drawn once and at random was verified. So a suspect that is "
+            f"independent of the key is claimed with a chance of at most 1 in {odds}, if the other "
+            "premises hold."
+        )
+    return (
+        "If the key was drawn once and at random, a suspect that is independent of it is claimed "
+        f"with a chance of at most 1 in {odds}. That premise is {status} here: without it, "
+        "nothing bounds the chance."
+    )

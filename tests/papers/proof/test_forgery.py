@@ -5,17 +5,19 @@ import torch
 from torch import nn
 
 from datadeed.errors import VerificationError, WatermarkError
-from datadeed.keys.key import Design, Extent, Key
+from datadeed.keys.generation2 import Design2, Key2
+from datadeed.keys.key import Extent
 from datadeed.models.classifier import Classifier
 from datadeed.owner import asking as running
 from datadeed.owner.check import check
+from datadeed.owner.clean import clean_answers, questions_of
 from datadeed.owner.data import measure
 from datadeed.owner.evidence.build import build_evidence, log_anchor, write_folder
 from datadeed.owner.evidence.log import QueryLog
 from datadeed.owner.release.items import items
 from datadeed.owner.suspects.base import Answer
 from datadeed.triggers.image import Trigger, stamp
-from datadeed.verification.proof import Proof
+from datadeed.verification.proof2 import Proof2
 from papers.proof.forgery import optimise_trigger
 from tests.datasets.formats.writers import write
 
