@@ -114,10 +114,8 @@ def others(path, value):
         return [1, 0.5, "x", stated, beacon]
     if isinstance(value, float):
         return [value * 0.99 if value else 0.01, value * 1e-60 if value else 1e-6]
-    if isinstance(value, list):
-        return [[*value, "x"], [1]]
-    if isinstance(value, dict):
-        return [value | {"x": 1}]
+    if isinstance(value, list | dict):
+        return [[*value, "x"], [1]] if isinstance(value, list) else [value | {"x": 1}]
     return [not value] if isinstance(value, bool) else [value + 1, abs(value - 1)]
 
 
