@@ -61,7 +61,7 @@ class TestBeacon:
             "round": 123,
             "value": VALUE,
         }
-        assert "was not verified" in bare.evidence()["key"]["grinding"]
+        assert "If the value is not that round" in bare.evidence()["key"]["grinding"]
         bare.open()
         assert bare.check().code == 6, "the beacon's value is only stated"
 
