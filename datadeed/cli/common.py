@@ -112,7 +112,7 @@ def show_evidence(options: argparse.Namespace, evidence: dict[str, Any], page: P
         return
     from rich.console import Console
 
-    from datadeed.owner.evidence.report import summary
+    from datadeed.owner.evidence.summary import summary
 
     Console().print(summary(evidence))
     Console().print(str(page), markup=False, highlight=False)

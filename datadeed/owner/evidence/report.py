@@ -98,9 +98,7 @@ def class_map(evidence: dict[str, Any]) -> dict[str, Any]:
     known = {member for group in groups for member in group}
     rest = [k for k in range(len(evidence["design"]["classes"])) if k not in known]
     return {
-        "merged": [
-            [class_name(evidence, k) for k in group] for group in groups if len(group) > 1
-        ],
+        "merged": [[class_name(evidence, k) for k in group] for group in groups if len(group) > 1],
         "single": [class_name(evidence, group[0]) for group in groups if len(group) == 1],
         "missing": [class_name(evidence, k) for k in rest],
     }
