@@ -2,13 +2,16 @@
 
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from datadeed.errors import EvidenceError
 from datadeed.owner.evidence.contradictions import contradictions
 from datadeed.owner.evidence.summary import summary
+from datadeed.owner.report import report
 from tests.owner.evidence import samples
 from tests.owner.evidence.samples import SAMPLES
 
@@ -65,3 +68,25 @@ def test_evidence_at_odds_with_itself_is_called_so(
     evidence[section] |= change
     assert any(told in line for line in contradictions(evidence))
     assert "contradiction: " in printed(evidence)
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_a_premise_that_nothing_here_can_verify_is_a_contradiction(place: int) -> None:
+    evidence = samples.claim()
+    premise = evidence["premises"][place]
+    premise["status"] = "verified"
+    told = [f"nothing here could verify the premise {premise['name']}"]
+    assert contradictions(evidence) == told
+    evidence["key"]["beacon"] = {"source": "drand quicknet", "round": 12, "value": "be" * 32}
+    evidence["key"]["timestamp"] = {"authority": "a", "time": "t", "token_sha256": "70" * 32}
+    assert contradictions(evidence) == (told if place else [])
+
+
+def test_evidence_of_the_first_generation_keeps_its_page(tmp_path: Path) -> None:
+    first = {"form": "datadeed/evidence/1"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("datadeed.owner.report.read_evidence", lambda path: first)
+        with pytest.raises(EvidenceError, match="check it with datadeed reveal --check") as raised:
+            report(tmp_path)
+    assert "\n" not in str(raised.value)
+    assert list(tmp_path.iterdir()) == []
