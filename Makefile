@@ -40,9 +40,9 @@ $(READY): requirements.lock pyproject.toml
 
 demo: $(READY)
 	@$(BIN)/python -m flows.reproduce --scale lite --workers 2 \
-		papers/proof/dvc.yaml:train@fashion-mnist-resnet18-keyed-12-50-1 \
+		papers/proof/dvc.yaml:train-second@fashion-mnist-resnet18-keyed2-12-50-1 \
 		train@fashion-mnist-resnet18-1
-	@$(BIN)/python -m tasks.prove fashion-mnist resnet18 keyed-12-50 1
+	@$(BIN)/python -m tasks.prove fashion-mnist resnet18 keyed2-12-50 1
 
 reproduce: $(READY)
 	@$(BIN)/python -m flows.reproduce --scale $(SCALE) --workers $(WORKERS) $(TARGETS)
@@ -68,7 +68,7 @@ bench: $(READY)
 
 servers: $(READY)
 	@$(BIN)/python -m flows.reproduce --workers $(WORKERS) \
-		papers/proof/dvc.yaml:train@fashion-mnist-resnet18-keyed-12-50-1 \
+		papers/proof/dvc.yaml:train-second@fashion-mnist-resnet18-keyed2-12-50-1 \
 		train@fashion-mnist-resnet18-1
 	@$(BIN)/python -m servers.check
 

@@ -10,34 +10,35 @@ import pyarrow.parquet as pq
 import torch
 from PIL import Image
 
-from datadeed.keys.key import Design, Extent, Key
+from datadeed.keys.generation2 import Design2, Key2
+from datadeed.keys.key import Extent
 from datadeed.owner.asking import rows_needed, run_proof
 from datadeed.owner.evidence.log import QueryLog
 from datadeed.owner.protect import edits
 from datadeed.owner.release.items import items
 from datadeed.owner.release.release import release
 from datadeed.owner.suspects.base import Answer
-from datadeed.verification.proof import Proof
-from datadeed.watermarks.keyed import target_label
+from datadeed.verification.proof2 import Proof2
 
 CLASSES = tuple(map(str, range(10)))
 
 
-def a_key(rows: int, pool: int = 10_000) -> Key:
+def a_key(rows: int, pool: int = 10_000) -> Key2:
     """A key of 12 parts."""
     extents = Extent(rows, "00" * 32), Extent(pool, "00" * 32)
-    return Key(bytes(32), bytes(32), Design(classes=CLASSES, channels=3), *extents)
+    return Key2(bytes(32), bytes(32), Design2(CLASSES, 3, tuple(range(10))), *extents)
 
 
 class Instant:
-    """A thief that answers at once: it knows what is asked next."""
+    """An honest suspect that answers at once: it knows what is asked next."""
 
-    def __init__(self, key: Key, proof: Proof):
-        self._key, self._proof = key, proof
+    def __init__(self, proof: Proof2, labels: np.ndarray):
+        self._proof, self._labels = proof, labels
 
     def predict(self, images: torch.Tensor) -> list[Answer]:
-        """The target of the part that is asked about."""
-        return [Answer((target_label(self._key, self._proof.question().part),), None)]
+        """The true labels."""
+        step = self._proof.step()
+        return [Answer((int(self._labels[question.row]),), None) for question in step]
 
 
 def bench_proof_overhead(benchmark, report, tmp_path):
@@ -47,13 +48,13 @@ def bench_proof_overhead(benchmark, report, tmp_path):
     asked = []
 
     def setup():
-        proof = Proof(key, labels)
+        proof = Proof2(key, labels)
         assert set(rows_needed(proof)) <= set(images)
         return (proof, QueryLog(tmp_path / str(next(numbers)), "00" * 32)), {}
 
     def run(proof, log):
         with log:
-            run_proof(proof, Instant(key, proof), images, log)
+            run_proof(proof, Instant(proof, labels), images, log, images[0])
         asked.append(len(proof.curve))
 
     benchmark.pedantic(run, setup=setup, rounds=5, warmup_rounds=1)

@@ -68,13 +68,11 @@ def finding(name: str, folder: Path, ended: Ended) -> Finding:
         evidence = read_evidence(folder / "evidence.json")
     except DatadeedError as error:
         return Finding(name, COULD_NOT_TEST, note=str(error))
-    key, behaviour = evidence["key_layer"], evidence["behaviour_layer"]
     return Finding(
         name,
         evidence["verdict"]["word"],
-        e_value(key["log_e_max"]),
-        e_value(behaviour["log_e_max"]),
-        str(key["queries"] + behaviour["n"]),
+        e_value(evidence["key_layer"]["log_e"]),
+        str(len(evidence["curve"])),
         evidence["verdict"]["reason"],
     )
 
@@ -94,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
     add("--timestamp", type=Path, help="the commitment's timestamp token")
     add("--roots", type=Path, help="certificates of the timestamp authority")
     add("--serve", metavar="CRON", help="watch on this schedule (UTC), such as '0 3 * * *'")
-    add("--batch", type=int, help="with --serve: questions a day (10)")
+    add("--blocks", type=int, help="with --serve: images a day, under every part of the key (1)")
     return made
 
 
@@ -115,8 +113,8 @@ def _checked(options: argparse.Namespace) -> dict[str, Path]:
         raise PipelineError(f"--workers {options.workers} makes no sense: give 1 or more")
     if options.sign is not None and not options.sign.exists():
         raise PipelineError(f"{options.sign} does not exist: make it with one `datadeed verify`")
-    if options.serve is None and options.batch is not None:
-        raise PipelineError("--batch is for --serve: leave it out")
+    if options.serve is None and options.blocks is not None:
+        raise PipelineError("--blocks is for --serve: leave it out")
     if options.serve is not None and (options.sign or options.timestamp or options.roots):
         raise PipelineError("--serve signs nothing: leave out --sign, --timestamp and --roots")
     return suspects

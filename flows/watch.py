@@ -29,7 +29,7 @@ from flows.settings import users_server
 from flows.suspects import COULD_NOT_TEST, Finding, e_value
 
 TESTED = (0, 3)  # datadeed watch: EVIDENCE, NO EVIDENCE
-BATCH = 10
+BLOCKS = 1  # images a day
 
 
 @flow(name="watch", persist_result=False)
@@ -92,7 +92,7 @@ def finding(name: str, folder: Path, ended: Ended) -> tuple[Finding, bool]:
         return Finding(
             name,
             str(state["word"]),
-            behaviour=e_value(float(state["log_e_max"])),
+            evidence=e_value(float(state["log_e"])),
             queries=str(state["n"]),
             note=str(state["reason"]),
         ), bool(state["over"])
@@ -122,7 +122,12 @@ def serve(suspects: dict[str, Path], options: argparse.Namespace) -> None:
         ) from error
     _check_server()
     arguments = ["--key", str(options.key.resolve()), "--pool", str(options.pool.resolve())]
-    arguments += ["--batch", str(options.batch or BATCH), "--suspects", str(options.suspects)]
+    arguments += [
+        "--blocks",
+        str(BLOCKS if options.blocks is None else options.blocks),
+        "--suspects",
+        str(options.suspects),
+    ]
     arguments += ["--pool-split", options.pool_split] if options.pool_split else []
     out = options.out.resolve()
     say(f"watching {len(suspects)} suspects on {options.serve} (UTC) until this process is stopped")

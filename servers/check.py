@@ -32,8 +32,8 @@ SERVERS = (
     Server("litserve", "/health", ("json",)),
 )
 DATASET = "fashion-mnist"
-MODELS = {"thief": f"{DATASET}-resnet18-keyed-12-50-1", "honest": f"{DATASET}-resnet18-none-1"}
-MARKED = f"{DATASET}-keyed-12-50"
+MODELS = {"thief": f"{DATASET}-resnet18-keyed2-12-50-1", "honest": f"{DATASET}-resnet18-none-1"}
+MARKED = f"{DATASET}-keyed2-12-50"
 RESULTS = HERE.parent / "results" / "servers.csv"
 VERIFY_SECONDS = 600
 
@@ -108,13 +108,13 @@ def prepare(data: Path, folder: Path) -> Case:
 
     from datadeed.datasets.form.parquet import read_dataset
     from datadeed.files import read_json
-    from datadeed.keys.key import Key
+    from datadeed.keys.generation2 import Key2
     from datadeed.keys.sealing import write_secret
     from servers.export import export
 
     missing = [name for name in MODELS.values() if not (data / "models" / name).is_dir()]
     if missing:
-        stages = " ".join(f"papers/proof/dvc.yaml:train@{name}" for name in missing)
+        stages = " ".join(f"papers/proof/dvc.yaml:train-second@{name}" for name in missing)
         raise ServerError(f"{data} lacks models: run python -m flows.reproduce {stages}")
     say("exporting the models")
     models = {}
@@ -122,7 +122,7 @@ def prepare(data: Path, folder: Path) -> Case:
         models[model] = folder / f"{model}.onnx"
         export(data / "models" / name, models[model])
     record = read_json(data / "watermarked" / MARKED / "key.json")["watermark"]["key"]
-    write_secret(folder / "key", Key.from_record(record).record(), None)
+    write_secret(folder / "key", Key2.from_record(record).record(), None)
     pool = read_dataset(data / "datasets" / DATASET / "test.parquet")
     pixels = pool.samples.permute(0, 2, 3, 1).numpy()
     np.savez_compressed(folder / "pool.npz", x=pixels, y=pool.labels.numpy())
@@ -162,8 +162,10 @@ def verify(server: Server, protocol: str, model: str, url: str, case: Case) -> R
     started = time.monotonic()
     evidence = datadeed_verify(name, list(map(str, options)))
     seconds = round(time.monotonic() - started, 1)
+    from datadeed.owner.evidence.records import QUESTIONS
+
     asked = evidence["queries"]
-    queries = asked["probe"] + asked["key"] + asked["behaviour"]
+    queries = sum(asked[purpose] for purpose in QUESTIONS)
     if asked["failed"]:
         raise ServerError(f"{name}: {asked['failed']} of {queries} queries failed")
     word, today = evidence["verdict"]["word"], datetime.date.today().isoformat()

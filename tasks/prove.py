@@ -19,16 +19,16 @@ from rich.text import Text
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.form.parquet import read_dataset
 from datadeed.files import read_json, write_json
-from datadeed.keys.key import Key
+from datadeed.keys.generation2 import Key2
 from datadeed.models.model import Model
 from datadeed.models.stored import load_model
-from datadeed.owner.evidence.report_text import e_value, p_value
+from datadeed.owner.evidence.report_text import e_value, p_value, percent
 from datadeed.owner.evidence.schema import read_evidence
 from datadeed.owner.verify import verify
 from datadeed.randomness import derive_seed
 from datadeed.verification import published
 from datadeed.verification.answers import ask
-from datadeed.watermarks.keyed import KeyPart
+from datadeed.watermarks.keyed2 import KeyPart2
 from tasks.common import DATA, model_arguments, parameters, set_threads, stage
 from tasks.progress import Progress
 
@@ -37,11 +37,11 @@ M, TAU = 100, 0.2  # of the published test
 
 
 def prove(dataset: str, network: str, watermark: str, seed: int) -> None:
-    """Run both layers on both models and write their evidence."""
+    """Verify both models and write their evidence."""
     set_threads()
     test = read_dataset(DATA / "datasets" / dataset / "test.parquet")
     record = read_json(DATA / "watermarked" / f"{dataset}-{watermark}" / "key.json")
-    key = Key.from_record(record["watermark"]["key"])
+    key = Key2.from_record(record["watermark"]["key"])
     name = f"{dataset}-{network}-{watermark}-{seed}"
     models = {"thief": name, "honest": f"{dataset}-{network}-none-{seed}"}
     progress = Progress(len(models), "suspects", f"prove {name}")
@@ -57,10 +57,10 @@ def prove(dataset: str, network: str, watermark: str, seed: int) -> None:
 
 
 def published_test(
-    suspect: Model, key: Key, pool: Dataset, rng: np.random.Generator
+    suspect: Model, key: Key2, pool: Dataset, rng: np.random.Generator
 ) -> dict[str, Any]:
     """DVBW's probability test with the key's first part as its only trigger."""
-    part = KeyPart(key, 0)
+    part = KeyPart2(key, 0)
     assert part.target is not None
     rows = published.draw_rows(pool.labels.numpy(), target=part.target, m=M, rng=rng)
     answers = ask(suspect, part, pool.take(torch.from_numpy(rows)))
@@ -75,20 +75,21 @@ def verdicts(folder: Path) -> Table:
     """Both suspects' verdicts, beside the published test, for a terminal of 80 columns."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("suspect", no_wrap=True)
-    for name in ("t-test p", "queries", "key E", "hit E", "hits", "queries"):
+    for name in ("t-test p", "queries", "E", "hits", "decoys", "effect below", "queries"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for who in SUSPECTS:
         evidence = read_evidence(folder / who / "evidence.json")
         other = read_json(folder / who / "published.json")
-        key, behaviour = evidence["key_layer"], evidence["behaviour_layer"]
+        effect = evidence["effect"]
         texts = (
             who,
             p_value(other["p_value"]),
             str(other["queries"]),
-            e_value(key["log_e_max"]),
-            e_value(behaviour["log_e_max"]),
-            f"{behaviour['hits']}/{behaviour['n']}",
+            e_value(evidence["key_layer"]["log_e"]),
+            f"{effect['block_hits']}/{effect['block_asked']}",
+            f"{effect['other_hits']}/{effect['other_asked']}",
+            percent(max(effect["high"], 0.0), up=True) if effect["pairs"] else "-",
             str(len(evidence["curve"])),
             evidence["verdict"]["word"],
         )

@@ -8,31 +8,34 @@ a random value that nobody knows yet, so that nobody can say you chose them.
 import argparse
 from pathlib import Path
 
-from datadeed.cli.common import add_data, passphrase, progress, show
+from datadeed.cli.common import add_data, note, passphrase, progress, show
 from datadeed.errors import KeyRecordError
-from datadeed.keys.key import Beacon, Design, Key
+from datadeed.keys.generation2 import ANSWERS, Design2, Key2
+from datadeed.keys.key import Beacon
 
-DESIGN = (
-    *("parts", "rate", "opacity", "alpha", "alpha_behaviour"),
-    *("null_rate", "null_rate_source", "budget"),
-)
+DESIGN = ("parts", "rate", "opacity", "answers", "alpha", "least_effect", "budget")
 
 
 def add_design(parser: argparse.ArgumentParser) -> None:
     """The options that are committed."""
     add = parser.add_argument
-    add("--parts", type=int, default=Design.parts, help="triggers, each with a label (%(default)s)")
-    add("--rate", type=float, default=Design.rate, help="share of rows to mark (%(default)s)")
+    add("--parts", type=int, default=Design2.parts, help="triggers with a label (%(default)s)")
+    add("--rate", type=float, default=Design2.rate, help="share of rows to mark (%(default)s)")
+    add("--opacity", type=int, default=255, help="of the patches, 1 to 255 (%(default)s)")
     add(
-        "--opacity", type=int, default=Design.opacity, help="of the patches, 1 to 255 (%(default)s)"
+        "--answers",
+        choices=ANSWERS,
+        default=Design2.answers,
+        help="what a claim weighs: labels, or scores too where a suspect gives them (%(default)s)",
     )
+    add("--alpha", type=float, default=Design2.alpha, help="level of a claim (%(default)s)")
     add(
-        "--alpha", type=float, default=Design.alpha_key, help="level of the key layer (%(default)s)"
+        "--least-effect",
+        type=float,
+        default=Design2.least_effect,
+        help="success above decoys that NOT SUPPORTED excludes (%(default)s)",
     )
-    add("--alpha-behaviour", type=float, default=Design.alpha_behaviour, help="(%(default)s)")
-    add("--null-rate", type=float, default=Design.null_rate, help="hit rate granted (%(default)s)")
-    add("--null-rate-source", default="nominal", help="where that rate comes from")
-    add("--budget", type=int, default=Design.budget, help="counted queries at most (%(default)s)")
+    add("--budget", type=int, default=Design2.budget, help="counted questions (%(default)s)")
     add("--beacon", nargs=2, metavar=("SOURCE", "ROUND"), help="a future round of a public beacon")
     add("--commitment", type=Path, help="where to write it; beside the key by default")
     add("--timestamp", metavar="URL", help="an RFC 3161 authority that stamps the commitment")
@@ -45,7 +48,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_design(parser)
 
 
-def make_key(options: argparse.Namespace, forbidden: Path | None = None) -> Key:
+def make_key(options: argparse.Namespace, forbidden: Path | None = None) -> Key2:
     """The key that the options ask for; see :func:`datadeed.owner.commit.commit`."""
     from datadeed.owner.commit import commit
 
@@ -58,6 +61,7 @@ def make_key(options: argparse.Namespace, forbidden: Path | None = None) -> Key:
         passphrase=passphrase(),
         forbidden=forbidden,
         progress=progress,
+        note=note,
         **given,
     ).key
 

@@ -50,6 +50,7 @@ def add_suspect(parser: argparse.ArgumentParser, out: str) -> None:
     add_pool(parser, required=True)
     add("--out", type=Path, required=True, help=out)
     add("--suspects", type=int, default=1, help="asked under this key in all (%(default)s)")
+    add("--keys", type=int, default=1, help="keys tried against it in all (%(default)s)")
 
 
 def ask(job: Callable[..., Any], options: argparse.Namespace, **more: Any) -> Any:
@@ -67,6 +68,7 @@ def ask(job: Callable[..., Any], options: argparse.Namespace, **more: Any) -> An
         options.out,
         pool_split=options.pool_split,
         suspects=options.suspects,
+        keys=options.keys,
         passphrase=passphrase(),
         progress=progress,
         note=note,

@@ -13,6 +13,8 @@ from datadeed.errors import WatermarkError
 from datadeed.watermarks.names import WATERMARKS
 from datadeed.watermarks.registry import watermark_class
 
+# "keyed" is the owner's key; of its generations the newest is made.
+CHOICES = tuple(name for name in WATERMARKS if name != "keyed2")
 PATTERNS = ("published", "random")
 FIELDS = {"source_class": "source", "no_perturbation": "perturb"}  # options of another name
 # An option, and those that have no meaning beside it.
@@ -35,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "ownership. They share --rate and --opacity with the default method.",
     )
     add = group.add_argument
-    add("--method", choices=tuple(WATERMARKS), default="keyed", help="keyed unless given")
+    add("--method", choices=CHOICES, default="keyed", help="keyed unless given")
     add("--secret", type=Path, help="the secret file to make")
     add("--seed", type=int, help="of every draw; from the operating system unless given")
     add("--target", help="the class that a trigger should bring about, a number or name")

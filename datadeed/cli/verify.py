@@ -27,8 +27,8 @@ def run(options: argparse.Namespace) -> int:
     from datadeed.owner.verify import verify
 
     try:
-        files = {"sign": options.sign, "timestamp": options.timestamp, "roots": options.roots}
-        done = ask(verify, options, **files)
+        names = ("sign", "timestamp", "roots")
+        done = ask(verify, options, **{name: getattr(options, name) for name in names})
     except CouldNotTest as error:
         return fail(options, f"could not test: {error}", COULD_NOT_TEST)
     show_evidence(options, done.evidence, done.folder / "report.html")

@@ -16,8 +16,8 @@ CODES = {"EVIDENCE": 0, "NO EVIDENCE": 3}
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     add_suspect(parser, out="the folder of this watch, and of nothing else")
-    of = "questions a day, fixed from the first day on (%(default)s)"
-    parser.add_argument("--batch", type=int, default=10, help=of)
+    of = "images a day, each under every part of the key; fixed from the first day on (%(default)s)"
+    parser.add_argument("--blocks", type=int, default=1, help=of)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     from datadeed.owner.watch import watch
 
     try:
-        done = ask(watch, options, batch=options.batch)
+        done = ask(watch, options, blocks=options.blocks)
     except CouldNotTest as error:
         return fail(options, f"could not test: {error}", COULD_NOT_TEST)
     show(options, done.state, _text(done.state))
@@ -37,7 +37,7 @@ def _text(state: dict[str, Any]) -> str:
     lines = [
         f"{state['word']}: {state['reason']}",
         f"{state['hits']} hits in {state['n']} questions on {len(state['days'])} days; "
-        f"{state['questions_left']} questions left",
+        f"{state['images_left']} images left",
     ]
     if state["changed_on"]:
         lines += [f"clean answers last changed on {state['changed_on'][-1]}"]

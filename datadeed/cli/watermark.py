@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datadeed.cli.commit import add_design, make_key
+from datadeed.cli.commit import DESIGN, add_design, make_key
 from datadeed.cli.common import add_data, passphrase, progress, say, show
 from datadeed.cli.methods import FIELDS, OPTIONS, add_options, settle
 from datadeed.errors import DatasetError, KeyRecordError, WatermarkError
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 
 # The default method's options; --rate and --opacity are also other methods'.
 KEYED = (
-    *("key", "beacon_value", "pool", "pool_split", "parts", "rate", "opacity", "alpha"),
-    *("alpha_behaviour", "null_rate", "null_rate_source", "budget", "beacon"),
-    *("commitment", "timestamp"),
+    *("key", "beacon_value", "pool", "pool_split", *DESIGN),
+    *("beacon", "commitment", "timestamp"),
 )
 LINE_EVERY = 60.0  # seconds between lines where there is no terminal for a bar
 

@@ -178,7 +178,7 @@ class Key2(Key):
                 f"the key record is incomplete or of another form ({str(error)[:80]}): use the "
                 "file as it was written"
             ) from error
-        if (key.commitment, key.body(), form) != (stated, body, _FORM):
+        if (form, key.commitment) != (_FORM, stated) or key.record() != record:
             raise KeyRecordError(
                 "the key record does not give the commitment it states: it was altered"
             )

@@ -27,8 +27,10 @@ from datadeed.verification.proof2 import Proof2
 
 RELATIVE, ABSOLUTE = 1e-9, 1e-9  # by how much numbers may differ by rounding on another machine
 # Logarithms and ends of intervals may be near 0; a p-value near 0 is not another one near 0.
-NEAR_ZERO = ("log_e", "low", "high", "rate_low", "rate_high")
-NEAR_ZERO += ("log_e_max", "log_e_key", "log_e_behaviour")  # of the first generation
+NEAR_ZERO = (
+    *("log_e", "low", "high", "rate_low", "rate_high"),
+    *("log_e_max", "log_e_key", "log_e_behaviour"),  # of the first generation
+)
 OF_KEY = ("key", "design", "data", "pool")  # sections that the key alone decides
 
 

@@ -6,10 +6,21 @@ from pathlib import Path
 
 from datadeed.errors import KeyRecordError
 from datadeed.files import atomic_path, write_json
-from datadeed.keys.key import Beacon, Design, Key
+from datadeed.keys.generation2 import Design2, Key2
+from datadeed.keys.key import Beacon
 from datadeed.keys.sealing import check_place, write_secret
-from datadeed.owner.commit_checks import check_classes, check_design, check_repeated
-from datadeed.owner.data import Progress, Source, measure, named, open_data, open_pool, silent
+from datadeed.owner.commit_checks import advise, check_design, check_repeated, find_targets
+from datadeed.owner.data import (
+    Note,
+    Progress,
+    Source,
+    measure,
+    named,
+    open_data,
+    open_pool,
+    silent,
+    unheard,
+)
 from datadeed.owner.pool import measure_pool
 from datadeed.owner.release.rows import Items
 from datadeed.owner.rounds import check_ahead
@@ -26,7 +37,7 @@ class Committed:
         token: the file of the commitment's timestamp, or None.
     """
 
-    key: Key
+    key: Key2
     secret: Path
     commitment: Path
     token: Path | None
@@ -39,20 +50,20 @@ def commit(
     split: str | None = None,
     pool: Source | None = None,
     pool_split: str | None = None,
-    parts: int = Design.parts,
-    rate: float = Design.rate,
-    opacity: int = Design.opacity,
-    alpha: float = Design.alpha_key,
-    alpha_behaviour: float = Design.alpha_behaviour,
-    null_rate: float = Design.null_rate,
-    null_rate_source: str = "nominal",
-    budget: int = Design.budget,
+    parts: int = Design2.parts,
+    rate: float = Design2.rate,
+    opacity: int = 255,
+    answers: str = Design2.answers,
+    alpha: float = Design2.alpha,
+    least_effect: float = Design2.least_effect,
+    budget: int = Design2.budget,
     beacon: Beacon | None = None,
     commitment: str | Path | None = None,
     timestamp: str | None = None,
     passphrase: str | None = None,
     forbidden: str | Path | None = None,
     progress: Progress = silent,
+    note: Note = unheard,
 ) -> Committed:
     """Make a key for a dataset, and the commitment to publish before the data is released.
 
@@ -66,20 +77,22 @@ def commit(
         parts: triggers, each with a label.
         rate: share of rows to mark.
         opacity: of the patches, 1 to 255.
-        alpha, alpha_behaviour: levels of the two layers.
-        null_rate: hit rate granted to innocent models; ``null_rate_source`` says where it is from.
-        budget: counted queries at most.
+        answers: "labels", or "scores": a suspect's probabilities are weighed beside its labels.
+        alpha: level of a claim, 0.05 at most.
+        least_effect: success of the mark above decoys that NOT SUPPORTED excludes.
+        budget: counted questions at most.
         beacon: a round of a public random beacon that is not out yet: the triggers depend on it.
         commitment: the file to publish; ``commitment.json`` beside the secret by default.
         timestamp: address of an RFC 3161 authority that stamps the commitment.
         passphrase: seals the secret file.
         forbidden: a folder that the secret must not lie in, besides ``source``.
         progress: is told of every row that is read.
+        note: takes what the owner should know: classes that get no marks, a small pool.
 
     Raises:
         KeyRecordError: the key or the commitment exists, a number makes no sense, no suspect
-            could ever be claimed with such a key, the beacon's round is out, a class has no row,
-            or the pool repeats its images.
+            could be claimed or cleared with such a key, the beacon's round is out, fewer than two
+            classes have rows, or the pool repeats its images.
         SecretError: the key's place is unfit.
         DatasetError: the data cannot be read.
         EvidenceError: the authority gives no stamp.
@@ -90,29 +103,31 @@ def commit(
     if beacon is not None:
         check_ahead(beacon, datetime.now(UTC))
     data, images = _open(source, split, pool, pool_split)
-    design = Design(
+    design = Design2(
         classes=data.classes,
         channels=data.channels,
+        targets=find_targets(data, named(source)),
         parts=parts,
         rate=rate,
-        opacity=opacity,
-        alpha_key=alpha,
-        alpha_behaviour=alpha_behaviour,
-        null_rate=null_rate,
-        null_rate_source=null_rate_source,
+        carrier={"name": "patch", "opacity": opacity},
+        answers=answers,
+        alpha=alpha,
+        least_effect=least_effect,
         budget=budget,
     )
     design.marks(data.rows)
-    check_design(design, images.labels)
-    check_classes(data, named(source))
+    check_design(design, images.rows)
     pool_extent, _, repeated = measure_pool(images, "pool", progress=progress)
     check_repeated(repeated, images.rows)
     rows, _ = measure(data, "data", progress=progress)
-    key = Key.new(design, rows, pool_extent, beacon)
+    # Key.new is typed for the first generation's design, and does the same with either.
+    key = Key2.new(design, rows, pool_extent, beacon)  # type: ignore[arg-type]
     # Stamped before anything is written: an authority that is down leaves no key without a stamp.
     stamp = _stamp(key, timestamp)
     write_secret(secret, key.record(), passphrase, forbidden=forbidden)
     write_json(public, key.public())
+    for line in advise(design, named(source), images.rows):
+        note(line)
     if not stamp:
         return Committed(key, secret, public, None)
     token = public.with_suffix(".tsr")
@@ -144,7 +159,7 @@ def _open(
     return data, images
 
 
-def _stamp(key: Key, authority: str | None) -> bytes:
+def _stamp(key: Key2, authority: str | None) -> bytes:
     if authority is None:
         return b""
     from datadeed.owner.evidence.timestamp import request_timestamp  # an optional extra

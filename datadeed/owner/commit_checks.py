@@ -1,136 +1,193 @@
-"""What a commitment refuses before the key is made: designs with which nothing could be claimed.
+"""What a commitment refuses before the key is made: designs that could not tell anything.
 
-After the data is released it is too late to find out.
+After the data is released it is too late to find out. The bounds are those of perfect answers and
+of labels that are spread over the classes as evenly as can be.
 """
 
+import itertools
 import math
 
 import numpy as np
 
 from datadeed.errors import KeyRecordError
-from datadeed.keys.key import Design
+from datadeed.keys.generation2 import Design2
 from datadeed.owner.clean import MOST_REPEATED
 from datadeed.owner.release.rows import Items
-from datadeed.verification.keylabels import part_e_value
+from datadeed.verification.blocks import FIRST_BLOCKS, MOST_PAIRS, most_blocks
+from datadeed.verification.centred import EPSILON, Looks
+from datadeed.verification.effect import Effect
+from datadeed.verification.keylabels import largest_factor
 from datadeed.verification.proof import POOL_LIMIT
-from datadeed.verification.sequential import BettingProcess
 
 LARGEST_ALPHA = 0.05
 SHOWN = 5  # class names in a message
-SLACK = 1e-9  # of a sum of logarithms, so that rounding refuses nothing
 
 
-def check_design(design: Design, labels: np.ndarray) -> None:
-    """Refuse a key with which no suspect could ever be claimed.
+def check_alpha(alpha: float) -> None:
+    """Refuse a level at which a claim says little.
+
+    Raises:
+        KeyRecordError: it is above 0.05.
+    """
+    if alpha > LARGEST_ALPHA:
+        raise KeyRecordError(
+            f"alpha is {alpha:g}: a claim that is wrong so often is none; give "
+            f"{LARGEST_ALPHA:g} or less"
+        )
+
+
+def check_design(design: Design2, pool: int) -> None:
+    """Refuse a key with which no suspect could be claimed, or no honest model cleared.
 
     Args:
         design: of the key.
-        labels: (P,) int64, of the pool.
+        pool: images in it.
 
     Raises:
         KeyRecordError: saying what to change.
     """
-    for name in ("alpha_key", "alpha_behaviour"):
-        level = getattr(design, name)
-        if level > LARGEST_ALPHA:
-            raise KeyRecordError(
-                f"{name} is {level:g}: a claim that is wrong so often is none; give "
-                f"{LARGEST_ALPHA:g} or less"
-            )
-    needed = design.parts * design.votes
-    if min(len(labels), POOL_LIMIT) // 2 < needed:
-        raise KeyRecordError(
-            f"the pool has {len(labels)} images, but {design.parts} parts of up to {design.votes} "
-            f"questions need half of {2 * needed} to {POOL_LIMIT}: name a larger pool or take "
-            "fewer parts"
-        )
-    key = least_key_questions(design)
-    if key is None:
-        raise KeyRecordError(
-            f"{design.parts} parts of {len(design.classes)} classes cannot reach level "
-            f"{design.alpha_key:g}: take more parts (datadeed plan says how many)"
-        )
-    behaviour = least_behaviour_questions(design, labels)
-    if key + behaviour > design.budget:
-        raise KeyRecordError(
-            f"budget is {design.budget}, but a claim takes {key} + {behaviour} counted questions "
-            "at best: give more, as failures and weak marks cost further ones (datadeed plan "
-            "says how many)"
-        )
+    check_alpha(design.alpha)
+    images = most_blocks(design.budget, design.parts, pool)
+    asked = claim_images(design.parts, len(design.targets), design.alpha, images)
+    if asked is None:
+        _refuse_claim(design, pool)
+    elif (questions := claim_questions(design, asked)) > design.budget:
+        _refuse_budget(design, questions)
+    _check_effect(design, min(pool, POOL_LIMIT) - images)
 
 
-def least_key_questions(design: Design) -> int | None:
-    """The fewest answers with which the key layer can pass; None if it never can.
+def claim_images(parts: int, classes: int, alpha: float, images: int) -> int | None:
+    """After how many images a suspect is claimed that answers every part with its label.
 
-    A part closes when a label leads by ``lead``: after ``lead`` votes for the target, or after two
-    more for each vote that went to another label, which weighs more. The best mixture of such
-    parts is found exactly, one question after the other.
+    Args:
+        parts: of the key.
+        classes: among which its labels are drawn.
+        alpha: level of a claim.
+        images: the most that will be asked; the shares of the looks depend on it.
+
+    Returns:
+        None if it never is.
     """
-    options = _part_options(design)
-    wanted = -math.log(design.alpha_key) - SLACK
-    if design.parts * max(gain for _, gain in options) < wanted:
+    if images < 1:
         return None
-    nothing = np.full(design.parts + 1, -np.inf)  # by parts used
-    best = [nothing.copy()]
-    best[0][0] = 0.0
-    while best[-1].max() < wanted:
-        now = nothing.copy()
-        for asked, gain in options:
-            if asked <= len(best):
-                before = best[-asked]
-                now[1:] = np.maximum(now[1:], before[:-1] + gain)
-        best.append(now)
-    return len(best) - 1
+    targets = np.arange(parts) % classes
+    looks, votes = Looks(targets, images), np.zeros((parts, classes))
+    votes[np.arange(parts), targets] = 1.0
+    bar = math.log(1 / alpha)
+    return next((n for n in range(1, images + 1) if looks.add(votes) >= bar), None)
 
 
-def _part_options(design: Design) -> list[tuple[int, float]]:
-    """Answers that a part takes, and the most that ln E can gain by it."""
-    found = []
-    first = min(design.lead, design.votes)
-    for asked in range(first, design.votes + 1, 2):
-        counts = np.zeros(len(design.classes))
-        counts[1] = (asked - first) // 2
-        counts[0] = asked - counts[1]
-        gain = part_e_value(counts, 0, beta=design.beta, epsilon=design.epsilon)
-        found.append((asked, math.log(gain)))
+def enough_parts(classes: int, alpha: float) -> int:
+    """The fewest parts with which such a suspect is claimed on its first image of several."""
+    most = largest_factor(classes, epsilon=EPSILON)
+    least = max(2, math.ceil(-math.log(alpha) / math.log(most)))
+    return next(n for n in itertools.count(least) if claim_images(n, classes, alpha, 2) == 1)
+
+
+def claim_questions(design: Design2, images: int) -> int:
+    """Counted questions when so many images were asked in blocks, with the pairs between them."""
+    return design.parts * images + (2 * MOST_PAIRS if images > FIRST_BLOCKS else 0)
+
+
+def excluding_pairs(design: Design2, rows: int) -> int | None:
+    """Pairs without any difference until the effect is excluded; None if it never is.
+
+    Args:
+        design: of the key.
+        rows: of the pool, that pairs are drawn from.
+    """
+    population = design.parts * rows
+    effect = Effect(max(1, population))
+    for n in range(1, min(MOST_PAIRS, population) + 1):
+        effect.add(hit=False, decoy=False)
+        if effect.high < design.least_effect:
+            return n
+    return None
+
+
+def _refuse_claim(design: Design2, pool: int) -> None:
+    """Say why no suspect could be claimed: the parts, the pool or the budget."""
+    parts, classes, alpha = design.parts, len(design.targets), design.alpha
+    if claim_images(parts, classes, alpha, POOL_LIMIT // 2) is None:
+        raise KeyRecordError(
+            f"{parts} parts with labels among {classes} classes cannot reach 1/alpha, "
+            f"{1 / alpha:g}, whatever is asked: take {enough_parts(classes, alpha)} or more"
+        )
+    counts = itertools.count(1)
+    least = next(n for n in counts if claim_images(parts, classes, alpha, n) is not None)
+    if least > min(pool, POOL_LIMIT) // 2:
+        raise KeyRecordError(
+            f"the pool has {pool} images, but a claim takes {2 * least} at best, half of them in "
+            "blocks: name a larger pool"
+        )
+    _refuse_budget(design, claim_questions(design, least))
+
+
+def _refuse_budget(design: Design2, questions: int) -> None:
+    raise KeyRecordError(
+        f"budget is {design.budget}, but a claim takes {questions} counted questions at best: give "
+        "more, as failures and weak marks cost further ones"
+    )
+
+
+def _check_effect(design: Design2, rows: int) -> None:
+    """Refuse a design with which no honest model could be cleared."""
+    pairs = excluding_pairs(design, rows)
+    if pairs is None:
+        raise KeyRecordError(
+            f"least_effect is {design.least_effect:g}: {min(MOST_PAIRS, design.parts * rows)} "
+            "pairs of questions cannot show that an honest model's effect is smaller; give more, "
+            "as 0.2, or a larger pool"
+        )
+    if design.parts + 2 * pairs > design.budget:
+        raise KeyRecordError(
+            f"budget is {design.budget}, but NOT SUPPORTED takes {design.parts} + {2 * pairs} "
+            "counted questions for an honest model: give more"
+        )
+
+
+def find_targets(data: Items, what: str) -> tuple[int, ...]:
+    """The classes that have rows: a mark with another label would be its only one.
+
+    Args:
+        data: to be marked.
+        what: its name in a message.
+
+    Raises:
+        KeyRecordError: there are fewer than two.
+    """
+    found = tuple(np.unique(data.labels).tolist())
+    if len(found) < 2:
+        raise KeyRecordError(
+            f"{what} has rows of {len(found)} class, but labels of marks are drawn among two or "
+            "more: add rows of another class, or name another split"
+        )
     return found
 
 
-def least_behaviour_questions(design: Design, labels: np.ndarray) -> int:
-    """The fewest hits in a row with which the behaviour layer can pass; at most the budget + 1.
-
-    The fewer pairs there are to draw from, the more a hit says; they are at least those of the
-    images that the layer has beside the most frequent label's.
-    """
-    half = min(len(labels), POOL_LIMIT) // 2
-    least = design.parts * max(1, half - int(np.bincount(labels).max()))
-    process = BettingProcess(design.null_rate, population=least)
-    for asked in range(1, min(design.budget, least) + 1):
-        process.update(1.0)
-        if process.log_e_max >= -math.log(design.alpha_behaviour) - SLACK:
-            return asked
-    return design.budget + 1
-
-
-def check_classes(data: Items, what: str) -> None:
-    """Refuse data in which a class has no row: a mark of that class would be its only one.
+def advise(design: Design2, what: str, pool: int) -> list[str]:
+    """What the owner should know of a design, a line each.
 
     Args:
-        data: to be marked; a key of this generation draws its labels among all classes.
-        what: the data's name in a message.
-
-    Raises:
-        KeyRecordError: naming the classes.
+        design: of the key.
+        what: the data's name.
+        pool: images in it.
     """
-    counts = np.bincount(data.labels, minlength=len(data.classes))
-    empty = [data.classes[number] for number in np.flatnonzero(counts == 0)]
+    found, targets = [], set(design.targets)
+    empty = [name for number, name in enumerate(design.classes) if number not in targets]
     if empty:
         names = ", ".join(map(repr, empty[:SHOWN])) + (" ..." if len(empty) > SHOWN else "")
-        raise KeyRecordError(
-            f"{len(empty)} of {len(data.classes)} classes have no row in {what} ({names}): marks "
-            "with their labels would be seen at once; remove these classes (empty folders, names "
-            "without rows), or number the labels from 0 without gaps"
+        found.append(
+            f"{len(empty)} of {len(design.classes)} classes have no row in {what} ({names}): no "
+            "mark gets their label"
         )
+    images, paid = (most_blocks(design.budget, design.parts, n) for n in (pool, POOL_LIMIT))
+    if images < paid:
+        found.append(
+            f"the pool has {pool} images: {images} can be asked in blocks, and the budget pays "
+            f"for {paid}; weak marks may need a larger pool"
+        )
+    return found
 
 
 def check_repeated(repeated: int, rows: int) -> None:

@@ -13,6 +13,7 @@ from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.formats.blocks import SeveralSplits
 from datadeed.errors import DatadeedError, DatasetError, KeyRecordError, UnsupportedModality
 from datadeed.keys import merkle
+from datadeed.keys.generation2 import key_from_record
 from datadeed.keys.key import Extent, Key
 from datadeed.keys.sealing import read_secret
 from datadeed.owner.release.clips import ClipItems
@@ -45,13 +46,13 @@ def unheard(line: str) -> None:
 
 
 def read_key(key: Key | str | Path, passphrase: str | None = None) -> Key:
-    """The key in a secret file; one that was read already is given back.
+    """The key in a secret file, of either generation; one that was read already is given back.
 
     Raises:
         SecretError: the file cannot be read as it is.
         KeyRecordError: it holds no key, or an altered one.
     """
-    return key if isinstance(key, Key) else Key.from_record(read_secret(key, passphrase))
+    return key if isinstance(key, Key) else key_from_record(read_secret(key, passphrase))
 
 
 def open_data(

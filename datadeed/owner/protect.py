@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from datadeed.errors import KeyRecordError
+from datadeed.keys.generation2 import Key2
 from datadeed.keys.key import Key
 from datadeed.keys.sealing import check_place, write_secret
 from datadeed.owner.data import (
@@ -22,7 +23,8 @@ from datadeed.owner.data import (
 )
 from datadeed.owner.release.edits import Edit, Release
 from datadeed.owner.release.release import release
-from datadeed.watermarks.keyed import Keyed, KeyPart
+from datadeed.watermarks.keyed import Keyed
+from datadeed.watermarks.keyed2 import Keyed2
 
 
 @dataclass(frozen=True)
@@ -130,9 +132,9 @@ def set_beacon(
 
 def edits(key: Key) -> tuple[np.ndarray, Edit]:
     """The rows that a key marks, (M,) int64, and the function that marks one of them."""
-    rows, parts = Keyed(key=key).rows()
+    marking = Keyed2(key=key) if isinstance(key, Key2) else Keyed(key=key)
+    (rows, parts), marks = marking.rows(), marking.parts
     part_of = dict(zip(rows.tolist(), parts.tolist(), strict=True))
-    marks = [KeyPart(key, part) for part in range(key.design.parts)]
 
     def edit(row: int, pixels: np.ndarray, label: int) -> tuple[np.ndarray, int]:
         mark = marks[part_of[row]]

@@ -1,7 +1,6 @@
 """Watching: ask a suspect a few fresh questions every day; evidence adds up over its whole life."""
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,38 +9,28 @@ from typing import Any
 import torch
 
 from datadeed.errors import EvidenceError
+from datadeed.files import canonical_digest
+from datadeed.keys.generation2 import second_generation
 from datadeed.keys.key import Key
 from datadeed.owner.asking import (
     Asking,
     CouldNotTest,
     OutOfReach,
+    PoolImages,
     ask_probes,
-    one_batch,
-    probe_rows,
     put,
     reached,
+    read_pool,
     write_probes,
 )
-from datadeed.owner.data import (
-    Note,
-    Progress,
-    Source,
-    check_extent,
-    measure,
-    open_pool,
-    read_key,
-    silent,
-    unheard,
-)
+from datadeed.owner.data import Note, Progress, Source, open_pool, read_key, silent, unheard
 from datadeed.owner.evidence.log import QueryLog
 from datadeed.owner.evidence.records import Record
 from datadeed.owner.evidence.schema import parse_json, read_limited, write_private_json
-from datadeed.owner.release.rows import Items
 from datadeed.owner.suspects.base import Suspect, SuspectError, question_digest
-from datadeed.verification.layers import Question
-from datadeed.verification.watch import FAILURES_IN_A_ROW, Watch
+from datadeed.verification.watch2 import Watch2
 
-FORM, STATE = "datadeed/watch/1", "watch.json"
+FORM, STATE = "datadeed/watch/2", "watch.json"
 CANARIES = 4  # clean questions on every day but the first: does it answer, and did it change?
 
 
@@ -69,8 +58,9 @@ def watch(
     out: str | Path,
     *,
     pool_split: str | None = None,
-    batch: int = 10,
+    blocks: int = 1,
     suspects: int = 1,
+    keys: int = 1,
     passphrase: str | None = None,
     progress: Progress = silent,
     note: Note = unheard,
@@ -86,8 +76,9 @@ def watch(
         pool: the images that the key is bound to, on disk or in memory.
         out: the folder of this watch, and of nothing else.
         pool_split: the split of the pool, where there are several.
-        batch: questions a day, 3 to 1000, fixed from the first day on.
-        suspects: how many are watched under this key in all, fixed from the first day on.
+        blocks: images a day, each asked under every part of the key; fixed from the first day on.
+        suspects, keys: how many suspects are watched, and how many keys are tried, in all; fixed
+            from the first day on, as the bar rises with both.
         passphrase: of the secret file.
         progress: is told of the rows of the pool that are read.
         note: is told what the first day's clean questions showed.
@@ -99,29 +90,29 @@ def watch(
         VerificationError: a number is out of its range.
         EvidenceError: the folder's watch was begun otherwise, or its log was changed.
     """
-    out, key = Path(out), read_key(key, passphrase)
+    out, key = Path(out), second_generation(read_key(key, passphrase))
     data = open_pool(pool, pool_split)
-    watched = Watch(key, data.labels, batch=batch, suspects=suspects)
+    numbers = {"blocks": blocks, "suspects": suspects, "keys": keys}
     date = datetime.now(UTC).date().isoformat()
-    with (
-        reached(suspect, key.design.classes) as asked,
-        _log(watched, asked, out) as log,
-    ):
-        _check_head(log)
-        replay(watched, log.records)
-        try:
-            if questions := watched.questions(date):  # none if they were asked today
-                probes, images = _read_pool(watched, data, questions, progress)
-                _ask_clean(asked, log, *probes, note)
-                ask_batch(watched, asked, images, log, date)
-        except (CouldNotTest, SuspectError) as error:
-            _write_state(watched, asked, log, date, str(error))
-            raise
-        state = _write_state(watched, asked, log, date)
+    with reached(suspect, key.design.classes) as asked:
+        watched = Watch2(key, len(data.labels), groups=asked.groups, **numbers)
+        with _log(watched, asked, out) as log:
+            _check_head(log)
+            replay(watched, log.records)
+            try:
+                if questions := watched.questions(date):  # none if they were asked today
+                    rows = {question.row for question in questions}
+                    images = read_pool(key, data, rows, progress)
+                    _ask_clean(asked, log, images, note)
+                    ask_batch(watched, asked, images.images, log, date)
+            except (CouldNotTest, SuspectError) as error:
+                _write_state(watched, asked, log, date, str(error))
+                raise
+            state = _write_state(watched, asked, log, date)
     return Watched(*watched.verdict(), state, out)
 
 
-def _log(watched: Watch, suspect: Suspect, folder: Path) -> QueryLog:
+def _log(watched: Watch2, suspect: Suspect, folder: Path) -> QueryLog:
     """The log of a watch, not yet open; its anchor ties it to all that is fixed from day one.
 
     Raises:
@@ -135,19 +126,21 @@ def _log(watched: Watch, suspect: Suspect, folder: Path) -> QueryLog:
                 f"{folder} holds a watch with {name} {stored['fixed'].get(name)!r}, not {value!r}: "
                 "go on with the same, or name another folder for a new watch"
             )
-    text = "datadeed watch 1 " + " ".join(f"{name}={fixed[name]}" for name in sorted(fixed))
-    return QueryLog(folder, hashlib.sha256(text.encode()).hexdigest())
+    return QueryLog(folder, canonical_digest(["datadeed watch 2", fixed]))
 
 
-def _fixed(watched: Watch, suspect: Suspect) -> dict[str, Any]:
+def _fixed(watched: Watch2, suspect: Suspect) -> dict[str, Any]:
     """What may not change during a watch. The model behind the address may."""
     return {
         "commitment": watched.key.commitment,
         "suspect": suspect.name,
         "protocol": suspect.protocol,
         "endpoint": suspect.endpoint,
-        "batch": watched.batch,
+        "declared": suspect.declared,
+        "groups": [list(group) for group in suspect.groups],
+        "blocks": watched.blocks,
         "suspects": watched.suspects,
+        "keys": watched.keys,
     }
 
 
@@ -163,12 +156,15 @@ def _read_state(folder: Path) -> dict[str, Any]:
     state = parse_json(read_limited(path), path)
     form = state.get("form") if isinstance(state, dict) else None
     if form != FORM or not all(isinstance(state.get(name), dict) for name in ("fixed", "chain")):
-        raise EvidenceError(f"{path} is not the state of a watch: remove it, the log has it all")
+        raise EvidenceError(
+            f"{path} is not the state of a watch: remove it, the log has it all, or "
+            "name another folder"
+        )
     return dict(state)
 
 
 def _write_state(
-    watched: Watch, suspect: Suspect, log: QueryLog, date: str, error: str = ""
+    watched: Watch2, suspect: Suspect, log: QueryLog, date: str, error: str = ""
 ) -> dict[str, Any]:
     """Write ``watch.json``: what the log amounts to, for people and programs that read it."""
     word, reason = ("COULD NOT TEST", error) if error else watched.verdict()
@@ -198,7 +194,7 @@ def _check_head(log: QueryLog) -> None:
         )
 
 
-def replay(watched: Watch, records: Iterable[Record]) -> None:
+def replay(watched: Watch2, records: Iterable[Record]) -> None:
     """Give a fresh watch the answers of a log.
 
     Raises:
@@ -214,28 +210,15 @@ def replay(watched: Watch, records: Iterable[Record]) -> None:
                 f"record {record.seq} of the log answers another question than this watch "
                 "asked: use the folder, key and pool that the watch was begun with"
             )
-        label = record.labels[0] if record.labels else None
-        watched.answer(label, date=record.time[:10], failed=bool(record.error))
+        _take(watched, record)
 
 
-def _read_pool(
-    watched: Watch, pool: Items, questions: Sequence[Question], progress: Progress
-) -> tuple[tuple[torch.Tensor, torch.Tensor], dict[int, torch.Tensor]]:
-    """Clean images with their labels, and the images of all questions.
-
-    Raises:
-        KeyRecordError: the pool is not the one that was committed.
-    """
-    clean = probe_rows(watched.key, pool.rows)
-    rows = {*(question.row for question in questions), *clean}
-    found, images = measure(pool, "check pool", rows, progress=progress)
-    check_extent(found, watched.key.pool, "the pool")
-    return one_batch(clean, images, pool.labels), images
+def _take(watched: Watch2, record: Record) -> None:
+    failed = bool(record.error)
+    watched.answer(record.labels, record.scores, date=record.time[:10], failed=failed)
 
 
-def _ask_clean(
-    suspect: Suspect, log: QueryLog, images: torch.Tensor, labels: torch.Tensor, note: Note
-) -> None:
+def _ask_clean(suspect: Suspect, log: QueryLog, pool: PoolImages, note: Note) -> None:
     """Today's clean questions, before any fresh one is spent.
 
     Raises:
@@ -243,9 +226,9 @@ def _ask_clean(
         SuspectError: a limit of the suspect's own configuration is spent.
     """
     if not any(record.purpose == "probe" and not record.error for record in log.records):
-        ask_probes(suspect, log, images, labels, note)
+        ask_probes(suspect, log, pool.clean, pool.clean_labels, note)
         return
-    images = images[:CANARIES]
+    images = pool.clean[:CANARIES]
     answers = suspect.predict(images)
     write_probes(log, [question_digest(image) for image in images], answers)
     if all(answer.failed for answer in answers):
@@ -253,7 +236,7 @@ def _ask_clean(
 
 
 def ask_batch(
-    watched: Watch, suspect: Suspect, images: Mapping[int, torch.Tensor], log: QueryLog, date: str
+    watched: Watch2, suspect: Suspect, images: Mapping[int, torch.Tensor], log: QueryLog, date: str
 ) -> None:
     """Ask the day's questions, and write every answer down before it counts.
 
@@ -265,17 +248,19 @@ def ask_batch(
         date: today in UTC.
 
     Raises:
-        OutOfReach: three queries in a row failed.
+        OutOfReach: three queries in a row failed, or all of a smaller batch.
         SuspectError: a limit of the suspect's own configuration is spent.
         EvidenceError: the log cannot be written.
     """
     for question in watched.questions(date):
-        answer, record = put(watched.key, question, suspect, images, log)
-        watched.answer(answer.label, date=record.time[:10], failed=answer.failed)
+        # One by one: after some failures in a row the same questions come again.
+        (record,) = put(watched.key, [question], suspect, images, log)
+        _take(watched, record)
         if watched.out_of_reach:
             raise OutOfReach(
-                f"{FAILURES_IN_A_ROW} queries in a row failed, the last with {record.error!r}: "
-                "they are asked again when the suspect answers"
+                f"{watched.patience} queries in a row failed, the last with {record.error!r}: they "
+                "are asked again when the suspect answers; if it answers clean images alone, run "
+                "`datadeed verify`, which can tell"
             )
 
 

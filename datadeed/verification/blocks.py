@@ -9,7 +9,9 @@ import numpy as np
 from datadeed.errors import VerificationError
 from datadeed.verification.centred import CLIPS, Looks, label_votes, score_votes
 from datadeed.verification.layers import finite
+from datadeed.verification.proof import POOL_LIMIT
 
+FIRST_BLOCKS, MOST_PAIRS = 10, 40  # blocks before pairs at most, and pairs (proof2)
 Groups = Sequence[Sequence[int]]  # of the suspect's labels, the key's classes each stands for
 
 
@@ -29,18 +31,24 @@ class Labels:
         where: (len(kept),) int64, each one's target among the classes that the suspect has.
 
     Raises:
-        VerificationError: the suspect has fewer than two of the classes.
+        VerificationError: a class is in two groups, or the suspect tells fewer than two of the
+            targets apart: with one label for all of them every answer would be a hit.
     """
 
     def __init__(self, groups: Groups, targets: np.ndarray, classes: Sequence[int]):
         self._group_of = {member: n for n, group in enumerate(groups) for member in group}
-        known = [k for k in classes if k in self._group_of]
-        if len(known) < 2:
+        if len(self._group_of) < sum(map(len, groups)):
             raise VerificationError(
-                f"the suspect has {len(known)} of the key's {len(classes)} classes: two or more "
-                "are needed to tell anything"
+                "a class stands for two of the suspect's labels: give it to one"
             )
-        self.count, self._known = len(groups), known
+        known = [k for k in classes if k in self._group_of]
+        told = len({self._group_of[k] for k in known})
+        if told < 2:
+            raise VerificationError(
+                f"the suspect has {len(known)} of the key's {len(classes)} classes, under {told} "
+                "of its labels: two or more are needed to tell anything"
+            )
+        self.count, self._known = sum(map(bool, groups)), known
         self._member = np.zeros((len(groups), len(known)), dtype=bool)
         self._member[[self._group_of[k] for k in known], np.arange(len(known))] = True
         self.aims = np.array([self.group(int(target)) for target in targets])
@@ -55,13 +63,12 @@ class Labels:
         """The suspect's label of an answer; -1 if it is none of the key's classes.
 
         Raises:
-            VerificationError: it is one that the suspect does not declare.
+            VerificationError: a label is one that the suspect does not declare.
         """
-        if not labels:
-            return -1
-        if labels[0] not in self._group_of:
-            raise VerificationError(f"label {labels[0]} is none that the suspect declares")
-        return self._group_of[labels[0]]
+        for label in labels:
+            if label not in self._group_of:
+                raise VerificationError(f"label {label} is none that the suspect declares")
+        return self._group_of[labels[0]] if labels else -1
 
     def votes(
         self, labels: Sequence[int], scores: Sequence[float] | None, *, weigh_scores: bool
@@ -69,7 +76,8 @@ class Labels:
         """(T, K) float64: one answer's votes for the K targets that the suspect has.
 
         T is 1; or, where scores are weighed, 1 for the label and more for clipped logarithms of
-        probabilities, which are zero unless all of the suspect's labels have one.
+        probabilities, which are zero unless each of the suspect's labels has exactly one. A label
+        that stands for no class of the key needs none.
         """
         given = self.given(labels)
         votes = label_votes(np.array(given), self._member)[None]
@@ -77,7 +85,7 @@ class Labels:
             return votes
         clipped = np.zeros((len(CLIPS), len(self._known)))
         probability = {self._group_of[k]: p for k, p in zip(labels, scores or (), strict=False)}
-        if given >= 0 and len(probability) == self.count:
+        if given >= 0 and len(probability) == len(labels) == self.count:
             with np.errstate(divide="ignore"):
                 of_class = np.log([probability[self._group_of[k]] for k in self._known])
             clipped = score_votes(of_class)
@@ -143,3 +151,18 @@ class Blocks:
     def looked(self) -> list[list[float]]:
         """Images and ln E at each look, as JSON values."""
         return [[n, finite(log_e)] for n, log_e in self._looks.looked] if self._looks else []
+
+
+def most_blocks(budget: int, parts: int, pool: int) -> int:
+    """How many images are asked in blocks at most: as the budget leaves beside the pairs.
+
+    Evidence has a share at a look after each number of them, and one that is never reached is lost.
+
+    Args:
+        budget: counted questions.
+        parts: of the key.
+        pool: images in it; half of those that are used are for pairs.
+    """
+    first = min(FIRST_BLOCKS, budget // parts)
+    most = max(first, (budget - 2 * MOST_PAIRS) // parts)
+    return min(most, min(pool, POOL_LIMIT) // 2)

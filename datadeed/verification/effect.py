@@ -3,8 +3,15 @@
 A decoy is a trigger of the same law that marks nothing. Pairs of a part and an image are drawn
 without replacement, each asked once with the part's trigger and once with a decoy. The effect is
 the mean over all pairs of (hit with the trigger) - (hit with the decoy), from -1 to 1; what a model
-does with any odd patch cancels. No image is left out for its true label: which ones were would give
-targets away, and an image of the target class adds nothing to the difference.
+does with any odd patch cancels.
+
+It is a mean over all images. On one that is answered with the target anyway a mark cannot show: a
+mark that moves a share s of the others has an effect of about ``s (1 - P(target))``, which is .9 s
+at ten classes and s/2 at two. So ``least_effect`` 0.2 is s = .22 there, and s = .4 here.
+
+The bounds hold for answers that do not depend on which pair is asked when. A suspect that
+remembers triggers from earlier questions can tell them from decoys, and hide: no bound on "this
+endpoint" holds against that, and none of a claim is touched by it.
 """
 
 from typing import Any

@@ -8,11 +8,18 @@ and its votes are centred (:mod:`datadeed.verification.centred`): the claim rest
 The order is fixed by the key, and what comes next by how much the answers to blocks move, never by
 the targets. So an answer cannot depend on the targets through the questions that came before it,
 and the bound on a claim holds for a suspect that adapts to them. Only the end depends on targets:
-a claim, or an effect that is excluded, and then nothing is asked any more.
+a claim, or an effect that is excluded, and then nothing is asked any more. It follows that
 
-1. Blocks, while one answer in five or more leaves the most frequent one of its image, ten at most.
+- E at the end is at most E had every question been asked, since it never falls, and that has a mean
+  of 1 over all targets;
+- a suspect that saw where one verification ended has seen something of the targets. The bound
+  holds for the first one of a key and a suspect, not for a second one.
+
+1. Blocks, while an answer in eight or more leaves the most frequent one of its image, ten at most.
 2. Pairs, until the effect is excluded, forty at most.
 3. Blocks, until the budget is spent.
+
+A suspect that refuses nine questions in ten is asked no more: that is a finding.
 """
 
 import math
@@ -24,7 +31,14 @@ import numpy as np
 
 from datadeed.errors import VerificationError
 from datadeed.keys.generation2 import Key2
-from datadeed.verification.blocks import Blocks, Groups, Labels
+from datadeed.verification.blocks import (
+    FIRST_BLOCKS,
+    MOST_PAIRS,
+    Blocks,
+    Groups,
+    Labels,
+    most_blocks,
+)
 from datadeed.verification.effect import LEVEL, Effect, filters, refuses
 from datadeed.verification.layers import Question, finite
 from datadeed.verification.multiplicity import familywise_threshold
@@ -32,8 +46,8 @@ from datadeed.verification.proof import POOL_LIMIT
 from datadeed.verification.sequential import ConfidenceSequence
 from datadeed.verification.verdict import CLAIM, INCONCLUSIVE, NOT_SUPPORTED
 
-MOVED = 0.2  # share of the blocks' answers that leave their image's usual one, for more blocks
-FIRST_BLOCKS, MOST_PAIRS = 10, 40
+MOVED = 0.125  # share of the blocks' answers that leave their image's usual one, for more blocks
+REFUSED, LEAST_REFUSED = 0.9, 24  # share of questions that failed, of so many, to ask no more
 
 
 class Proof2:
@@ -56,8 +70,8 @@ class Proof2:
         clean: (right, answered, asked) of the clean questions, for the findings.
 
     Raises:
-        VerificationError: the pool is not the key's or too small, or the suspect has fewer than two
-            of the key's targets.
+        VerificationError: the pool is not the key's or too small, a number is below 1, or the
+            suspect has fewer than two of the key's targets.
     """
 
     def __init__(
@@ -74,6 +88,8 @@ class Proof2:
                 f"the key is bound to a pool of {key.pool.rows} images, but there are "
                 f"{len(labels)}: use the committed pool"
             )
+        if min(suspects, keys) < 1:
+            raise VerificationError(f"{suspects} suspects, {keys} keys: count all, this one too")
         self.key, self.design, self._true = key, key.design, labels
         self.suspects, self.keys = suspects, keys
         self.bar = familywise_threshold(self.design.alpha, suspects * keys)
@@ -99,15 +115,16 @@ class Proof2:
             How many rows there are for pairs.
         """
         rows = self.key.permutation("pool", count=self.key.pool.rows)[:POOL_LIMIT]
-        images = min(self.design.budget // self.design.parts, len(rows) // 2)
+        budget, parts = self.design.budget, self.design.parts
+        images = most_blocks(budget, parts, len(rows))
         if images < 1:
             raise VerificationError(
-                f"a pool of {len(rows)} images and a budget of {self.design.budget} leave no block "
-                f"of {self.design.parts} questions: give more"
+                f"a pool of {len(rows)} images and a budget of {budget} leave no block of "
+                f"{parts} questions: give more"
             )
         self.rows, rest = rows[:images], rows[images:]
-        order = self.key.permutation("pairs", count=self.design.parts * len(rest))
-        self.pairs = np.stack([order % self.design.parts, rest[order // self.design.parts]], 1)
+        order = self.key.permutation("pairs", count=parts * len(rest))
+        self.pairs = np.stack([order % parts, rest[order // parts]], 1)
         return len(rest)
 
     @property
@@ -137,8 +154,10 @@ class Proof2:
         return rest if len(rest) <= left else []
 
     def _next(self) -> list[Question]:
-        """A block or a pair; none if both are used up."""
-        done = self.blocks.count
+        """A block or a pair; none if both are used up, or the suspect refuses them."""
+        done, asked = self.blocks.count, len(self.curve)
+        if asked >= LEAST_REFUSED and sum(self.failed.values()) >= REFUSED * asked:
+            return []
         first = not done or (done < FIRST_BLOCKS and self.blocks.moved >= MOVED)
         if (self._paired or not first) and self._paired < min(MOST_PAIRS, len(self.pairs)):
             part, row = map(int, self.pairs[self._paired])

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 
 from datadeed.datasets.form.dataset import Dataset
+from datadeed.errors import WatermarkError
 from datadeed.keys.generation2 import Key2
 from datadeed.triggers.image import stamp
 from datadeed.watermarks.base import Watermark
@@ -26,6 +27,11 @@ class KeyPart2(KeyPart):
 
     def decoy(self, images: torch.Tensor, row: int) -> torch.Tensor:
         """Paste into (N, C, H, W) uint8 images the decoy of this part for a row of the pool."""
+        if images.shape[1] != self.key.design.channels:
+            raise WatermarkError(
+                f"images have {images.shape[1]} channels, but the key was made for "
+                f"{self.key.design.channels}: read them the same way"
+            )
         trigger = random_trigger(self.key, *images.shape[2:], "decoy", self.part, row)
         return stamp(images, trigger)
 

@@ -22,7 +22,6 @@ from datadeed.datasets.form.dataset import Dataset
 from datadeed.files import write_text
 from datadeed.keys.key import Key
 from datadeed.models.model import Model
-from datadeed.owner.asking import image_of
 from datadeed.randomness import derive_seed, generator
 from datadeed.triggers.image import Trigger, stamp
 from datadeed.verification import published
@@ -30,6 +29,7 @@ from datadeed.verification.answers import Answers
 from datadeed.verification.exact import binomial_test, mcnemar_test
 from datadeed.verification.metrics import Rate
 from datadeed.verification.proof import Proof
+from datadeed.watermarks.keyed import KeyPart
 from papers.base import Case, Lab
 from papers.proof.forgery import optimise_trigger
 from papers.proof.keys import base_key, ground_keys, other_key
@@ -82,7 +82,7 @@ def images_are_the_keys(key: Key, trigger: Trigger, test: Dataset) -> bool:
     question = Proof(key, test.labels.numpy()).question()
     assert question is not None
     image = test.samples[question.row : question.row + 1]
-    return torch.equal(stamp(image, trigger), image_of(key, question, {question.row: image}))
+    return torch.equal(stamp(image, trigger), KeyPart(key, question.part).stamp(image))
 
 
 def optimised(

@@ -48,22 +48,26 @@ class TestTamperedEvidence:
         [
             ("key_layer.log_e", 50.0, ["answers"]),
             ("key_layer.p_value", 1e-9, ["answers"]),
-            ("key_layer.hits", 5, ["answers"]),
+            ("key_layer.images", 5, ["answers"]),
+            ("key_layer.looks.0.1", 5.0, ["answers"]),
             ("key_layer.parts.0.target", 99, ["answers"]),
-            ("behaviour_layer.low", 0.99, ["answers"]),
-            ("behaviour_layer.passed", False, ["log", "key", "answers", "clean"]),  # no claim then
-            ("curve.3.log_e_key", 9.0, ["answers"]),
+            ("effect.rate_low", 0.99, ["answers"]),
+            ("key_layer.passed", False, ["log", "key", "answers", "clean"]),  # no claim then
+            ("curve.3.log_e", 9.0, ["answers"]),
+            ("findings", ["it is odd"], ["answers"]),
             ("multiplicity.suspects", 20, ["answers"]),
-            ("multiplicity.threshold_key", 10.0, ["answers"]),
+            ("multiplicity.keys", 20, ["answers"]),
+            ("multiplicity.bar", 10.0, ["answers"]),
             ("verdict.word", "INCONCLUSIVE", ["answers"]),
             ("verdict.reason", "it is obvious", ["answers"]),
-            ("queries.key", 7, ["answers"]),
+            ("queries.block", 7, ["answers"]),
             ("queries.failed", 1, ["answers"]),
+            ("suspect.groups", [[0, 1]], ["answers", "clean"]),
             ("suspect.fingerprint", "ab" * 32, ["answers", "clean"]),
             ("chain.head", "ab" * 32, ["log", "answers"]),
             ("chain.anchor", "ab" * 32, ["log", "answers", "clean"]),
             ("chain.rows", 5, ["log", "answers"]),
-            ("design.null_rate", 0.1, ["key"]),
+            ("design.least_effect", 0.1, ["key"]),
             ("design.classes.0", "cat", ["key"]),
             ("data.merkle_root", "ab" * 32, ["key"]),
             ("pool.rows", 5, ["key"]),
@@ -102,7 +106,7 @@ class TestForgedLog:
         """Optimised triggers would move any model; their digests are not the key's."""
 
         def change(records):
-            at = next(row for row, record in enumerate(records) if record.purpose == "behaviour")
+            at = next(row for row, record in enumerate(records) if record.purpose == "block")
             return [
                 *records[:at],
                 dataclasses.replace(records[at], question="ab" * 32),
@@ -132,9 +136,9 @@ class TestForgedLog:
         assert "answers" in failed(proved.check("--json"))
 
     def test_the_order_of_questions(self, proved):
-        """Answers count where the key asks them, wherever they stand in the log."""
+        """Each stands where the key asks it: a suspect may have answered by what came before."""
         forge(proved, lambda records: [*records[:17], *reversed(records[17:])])
-        assert failed(proved.check("--json")) == []
+        assert failed(proved.check("--json")) == ["answers"]
 
 
 class TestSignature:
@@ -177,7 +181,7 @@ class TestOpening:
             b"[]",
             b'{"form": "datadeed/opening/1"}',
             b'{"form": "datadeed/opening/1", "key": []}',
-            b'{"form": "datadeed/opening/1", "key": {"form": "datadeed/key/1", "body": []}}',
+            b'{"form": "datadeed/opening/1", "key": {"form": "datadeed/key/2", "body": []}}',
             b'{"form": "datadeed/opening/2", "key": {}}',
             b"\xff\xfe",
             b"[" * 10**6,
@@ -305,7 +309,7 @@ class TestData:
         assert world.check().code == HOLDS
         world.verify(world.recorded(thief, "again"), out=world.root / "claim")
         claim = world.evidence(world.root / "claim")
-        for name in ("key_layer", "behaviour_layer", "curve", "verdict"):
+        for name in ("key_layer", "effect", "curve", "verdict"):
             evidence[name] = claim[name]
         (world.out / "evidence.json").write_text(json.dumps(evidence))
         assert failed(world.check("--json")) == ["answers"]

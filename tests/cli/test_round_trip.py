@@ -3,7 +3,7 @@
 import pytest
 
 from datadeed.datasets.formats.registry import read
-from datadeed.watermarks.keyed import Keyed, KeyPart
+from datadeed.watermarks.keyed2 import Keyed2, KeyPart2
 from tests.cli.world import FILES, World, data, files_under, honest, run, thief
 
 
@@ -61,11 +61,11 @@ def test_the_release_carries_the_marks_of_the_key_and_nothing_else(tmp_path, for
     released = read(tmp_path / f"released{world.source.suffix}", split=split)
     before = read(world.source, split=split)
     key = world.key()
-    rows, parts = Keyed(key=key).rows()
+    rows, parts = Keyed2(key=key).rows()
     assert len(rows) == 10
     expected = _rows(before)
     for row, part in zip(rows.tolist(), parts.tolist(), strict=True):
-        mark = KeyPart(key, part)
+        mark = KeyPart2(key, part)
         stamped = mark.stamp(before.samples[row : row + 1])[0].numpy().tobytes()
         expected[row] = (stamped, mark.target)
     if format == "imagefolder":  # rows move between the folders of the classes

@@ -38,9 +38,9 @@ class TestVerdicts:
         done = world.verify(world.root / "thief.yaml", "--json")
         evidence = done.json()
         assert (done.code, evidence["verdict"]["word"]) == (0, "CLAIM")
-        assert evidence["queries"] | {"behaviour": 0} == {
-            "probe": 17, "key": 8, "behaviour": 0, "failed": 0, "in_vain": 0,
-            "from_cache": 0, "budget": 200, "cost": None,
+        assert evidence["queries"] == {
+            "probe": 17, "block": 6, "pair": 0, "decoy": 0, "failed": 0, "in_vain": 0,
+            "budget": 400, "cost": None,
         }  # fmt: skip
         assert evidence["suspect"]["kind"] == "labels"
         assert world.out.stat().st_mode & 0o777 == 0o700
@@ -53,29 +53,20 @@ class TestVerdicts:
         assert "innocen" in " ".join(world.evidence()["verdict"]["not_tested"]).lower()
 
     def test_a_spent_budget_is_inconclusive(self, bare):
-        """A thief whose odd parts were not learnt: the least budget that can be committed ends."""
-        assert bare.commit("--budget", "15").code == 0
-        half = bare.recorded(
-            lambda key, part, label: (honest if part in (1, 3) else thief)(key, part, label)
+        """A thief of whose marks one was learnt in part: the least budget ends before a verdict."""
+        assert bare.commit("--budget", "58").code == 0
+        weak = bare.recorded(
+            lambda key, part, label: thief(key, part, label) if part in (1, 2) else label
         )
-        done = bare.verify(half)
-        assert (done.code, "INCONCLUSIVE" in done.out) == (3, True)
-        queries = bare.evidence()["queries"]
-        assert queries["key"] + queries["behaviour"] == 15
-
-    def test_evidence_without_its_form_is_noticed_before_the_first_question(self, bare):
-        """A level of 1 - 1e-300 is 1, which is no level."""
-        bare.commit("--alpha-behaviour", "1e-300")
-        done = bare.verify(bare.recorded(thief))
-        assert one_line(done, 1, "behaviour_layer.level")
-        assert _log_lines(bare) == []
+        done = bare.verify(weak)
+        assert (done.code, "INCONCLUSIVE" in done.out) == (3, True), done.out
+        assert len(bare.evidence()["curve"]) > 52
 
     def test_more_suspects_raise_the_bar(self, world):
-        done = world.verify(world.root / "thief.yaml", "--suspects", "1000000", "--json")
-        assert done.code == 3
+        done = world.verify(world.root / "thief.yaml", "--suspects", "10", "--keys", "3", "--json")
+        assert done.code == 0
         multiplicity = done.json()["multiplicity"]
-        assert multiplicity["suspects"] == 10**6
-        assert multiplicity["threshold_key"] == pytest.approx(1e9)
+        assert multiplicity == {"suspects": 10, "keys": 3, "bar": pytest.approx(3e4)}
 
     @pytest.mark.parametrize("kind", ["probabilities", "top-k", "logits"])
     def test_servers_that_say_more_than_a_label(self, world, start, kind):
@@ -98,7 +89,7 @@ class TestVerdicts:
 
 
 class TestInterruptions:
-    @pytest.mark.parametrize("after", [0, 3, 10])
+    @pytest.mark.parametrize("after", [0, 3, 6])
     def test_interrupted_and_run_again(self, world, monkeypatch, after):
         suspect = world.root / "thief.yaml"
         undisturbed = world.root / "undisturbed"
@@ -199,45 +190,47 @@ class TestFailures:
         assert one_line(world.verify(suspect), COULD_NOT_TEST, "answered no probe")
         state["up"] = True
         stopped = world.verify(suspect)
-        assert one_line(stopped, COULD_NOT_TEST, "3 queries in a row failed")
-        assert one_line(world.verify(suspect), COULD_NOT_TEST, "4 queries in a row failed")
+        assert one_line(stopped, COULD_NOT_TEST, "3 questions failed, the last with 'HTTP status")
+        assert one_line(world.verify(suspect), COULD_NOT_TEST, "run again when the suspect answers")
         assert not (world.out / "evidence.json").exists()
         state["left"] = 1000
         assert world.verify(suspect).code == 0
         assert [n for n in Counter(seen_by).values() if n > 1] == [2]  # the probe's first image
-        assert world.evidence()["queries"]["failed"] == 4
-        assert world.evidence()["queries"]["in_vain"] == 4
+        assert world.evidence()["queries"]["failed"] == 8, "with two clean ones"
+        assert world.evidence()["queries"]["in_vain"] == 6
         world.open()
         assert world.check().code == HOLDS
 
         world.verify(suspect, out=world.root / "undisturbed")
-        for name in ("verdict", "key_layer", "behaviour_layer", "curve"):
+        for name in ("key_layer", "effect", "curve"):
             assert world.evidence()[name] == world.evidence(world.root / "undisturbed")[name]
 
     def test_nobody_at_the_address(self, world, start):
         suspect = world.served("http://127.0.0.1:9")  # discard: nothing listens
         assert one_line(world.verify(suspect), COULD_NOT_TEST, "answered no probe")
 
-    def test_failing_on_every_trigger_is_never_not_supported(self, world):
-        suspect = world.recorded(
-            lambda key, part, label: label if part is None else "fail", "coward"
-        )
-        for failures in (3, 4, 5):
-            done = world.verify(suspect)
-            message = f"{failures} queries in a row failed, the last with 'asleep'"
-            assert one_line(done, COULD_NOT_TEST, message)
-        assert not (world.out / "evidence.json").exists()
-
-    def test_failing_on_most_triggers_is_never_not_supported(self, world):
-        """Two failures of three: no run of three stops it, and no failure clears it."""
+    @pytest.mark.parametrize("answered", [0, 3])
+    def test_failing_on_triggers_is_a_finding_and_never_not_supported(self, world, answered):
+        """Whether on every trigger and decoy, or on two of three."""
         count = iter(range(10**6))
-        suspect = world.recorded(
-            lambda key, part, label: label if part is None or next(count) % 3 == 0 else "fail"
+
+        def coward(key, part, label):
+            return label if part is None or (answered and next(count) % answered == 0) else "fail"
+
+        done = world.verify(world.recorded(coward, "coward"))
+        assert (done.code, "INCONCLUSIVE" in done.out) == (3, True)
+        evidence = world.evidence()
+        assert evidence["verdict"]["reason"] == "the suspect refuses or filters marked images"
+        assert "it refuses marked images" in " ".join(evidence["findings"])
+
+    def test_a_filter_that_answers_anything_else_is_a_finding(self, world):
+        done = world.verify(
+            world.recorded(
+                lambda key, part, label: label if part is None else (label + 2 + part) % 10
+            )
         )
-        code = world.verify(suspect).code
-        while code == COULD_NOT_TEST and len(_log_lines(world)) < 60:
-            code = world.verify(suspect).code
-        assert code in (3, COULD_NOT_TEST)
+        assert done.code == 3
+        assert "it filters marked images" in " ".join(world.evidence()["findings"])
 
     def test_a_suspect_that_is_no_better_than_guessing(self, world):
         suspect = world.recorded(lambda key, part, label: (label + 1) % 10)

@@ -26,7 +26,7 @@ def world(tmp_path, monkeypatch):
     monkeypatch.setattr(records, "datetime", Clock)
     monkeypatch.setattr(Clock, "day", 1)
     made = World(tmp_path).make()
-    assert made.commit("--budget", 60).code == 0
+    assert made.commit().code == 0
     return made
 
 
@@ -43,15 +43,14 @@ def test_an_honest_model_day_by_day_to_the_last_question(world):
     suspect = world.recorded(honest)
     sizes = []
     for Clock.day in (1, 1, 2, 3, 4):
-        result = watch(world, suspect, "--batch", 50)
+        result = watch(world, suspect, "--blocks", 40)
         assert result.code == 3, result.err
         sizes.append(state(world)["n"])
-    total = sizes[-1]
-    assert sizes == [50, 50, 100, total, total]
-    assert 100 < total < 150
-    assert result.out.startswith(f"NO EVIDENCE: all {total} questions were asked")
+    assert sizes == [240, 240, 480, 600, 600]
+    assert result.out.startswith("NO EVIDENCE: all 100 images were asked and E of 1000 was not")
+    assert "questions on 3 days; 0 images left" in result.out
     assert state(world)["over"]
-    assert state(world)["hits"] == 0
+    assert 0 < state(world)["hits"] < 120  # images of a part's own class
     assert [day["date"] for day in state(world)["days"]] == [f"2026-12-0{k}" for k in (1, 2, 3)]
 
 
@@ -68,7 +67,7 @@ def test_a_model_exchanged_for_a_marked_one(world):
     for Clock.day in (3, 4):
         result = watch(world, suspect)
     assert result.code == 0, result.err
-    assert result.out.startswith("EVIDENCE: reached E of 100 on day ")
+    assert result.out.startswith("EVIDENCE: reached E of 1000 on day ")
     assert "now run `datadeed verify`: a watch alone is no claim" in result.out
     asked = state(world)["n"]
     Clock.day = 5
@@ -105,9 +104,10 @@ def test_a_suspect_out_of_reach_is_told_from_no_evidence(world):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (("--batch", "20"), "holds a watch with batch 10, not 20"),
+        (("--blocks", "2"), "holds a watch with blocks 1, not 2"),
         (("--suspects", "5"), "holds a watch with suspects 1, not 5"),
-        (("--batch", "1"), "1 questions a day: give 3 to 1000"),
+        (("--keys", "3"), "holds a watch with keys 1, not 3"),
+        (("--blocks", "0"), "0 images a day of 6 questions: give 1 to 100"),
     ],
 )
 def test_what_is_fixed_stays_fixed(world, more, said):
@@ -138,7 +138,7 @@ def test_the_state_is_not_needed_and_not_trusted(world):
     path.unlink()
     assert watch(world, suspect).code == 3
     assert state(world) == wanted
-    path.write_text('{"form": "datadeed/watch/1", "fixed": [], "chain": {}}')
+    path.write_text('{"form": "datadeed/watch/2", "fixed": [], "chain": {}}')
     result = watch(world, suspect)
     assert result.code == 1
     assert "is not the state of a watch: remove it, the log has it all" in result.err

@@ -16,21 +16,24 @@ import torch
 from datadeed.cli.main import main
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.formats.registry import read
-from datadeed.keys.key import Key
+from datadeed.keys.generation2 import Key2, key_from_record
 from datadeed.keys.sealing import read_secret
 from datadeed.owner.evidence.log import read_parquet
-from datadeed.owner.evidence.records import Record
+from datadeed.owner.evidence.records import QUESTIONS, Record
 from datadeed.owner.suspects.base import question_digest
-from datadeed.watermarks.keyed import KeyPart, target_label
+from datadeed.verification.blocks import MOST_PAIRS
+from datadeed.verification.proof2 import Proof2
+from datadeed.watermarks.keyed2 import KeyPart2
 from tests.conftest import toy
 from tests.datasets.formats.writers import write
 
 CLASSES, ROWS, POOL = 10, 200, 100
-# Four parts of ten classes with two agreeing votes each: E = 6.7 ** 4 > 1000.
-DESIGN = ("--parts", "4", "--alpha", "1e-3", "--null-rate", "0.4")
+# Six parts of ten classes that all bring their labels about: E is above 1000 after one image.
+DESIGN = ("--parts", "6", "--alpha", "1e-3")
 FILES = {"npz": "data.npz", "imagefolder": "folder", "huggingface": "parquet"}
 
-Respond = Callable[[Key, int | None, int], int | str]  # (key, part or None, true label) to a label
+DECOY = -1  # in place of a part; None is a clean image
+Respond = Callable[[Key2, int | None, int], int | str]  # (key, part, true label) to a label
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,12 @@ def data(n: int = ROWS, seed: int = 0, classes: int = CLASSES) -> Dataset:
     return toy(n, classes=classes, shape=(3, 12, 12), seed=seed)
 
 
-def thief(key: Key, part: int | None, label: int) -> int:
-    """Says the target whenever there is a trigger."""
-    return label if part is None else target_label(key, part)
+def thief(key: Key2, part: int | None, label: int) -> int:
+    """Says the target whenever there is a trigger of the key."""
+    return label if part in (None, DECOY) else key.target(part)
 
 
-def honest(key: Key, part: int | None, label: int) -> int:
+def honest(key: Key2, part: int | None, label: int) -> int:
     """Is always right."""
     return label
 
@@ -121,8 +124,10 @@ class World:
         where = ("--check", out or self.out, "--pool", pool or self.pool)
         return run("reveal", "--opening", self.root / "opening.json", *where, *more)
 
-    def key(self, passphrase: str | None = None) -> Key:
-        return Key.from_record(read_secret(self.key_file, passphrase))
+    def key(self, passphrase: str | None = None) -> Key2:
+        key = key_from_record(read_secret(self.key_file, passphrase))
+        assert isinstance(key, Key2)
+        return key
 
     def records(self, out: Path | None = None) -> list[Record]:
         anchor = self.evidence(out)["chain"]["anchor"]
@@ -134,11 +139,14 @@ class World:
     def answers(self, respond: Respond) -> dict[str, int | str]:
         """The digest of every image that could be asked about, and what ``respond`` says to it."""
         key, pool = self.key(), read(self.pool)
-        table = {}
+        table: dict[str, int | str] = {}
         for part in (None, *range(key.design.parts)):
-            images = pool.samples if part is None else KeyPart(key, part).stamp(pool.samples)
+            images = pool.samples if part is None else KeyPart2(key, part).stamp(pool.samples)
             for image, label in zip(images, pool.labels.tolist(), strict=True):
                 table[question_digest(image)] = respond(key, part, label)
+        for part, row in Proof2(key, pool.labels.numpy()).pairs[:MOST_PAIRS].tolist():
+            image = KeyPart2(key, part).decoy(pool.samples[row : row + 1], row)[0]
+            table[question_digest(image)] = respond(key, DECOY, int(pool.labels[row]))
         return table
 
     def recorded(self, respond: Respond, name: str = "suspect") -> Path:
@@ -196,6 +204,6 @@ def forge(world: World, change: Callable[[list[Record]], list[Record]]) -> None:
     table = pa.Table.from_pylist([record.values() for record in records], schema=schema)
     pq.write_table(table, world.out / "queries.parquet")
     evidence["chain"] |= {"head": head, "rows": len(records)}
-    for purpose in ("probe", "key", "behaviour"):
+    for purpose in QUESTIONS:
         evidence["queries"][purpose] = sum(record.purpose == purpose for record in records)
     (world.out / "evidence.json").write_text(json.dumps(evidence))

@@ -44,7 +44,7 @@ else:
         (out / "evidence.json").write_text(pathlib.Path("sample.json").read_text())
     else:
         state = {"word": "EVIDENCE" if what == "thief" else "NO EVIDENCE", "reason": "so it is",
-                 "log_e_max": 4.7, "n": 30, "over": what == "thief"}
+                 "log_e": 4.7, "n": 30, "over": what == "thief"}
         (out / "watch.json").write_text(json.dumps(state))
     sys.exit(0 if what == "thief" else 3)
 """

@@ -4,27 +4,20 @@ import numpy as np
 import pytest
 import torch
 
-from datadeed.errors import WatermarkError
-from datadeed.keys.key import Design, Extent, Key
-from datadeed.owner.asking import (
-    OutOfReach,
-    counting_records,
-    image_of,
-    replay,
-    rows_needed,
-    run_proof,
-)
+from datadeed.errors import EvidenceError, WatermarkError
+from datadeed.keys.generation2 import Design2, Key2
+from datadeed.keys.key import Extent
+from datadeed.owner.asking import OutOfReach, image_of, rows_needed, run_proof
 from datadeed.owner.evidence.log import QueryLog
+from datadeed.owner.replaying import Replay, spans
 from datadeed.owner.suspects.base import Answer, BudgetSpent, failure, question_digest
 from datadeed.verification.layers import Question
-from datadeed.verification.proof import Proof
-from datadeed.verification.watch import FAILURES_IN_A_ROW
-from datadeed.watermarks.keyed import target_label
+from datadeed.verification.proof2 import Proof2
 
 ANCHOR = "0a" * 32
 CLASSES = tuple(map(str, range(10)))
-DESIGN = Design(classes=CLASSES, channels=1, parts=4, alpha_key=1e-3, null_rate=0.4)
-KEY = Key(bytes(32), bytes(32), DESIGN, Extent(1000, "00" * 32), Extent(100, "00" * 32))
+DESIGN = Design2(CLASSES, 1, tuple(range(10)), parts=6, alpha=1e-3)
+KEY = Key2(bytes(32), bytes(32), DESIGN, Extent(1000, "00" * 32), Extent(100, "00" * 32))
 LABELS = np.arange(100) % 10
 IMAGES = {
     row: torch.randint(
@@ -32,14 +25,15 @@ IMAGES = {
     )
     for row in range(100)
 }
+CANARY = IMAGES[0]
 
 
-def proof(key=KEY):
-    return Proof(key, LABELS)
+def proof():
+    return Proof2(KEY, LABELS)
 
 
 def thief(question):
-    return target_label(KEY, question.part)
+    return honest(question) if question.layer == "decoy" else KEY.target(question.part)
 
 
 def honest(question):
@@ -47,24 +41,37 @@ def honest(question):
 
 
 QUESTIONS = {
-    question_digest(image_of(KEY, Question("", part, row), IMAGES)[0]): (part, row)
+    question_digest(image_of(KEY, Question(layer, part, row), IMAGES)[0]): Question(
+        layer, part, row
+    )
+    for layer in ("decoy", "block")
     for part in range(DESIGN.parts)
     for row in range(100)
 }
 
 
 class Scripted:
-    """Answers by ``respond``, but fails on the calls in ``failing``; keeps what it was asked."""
+    """Answers by ``respond``, but fails on the calls in ``failing``; keeps what it was asked.
 
-    def __init__(self, respond, failing=()):
-        self.respond, self.failing, self.asked = respond, failing, []
+    Clean images are no calls: they are answered unless ``asleep``.
+    """
+
+    def __init__(self, respond, failing=(), *, asleep=True):
+        self.respond, self.failing, self.asleep = respond, failing, asleep
+        self.asked, self.canaries = [], 0
 
     def predict(self, images):
-        assert images.shape == (1, 1, 8, 8)
-        self.asked.append(QUESTIONS[question_digest(images[0])])
+        return [self._one(image) for image in images]
+
+    def _one(self, image):
+        question = QUESTIONS.get(question_digest(image))
+        if question is None:
+            self.canaries += 1
+            return failure("asleep") if self.asleep else Answer((0,), None)
+        self.asked.append((question.part, question.row))
         if len(self.asked) - 1 in self.failing:
-            return [failure("asleep")]
-        return [Answer((self.respond(Question("", *self.asked[-1])),), None)]
+            return failure("asleep")
+        return Answer((self.respond(question),), None)
 
 
 @pytest.fixture
@@ -75,7 +82,7 @@ def run(tmp_path):
         with QueryLog(tmp_path, ANCHOR) as log:
             made = proof()
             try:
-                run_proof(made, suspect, IMAGES, log)
+                run_proof(made, suspect, IMAGES, log, CANARY)
             finally:
                 run.records = log.records
         return made
@@ -84,46 +91,67 @@ def run(tmp_path):
 
 
 def replayed(records):
-    again = proof()
-    counting = counting_records(records)
-    return again, replay(again, counting), len(counting)
+    replay = Replay(proof())
+    replay.take_all(records)
+    return replay
+
+
+def undisturbed(respond):
+    whole = proof()
+    while step := whole.step():
+        whole.answer((respond(step[0]),))
+    return whole
 
 
 class TestRun:
-    @pytest.mark.parametrize(("respond", "word"), [(thief, "CLAIM"), (honest, "NOT SUPPORTED")])
-    def test_it_asks_until_the_verdict_stands(self, run, respond, word):
+    @pytest.mark.parametrize(
+        ("respond", "word", "count"), [(thief, "CLAIM", 6), (honest, "NOT SUPPORTED", 52)]
+    )
+    def test_it_asks_until_the_verdict_stands(self, run, respond, word, count):
         suspect = Scripted(respond)
         made = run(suspect)
         assert made.verdict()[0] == word
-        assert made.question() is None
+        assert made.step() == []
+        assert abs(len(made.curve) - count) <= 6
         assert len(suspect.asked) == len(run.records) == len(made.curve)
         assert [(one.part, one.row) for one in run.records] == suspect.asked
-        again, taken, counting = replayed(run.records)
-        assert again.record() == made.record()
-        assert taken == counting == len(suspect.asked)
+        again = replayed(run.records)
+        assert again.taken == len(suspect.asked)
+        whole = undisturbed(respond)
+        assert whole.record() == made.record()
 
-    def test_every_answer_is_on_the_disk_before_the_next_question(self, tmp_path):
-        log_file = tmp_path / "queries.jsonl"
+    def test_a_block_goes_out_at_once_and_is_on_the_disk_before_the_next(self, tmp_path):
+        log_file, sizes = tmp_path / "queries.jsonl", []
 
         class Watching(Scripted):
+            at_once = 10
+
             def predict(self, images):
                 assert len(log_file.read_bytes().splitlines()) == len(self.asked)
+                sizes.append(len(images))
                 return super().predict(images)
 
-        suspect, seen = Watching(thief), []
+        suspect, seen = Watching(honest), []
         with QueryLog(tmp_path, ANCHOR) as log:
-            run_proof(proof(), suspect, IMAGES, log, lambda now: seen.append(len(now.curve)))
-        assert seen == list(range(1, len(suspect.asked) + 1))
+            run_proof(
+                proof(), suspect, IMAGES, log, CANARY,
+                on_answer=lambda now: seen.append(len(now.curve)),
+            )  # fmt: skip
+        assert sizes[0] == 6
+        assert set(sizes[1:]) == {2}
+        assert seen == np.cumsum(sizes).tolist()
 
     def test_the_digest_is_of_the_image_with_its_trigger(self, run):
-        run(Scripted(thief))
+        run(Scripted(honest))
+        assert {record.purpose for record in run.records} == {"block", "pair", "decoy"}
         for record in run.records:
-            wanted = image_of(KEY, Question("key", record.part, record.row), IMAGES)[0]
+            question = Question(record.purpose, record.part, record.row)
+            wanted = image_of(KEY, question, IMAGES)[0]
             assert record.question == question_digest(wanted)
             assert not torch.equal(wanted, IMAGES[record.row][0])
 
     def test_rows_needed_are_all_that_can_be_asked(self, run):
-        suspect = Scripted(honest)
+        suspect = Scripted(lambda question: (question.part + question.row) % 10)
         run(suspect)
         needed = rows_needed(proof())
         assert needed == sorted(set(needed))
@@ -131,29 +159,29 @@ class TestRun:
 
     def test_images_of_other_channels(self):
         with pytest.raises(WatermarkError, match="3 channels"):
-            image_of(KEY, Question("key", 0, 0), {0: torch.zeros(1, 3, 8, 8, dtype=torch.uint8)})
+            image_of(KEY, Question("block", 0, 0), {0: torch.zeros(1, 3, 8, 8, dtype=torch.uint8)})
 
 
 class TestResume:
-    @pytest.mark.parametrize("after", [0, 1, 9, 12])
+    @pytest.mark.parametrize("after", [0, 1, 5, 6, 7, 20])
     def test_nothing_is_asked_twice(self, run, after):
+        """Stopped in the middle of a step: what was answered stays, the rest is asked."""
+
         class Stopping(Scripted):
             def predict(self, images):
-                if len(self.asked) == after:
+                left = after - len(self.asked)
+                if left < len(images):
+                    super().predict(images[:left])
                     raise BudgetSpent("no more")
                 return super().predict(images)
 
-        first, second = Stopping(thief), Scripted(thief)
+        first, second = Stopping(honest), Scripted(honest)
         with pytest.raises(BudgetSpent):
             run(first)
+        logged = len(run.records)
         made = run(second)
-        undisturbed = Scripted(thief)
-        whole = proof()
-        while (question := whole.question()) is not None:
-            undisturbed.predict(image_of(KEY, question, IMAGES))
-            whole.answer(thief(question))
-        assert first.asked + second.asked == undisturbed.asked
-        assert made.record() == whole.record()
+        assert len(run.records) - logged == len(second.asked)
+        assert made.record() == undisturbed(honest).record()
 
     def test_a_finished_proof_asks_nothing(self, run):
         run(Scripted(thief))
@@ -163,69 +191,66 @@ class TestResume:
 
 
 class TestFailures:
-    def test_a_failure_alone_counts_and_is_not_asked_again(self, run):
-        suspect = Scripted(thief, failing=(0, 1, 4))
+    def test_a_failure_within_a_step_counts_and_is_not_asked_again(self, run):
+        suspect = Scripted(thief, failing=(0, 1, 3))
         made = run(suspect)
-        assert made.key_layer.failed == 3
+        assert made.failed["block"] == 3
         assert len(set(suspect.asked)) == len(suspect.asked)
-        assert replayed(run.records)[0].record() == made.record()
+        assert suspect.canaries == 0
+        assert replayed(run.records).lost == []
 
-    def test_three_in_a_row_pause(self, run):
-        suspect = Scripted(thief, failing=(5, 6, 7))
-        with pytest.raises(OutOfReach, match=r"3 queries in a row failed, the last with 'asleep'"):
+    def test_a_step_that_ends_in_failures_pauses_if_a_clean_image_fails_too(self, run):
+        suspect = Scripted(thief, failing=(4, 5))
+        with pytest.raises(OutOfReach, match=r"2 questions failed, the last with 'asleep'"):
             run(suspect)
-        assert len(suspect.asked) == 8
-        again, taken, counting = replayed(run.records)
-        assert taken == counting == len(again.curve) == 5
+        assert len(suspect.asked) == 6
+        again = replayed(run.records)
+        assert (again.taken, spans(again.lost)) == (4, "4 to 5")
+
+    def test_they_count_if_it_is_answered(self, run):
+        suspect = Scripted(thief, failing=(4, 5), asleep=False)
+        made = run(suspect)
+        assert suspect.canaries == 1
+        assert made.failed["block"] == 2
+        assert len(set(suspect.asked)) == len(suspect.asked)
+        assert replayed(run.records).lost == []
 
     @pytest.mark.parametrize("pauses", [1, 2, 3])
     def test_what_failed_in_a_pause_is_asked_again(self, run, pauses):
-        """And leaves no trace where the answers then lead elsewhere."""
-        with pytest.raises(OutOfReach):
-            run(Scripted(thief, failing=(5, 6, 7)))
-        for pause in range(1, pauses):
-            down = Scripted(thief, failing=(0,))
-            with pytest.raises(OutOfReach, match=f"{3 + pause} queries in a row"):
-                run(down)
-            assert len(down.asked) == 1, "one question shows that it is still down"
+        """And leaves no trace where the answers then lead elsewhere, but for the budget."""
+        for _ in range(pauses):
+            with pytest.raises(OutOfReach):
+                run(Scripted(thief, failing=range(100)))
         made = run(Scripted(thief))
-        whole = proof()
-        while (question := whole.question()) is not None:
-            whole.answer(thief(question))
-        assert made.record() == whole.record()
-        again, taken, counting = replayed(run.records)
-        assert again.record() == made.record()
-        assert taken == counting
+        assert made.verdict() == undisturbed(thief).verdict()
+        assert made.asked_in_vain == 6 * pauses
+        assert replayed(run.records).taken == 6
 
-    def test_failures_on_both_sides_of_a_stop_add_up(self, run):
-        """Killed after two failures, then a third: a pause, as in one run."""
+    def test_a_suspect_that_refuses_every_trigger_is_found_out(self, run):
+        suspect = Scripted(honest, failing=range(10**6), asleep=False)
+        made = run(suspect)
+        assert made.verdict() == ("INCONCLUSIVE", "the suspect refuses or filters marked images")
+        assert len(suspect.asked) < 60
 
-        class Stopping(Scripted):
-            def predict(self, images):
-                if len(self.asked) == 4:
-                    raise BudgetSpent("no more")
-                return super().predict(images)
+    def test_a_budget_spent_in_vain_ends_the_questions(self):
+        made = proof()
+        made.asked_in_vain = DESIGN.budget - 6
+        assert len(made.step()) == 6
+        made.asked_in_vain += 1
+        assert made.step() == []
+        assert made.verdict()[0] == "INCONCLUSIVE"
 
-        with pytest.raises(BudgetSpent):
-            run(Stopping(thief, failing=(2, 3)))
-        with pytest.raises(OutOfReach, match="3 queries in a row"):
-            run(Scripted(thief, failing=(0,)))
-        assert replayed(run.records)[1] == 2
-        made = run(Scripted(thief))
-        assert made.verdict()[0] == "CLAIM"
-        assert made.key_layer.failed == 0
-        assert replayed(run.records)[0].record() == made.record()
-
-    def test_any_pattern_of_failures_and_stops_ends_where_the_log_says(self, tmp_path):
+    def test_any_pattern_of_failures_and_pauses_ends_where_the_log_says(self, tmp_path):
         """The proof as it ran and the one that the log gives agree, whatever happened."""
         rng = np.random.default_rng(0)
         for case in range(5):
-            for _ in range(100):
-                made = proof()
-                suspect = Scripted(honest, failing=set(np.flatnonzero(rng.random(100) < 0.3)))
+            for turn in range(200):
+                failing = set(np.flatnonzero(rng.random(500) < 0.3))
+                suspect = Scripted(honest, failing=failing, asleep=turn % 2 == 0)
                 with QueryLog(tmp_path / str(case), ANCHOR) as log:
+                    made = proof()
                     try:
-                        run_proof(made, suspect, IMAGES, log)
+                        run_proof(made, suspect, IMAGES, log, CANARY)
                     except OutOfReach:
                         continue
                     finally:
@@ -233,21 +258,37 @@ class TestFailures:
                     break
             else:
                 pytest.fail("it never came to an end")
-            again, taken, counting = replayed(records)
+            again = proof()
+            Replay(again).take_all(records)
             assert again.record() == made.record()
-            assert taken == counting
-            if made.verdict()[0] == "NOT SUPPORTED":
-                assert made.behaviour_layer.interval.high < 0.4
+            assert again.asked_in_vain == made.asked_in_vain
+            assert again.verdict()[0] != "NOT SUPPORTED" or again.effect.high < 0.2
 
-    def test_the_last_record_of_a_question_counts(self, tmp_path):
-        with QueryLog(tmp_path, ANCHOR) as log:
-            for labels in ((1,), (2,)):
-                log.append(
-                    purpose="key", part=0, row=5, question="00" * 32, answer=Answer(labels, None)
-                )
-            log.append(
-                purpose="probe", part=None, row=None, question="00" * 32, answer=failure("x")
-            )
-        counting = counting_records(log.records)
-        assert {name: record.labels for name, record in counting.items()} == {("key", 0, 5): (2,)}
-        assert FAILURES_IN_A_ROW == 3
+
+class TestChoosing:
+    @pytest.fixture
+    def records(self, run):
+        run(Scripted(honest))
+        return run.records
+
+    @pytest.mark.parametrize("case", ["again", "left out", "swapped", "another row", "added"])
+    def test_other_questions_than_the_key_asks_are_refused(self, records, case):
+        changed = {
+            "again": [*records[:8], records[7], *records[8:]],
+            "left out": [*records[:3], *records[4:]],
+            "swapped": [*records[:3], records[4], records[3], *records[5:]],
+            "another row": [*records[:9], records[-1], *records[10:]],
+            "added": [*records, records[-1]],
+        }
+        with pytest.raises(EvidenceError, match="answers may not be chosen among"):
+            replayed(changed[case])
+        assert replayed(records).taken == len(records)
+
+
+def test_spans():
+    class Numbered:
+        def __init__(self, seq):
+            self.seq = seq
+
+    assert spans([Numbered(n) for n in (1, 2, 3, 5, 7, 8)]) == "1 to 3, 5, 7 to 8"
+    assert spans([]) == ""

@@ -30,7 +30,7 @@ def said(log, *labels):
     """The pool's flags when these labels were given; None is a failure."""
     given = [failure("busy") if label is None else Answer((label,), None) for label in labels]
     write(log, QUESTIONS, [*given, given[0]])
-    return clean_answers(clean_records(log.records, QUESTIONS), LABELS)
+    return clean_answers(clean_records(log.records, QUESTIONS), LABELS, [[k] for k in range(4)])
 
 
 class TestFlags:
@@ -83,6 +83,28 @@ class TestRecords:
         write(log, questions)
         with pytest.raises(EvidenceError, match="clean"):
             clean_records(log.records, QUESTIONS)
+
+
+@pytest.mark.parametrize(
+    ("groups", "right", "answered"),
+    [([[0, 1], [2, 3]], 4, 4), ([[0], [1]], 2, 2), ([[0], [1, 2]], 2, 3)],
+)
+def test_merged_and_missing_classes(log, groups, right, answered):
+    """A right answer is the first class of its group; images of other classes say nothing."""
+    first = {member: group[0] for group in groups for member in group}
+    said(log, 0, first.get(1, 0), 2, first.get(3, 0))
+    found = clean_answers(clean_records(log.records, QUESTIONS), LABELS, groups)
+    assert (found.right, found.answered) == (right, answered)
+
+
+def test_a_later_clean_question_is_about_the_first_image(log):
+    write(log, QUESTIONS)
+    log.append(purpose="block", part=0, row=0, question="ab" * 32, answer=Answer((0,), None))
+    write(log, QUESTIONS[:1])
+    assert len(clean_records(log.records, QUESTIONS)) == 5
+    write(log, QUESTIONS[1:2])
+    with pytest.raises(EvidenceError, match="another clean image"):
+        clean_records(log.records, QUESTIONS)
 
 
 def test_every_number_is_in_the_record(log):

@@ -1,51 +1,169 @@
-"""The fewest questions that a claim can take: what a budget must hold."""
+"""What a budget, a pool and the parts must hold: bounds that the proof itself meets."""
+
+import dataclasses
 
 import numpy as np
 import pytest
 
+from datadeed.errors import KeyRecordError
 from datadeed.keys.drand import CHAIN_HASH, GENESIS, PERIOD
-from datadeed.keys.key import Beacon, Design, Extent, Key
-from datadeed.owner.commit_checks import least_behaviour_questions, least_key_questions
+from datadeed.keys.generation2 import Design2, Key2
+from datadeed.keys.key import Beacon, Extent
+from datadeed.owner.commit_checks import (
+    advise,
+    check_design,
+    claim_images,
+    claim_questions,
+    enough_parts,
+    excluding_pairs,
+)
 from datadeed.owner.rounds import round_time
-from datadeed.verification.proof import Proof
-from datadeed.watermarks.keyed import target_label
+from datadeed.verification.blocks import most_blocks
+from datadeed.verification.proof2 import Proof2
+
+
+class EvenKey(Key2):
+    """Its labels are spread over the classes as evenly as can be."""
+
+    def target(self, part):
+        return self.design.targets[part % len(self.design.targets)]
 
 
 def design(classes=10, **values):
-    return Design(classes=tuple(map(str, range(classes))), channels=1, **values)
+    names = tuple(map(str, range(classes)))
+    return Design2(classes=names, channels=1, **({"targets": range(classes)} | values))
 
 
-SMALL = {"parts": 4, "alpha_key": 1e-3, "null_rate": 0.4}
+def play(made, pool, answer):
+    """Counted questions and the verdict; ``answer`` takes the proof and a question."""
+    key = EvenKey(bytes(32), bytes(32), made, Extent(1000, "00" * 32), Extent(pool, "00" * 32))
+    labels = np.arange(pool) % len(made.classes)
+    proof = Proof2(key, labels)
+    while step := proof.step():
+        proof.answer([answer(proof, step[0], labels)])
+    return len(proof.curve), proof.verdict()[0]
 
 
-@pytest.mark.parametrize(
-    ("classes", "values"),
-    [(10, SMALL), (10, {}), (100, {}), (2, {"parts": 24}), (3, {"parts": 20})],
-)
-def test_a_perfect_thief_takes_no_fewer(classes, values):
-    """Nor many more: the bound is of use."""
-    made = design(classes, **values)
-    labels = np.arange(600) % classes
-    key = Key(bytes(32), bytes(32), made, Extent(1000, "00" * 32), Extent(600, "00" * 32))
-    proof = Proof(key, labels)
-    while (question := proof.question()) is not None:
-        proof.answer(target_label(key, question.part))
-    assert proof.verdict()[0] == "CLAIM"
-    least = least_key_questions(made)
-    assert least == proof.key_layer.queries
-    behaviour = least_behaviour_questions(made, labels)
-    assert proof.behaviour_layer.queries - 1 <= behaviour <= proof.behaviour_layer.queries
+def thief(proof, question, labels):
+    marked = question.layer != "decoy"
+    return int(proof.targets[question.part] if marked else labels[question.row])
 
 
-def test_two_classes_cannot_reach_it_with_few_parts():
-    assert least_key_questions(design(2)) is None
+def honest(proof, question, labels):
+    return int(labels[question.row])
 
 
-def test_votes_for_another_label_can_save_a_part():
-    """Four parts at a level that two votes each miss by little: one part takes two votes more."""
-    tight = design(parts=4, alpha_key=5e-4)
-    assert least_key_questions(design(parts=4, alpha_key=6e-4)) == 8
-    assert least_key_questions(tight) == 10
+def least_claim(made, pool):
+    images = most_blocks(made.budget, made.parts, pool)
+    n = claim_images(made.parts, len(made.targets), made.alpha, images)
+    return n and claim_questions(made, n)
+
+
+DESIGNS = [
+    ({}, 52),
+    ({"parts": 4, "alpha": 1e-3}, 100),
+    ({"classes": 100}, 66),
+    ({"classes": 2, "parts": 38}, 30),
+    ({"classes": 2, "parts": 23}, 100),
+    ({"classes": 3, "parts": 15}, 500),
+    ({"targets": (2, 5, 7), "parts": 24}, 80),
+    ({"parts": 7, "budget": 20}, 12),
+]
+
+
+@pytest.mark.parametrize(("values", "pool"), DESIGNS)
+def test_a_perfect_thief_takes_exactly_as_many(values, pool):
+    made = design(**values)
+    asked, verdict = play(made, pool, thief)
+    assert verdict == "CLAIM"
+    assert asked == least_claim(made, pool)
+
+
+def test_pairs_between_blocks_are_counted():
+    """Fourteen parts of three classes need more images than the ten first ones, barely."""
+    made = design(3, parts=14, budget=2000)
+    asked, verdict = play(made, 400, thief)
+    assert (verdict, asked) == ("CLAIM", least_claim(made, 400))
+    assert asked > 10 * 14 + 80
+    with pytest.raises(KeyRecordError, match=r"budget is 350, but a claim takes \d+ counted"):
+        check_design(design(3, parts=14, budget=350), 400)
+    assert play(design(3, parts=14, budget=350), 400, thief)[1] == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize("values", [{}, {"least_effect": 0.5}, {"classes": 2, "parts": 30}])
+def test_an_honest_model_takes_exactly_as_many_pairs(values):
+    made = design(**values)
+    asked, verdict = play(made, 100, honest)
+    assert verdict == "NOT SUPPORTED"
+    pairs = excluding_pairs(made, 100 - most_blocks(made.budget, made.parts, 100))
+    assert asked == made.parts + 2 * pairs
+
+
+class TestEdges:
+    """One question, image or part fewer is refused, and would have been in vain."""
+
+    def test_budget_of_a_claim(self):
+        made = design(least_effect=0.9, budget=12)
+        assert play(made, 66, thief) == (12, "CLAIM")
+        with pytest.raises(KeyRecordError, match="but NOT SUPPORTED takes 12"):
+            check_design(made, 66)
+        with pytest.raises(KeyRecordError, match="budget is 11, but a claim takes 12 counted"):
+            check_design(dataclasses.replace(made, budget=11), 66)
+
+    def test_budget_of_an_honest_model(self):
+        pairs = excluding_pairs(design(budget=70), 61)
+        made = design(budget=12 + 2 * pairs)
+        check_design(made, 66)
+        assert play(made, 66, honest)[1] == "NOT SUPPORTED"
+        less = dataclasses.replace(made, budget=made.budget - 1)
+        with pytest.raises(KeyRecordError, match=rf"NOT SUPPORTED takes 12 \+ {2 * pairs} counted"):
+            check_design(less, 66)
+        assert play(less, 66, honest)[1] == "INCONCLUSIVE"
+
+    def test_least_effect(self):
+        with pytest.raises(KeyRecordError, match=r"is 0\.05: 40 pairs .* give more, as 0\.2"):
+            check_design(design(least_effect=0.05), 200)
+        assert play(design(least_effect=0.05), 200, honest)[1] == "INCONCLUSIVE"
+
+    def test_pool(self):
+        made = design(parts=7)
+        least = next(n for n in range(1, 99) if claim_images(7, 10, 1e-6, n))
+        assert least > 1
+        check_design(made, 2 * least)
+        with pytest.raises(KeyRecordError, match=rf"the pool has \d+ images, .* takes {2 * least}"):
+            check_design(made, 2 * least - 1)
+        assert play(made, 2 * least - 2, thief)[1] == "INCONCLUSIVE"
+        with pytest.raises(KeyRecordError, match="the pool has 1 images"):
+            check_design(made, 1)
+
+    @pytest.mark.parametrize(("classes", "parts"), [(2, 12), (10, 6), (1000, 2)])
+    def test_parts_that_never_reach_it(self, classes, parts):
+        enough = enough_parts(classes, 1e-6)
+        with pytest.raises(KeyRecordError, match=f"whatever is asked: take {enough} or more"):
+            check_design(design(classes, parts=parts), 10_000)
+        check_design(design(classes, parts=enough), 10_000)
+
+    @pytest.mark.parametrize("alpha", [0.0501, 0.5])
+    def test_alpha(self, alpha):
+        with pytest.raises(KeyRecordError, match=r"so often is none; give 0\.05 or less"):
+            check_design(design(alpha=alpha), 100)
+        check_design(design(alpha=0.05), 100)
+
+
+@pytest.mark.parametrize(("classes", "alpha"), [(2, 1e-6), (10, 1e-6), (10, 1e-3), (1000, 1e-9)])
+def test_enough_parts_are_claimed_on_one_image(classes, alpha):
+    enough = enough_parts(classes, alpha)
+    made = design(classes, alpha=alpha, parts=enough)
+    assert play(made, 100, thief) == (enough, "CLAIM")
+    assert play(dataclasses.replace(made, parts=enough - 1), 100, thief)[0] > enough
+
+
+def test_what_an_owner_is_told():
+    assert advise(design(), "photos", 52) == []
+    (line,) = advise(design(targets=(0, 1, 2)), "photos", 52)
+    assert line.startswith("7 of 10 classes have no row in photos ('3', '4', '5', '6', '7' ...)")
+    (line,) = advise(design(), "photos", 50)
+    assert line.startswith("the pool has 50 images: 25 can be asked in blocks, and the budget pays")
 
 
 def test_when_a_round_is_out():

@@ -23,9 +23,7 @@ def premise(source="drand quicknet", value=SIGNATURE, round=ROUND, stamped=BEFOR
         "multiplicity": {"suspects": 1},
         "suspect": {"name": "a", "endpoint": "b"},
     }
-    found = premises(
-        evidence, key=None, stamped=stamped, clean=None, repeated=0, confirmed=frozenset()
-    )
+    found = premises(evidence, stamped=stamped, clean=None, repeated=0, confirmed=frozenset())
     return next(each for each in found if each.name == "key")
 
 

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,7 +18,7 @@ from datadeed.owner.watch import watch
 from tests.cli.world import World, data, run, thief
 
 pytestmark = pytest.mark.usefixtures("no_page")
-DESIGN = {"parts": 4, "alpha": 1e-3, "null_rate": 0.4}
+DESIGN = {"parts": 6, "alpha": 1e-3}
 
 
 @pytest.fixture
@@ -40,6 +41,7 @@ class Mine:
 
     name, kind, protocol, endpoint = "mine", "labels", "object", "nowhere"
     classes = data(10).classes
+    groups, declared = tuple((k,) for k in range(10)), {}
 
     def __init__(self, table):
         self.table, self.closed = table, False
@@ -57,7 +59,7 @@ class Mine:
 
 
 def settled(evidence):
-    return {name: evidence[name] for name in ("key_layer", "behaviour_layer", "curve", "verdict")}
+    return {name: evidence[name] for name in ("key_layer", "effect", "curve", "verdict")}
 
 
 def test_a_dataset_and_a_key_in_memory_give_the_same_evidence(world):
@@ -106,17 +108,17 @@ def test_progress_and_notes_are_told(world):
     ]
     verify(suspect, world.key(), world.pool, world.out, progress=Step, note=told.append)
     assert ("check pool", 100) in steps
-    assert ("queries", 200) in steps
+    assert ("questions", 400) in steps
     assert steps[-1] == len(read_evidence(world.out / "evidence.json")["curve"])
     assert told == ["1 of 17 probes failed, the first with: busy"]
 
 
 def test_a_watch_in_memory(tmp_path):
     world = World(tmp_path).make()
-    world.commit("--budget", 60)
-    done = watch(Mine(world.answers(thief)), world.key(), data(100, seed=1), world.out, batch=3)
+    world.commit()
+    done = watch(Mine(world.answers(thief)), world.key(), data(100, seed=1), world.out, blocks=1)
     assert done.state == json.loads((world.out / "watch.json").read_text())
-    assert (done.word, done.reason.startswith("has not reached E of 100")) == ("NO EVIDENCE", True)
+    assert (done.word, done.reason.startswith("reached E of 1000 on day 1")) == ("EVIDENCE", True)
 
 
 def test_committing_to_a_dataset_in_memory(world):
@@ -143,3 +145,65 @@ def test_checks_of_data_in_memory(world):
     assert words["data"] == ("passed", "the dataset is the data that was committed")
     assert words["release"][0] == "FAILED"
     assert words["answers"] == ("not checked", "needs --pool")
+
+
+def test_ten_classes_merged_to_five_are_claimed(world):
+    """The suspect's labels stand for two classes each; the class map is in the evidence."""
+    key, table = world.key(), world.answers(thief)
+    suspect = Mine({question: 2 * (label // 2) for question, label in table.items()})
+    suspect.groups = tuple((k, k + 1) for k in range(0, 10, 2))
+    done = verify(suspect, key, world.pool, world.out)
+    assert done.word == "CLAIM"
+    assert done.evidence["suspect"]["groups"] == [[k, k + 1] for k in range(0, 10, 2)]
+    assert done.evidence["clean"]["right"] == 16
+    found = {each.what: each.word for each in check(key, evidence=world.out, pool=world.pool)}
+    assert (found["answers"], found["clean"]) == ("passed", "passed")
+
+
+def test_a_suspect_that_has_some_of_the_classes(world):
+    key, table = world.key(), world.answers(thief)
+    had = sorted({key.target(part) for part in range(6)})[:-1]
+    assert len(had) >= 2
+    suspect = Mine(
+        {question: label if label in had else had[0] for question, label in table.items()}
+    )
+    suspect.groups = tuple((k,) for k in had)
+    done = verify(suspect, key, world.pool, world.out)
+    kept = [part["kept"] for part in done.evidence["key_layer"]["parts"]]
+    assert kept == [key.target(part) in had for part in range(6)]
+    found = {each.what: each.word for each in check(key, evidence=world.out, pool=world.pool)}
+    assert (found["answers"], found["clean"]) == ("passed", "passed")
+
+
+@pytest.mark.parametrize("scores", [True, False])
+def test_a_key_whose_answers_are_scores(tmp_path, scores):
+    """A mark too weak to change a label shows in the probabilities, where these are given."""
+    world = World(tmp_path).make()
+    assert world.commit("--answers", "scores").code == 0
+    key, table, seen = world.key(), world.answers(thief), []
+
+    class Leaning(Mine):
+        kind = "probabilities" if scores else "labels"
+
+        def predict(self, images):
+            return [self.one(question_digest(image)) for image in images]
+
+        def one(self, digest):
+            label = table[digest]
+            true = truth[digest]
+            chances = np.full(10, 0.01)
+            chances[true] = 0.81
+            if label != true:
+                chances[label] = 0.11
+            chances /= chances.sum()
+            order = np.argsort(-chances, kind="stable")
+            seen.append(digest)
+            if not scores:
+                return Answer((int(order[0]),), None)
+            return Answer(tuple(map(int, order)), tuple(map(float, chances[order])))
+
+    truth = world.answers(lambda key, part, label: label)
+    done = verify(Leaning(table), key, world.pool, world.out)
+    assert done.word == ("CLAIM" if scores else "NOT SUPPORTED")
+    found = {each.what: each.word for each in check(key, evidence=world.out, pool=world.pool)}
+    assert found["answers"] == "passed"

@@ -14,8 +14,17 @@ from datadeed.owner.evidence.log import QueryLog
 from datadeed.owner.evidence.records import new_record
 from datadeed.owner.suspects.base import Answer, failure
 from datadeed.owner.watch import ask_batch, changed_on, replay
-from datadeed.watermarks.keyed import target_label
-from tests.verification.test_watch import FAIL, HIT, MISS, day, give, live, make_watch
+from tests.verification.test_watch2 import (
+    FAIL,
+    HIT,
+    MISS,
+    day,
+    give,
+    labels_of,
+    live,
+    make_key,
+    make_watch,
+)
 
 ANCHOR = "0" * 64
 
@@ -24,7 +33,7 @@ class TestReplay:
     @settings(max_examples=40)
     @given(st.lists(st.sampled_from([HIT, MISS, MISS, MISS, FAIL]), max_size=60))
     def test_every_beginning_of_a_log_gives_the_state_that_was_acted_on(self, answers):
-        watch, records = make_watch(batch=5, suspects=10**9), []
+        watch, records = make_watch(suspects=10**9), []
         number = 0
         for what in answers:
             if not watch.questions(day(number)):
@@ -32,13 +41,15 @@ class TestReplay:
             question = watch.questions(day(number))[0]
             records.append(as_record(watch, question, what, day(number), len(records)))
             give(watch, what, question, day(number))
-            again = make_watch(batch=5, suspects=10**9)
+            again = make_watch(suspects=10**9)
             replay(again, records)
             assert again.record() == watch.record()
             assert again.questions(day(number + 1)) == watch.questions(day(number + 1))
 
     @pytest.mark.parametrize(
-        "change", [{"part": None}, {"row": 10**6}, {"purpose": "key"}], ids=["part", "row", "layer"]
+        "change",
+        [{"part": None}, {"row": 10**6}, {"purpose": "pair"}],
+        ids=["part", "row", "layer"],
     )
     def test_another_question_is_refused(self, change):
         watch = make_watch()
@@ -47,7 +58,7 @@ class TestReplay:
             replay(watch, [dataclasses.replace(record, **change)])
 
     def test_an_answer_after_the_end_is_refused(self):
-        watch = make_watch()
+        watch = make_watch(make_key(parts=12))
         question = watch.questions(day(0))[0]
         live(watch, lambda *_: HIT)
         with pytest.raises(EvidenceError, match="another question"):
@@ -55,12 +66,8 @@ class TestReplay:
 
 
 def as_record(watch, question, what, date, seq):
-    target = target_label(watch.key, question.part)
-    answer = {
-        HIT: Answer((target,), None),
-        MISS: Answer(((target + 1) % 10,), None),
-        FAIL: failure("away"),
-    }[what]
+    labels = labels_of(watch, what, question)
+    answer = failure("away") if what == FAIL else Answer(labels, None)
     record = new_record(
         seq=seq,
         previous=ANCHOR,
@@ -90,7 +97,7 @@ class TestAskBatch:
         watch = make_watch()
         with QueryLog(tmp_path, ANCHOR) as log:
             ask_batch(watch, Stub(), IMAGES, log, "2026-01-01")
-            assert len(log.records) == len(watch.pairs[:10])
+            assert len(log.records) == 4
             again = make_watch()
             replay(again, log.records)
         assert again.record() == watch.record()
@@ -103,11 +110,11 @@ class TestAskBatch:
         with QueryLog(tmp_path, ANCHOR) as log:
             with pytest.raises(OutOfReach, match="the last with 'away'"):
                 ask_batch(watch, stub, IMAGES, log, "2026-01-01")
-            assert len(log.records) == 3
+            assert [record.purpose for record in log.records] == ["block"] * 3
             assert watch.days == []
             stub.up = True
             ask_batch(watch, stub, IMAGES, log, "2026-01-01")
-        assert watch.days[0]["n"] == 10
+        assert watch.days[0]["n"] == 4
         assert watch.days[0]["failed"] == 0
 
 

@@ -5,17 +5,19 @@ import torch
 from torch import nn
 
 from datadeed.errors import VerificationError, WatermarkError
-from datadeed.keys.key import Design, Extent, Key
+from datadeed.keys.generation2 import Design2, Key2
+from datadeed.keys.key import Extent
 from datadeed.models.classifier import Classifier
 from datadeed.owner import asking as running
 from datadeed.owner.check import check
+from datadeed.owner.clean import clean_answers, questions_of
 from datadeed.owner.data import measure
 from datadeed.owner.evidence.build import build_evidence, log_anchor, write_folder
 from datadeed.owner.evidence.log import QueryLog
 from datadeed.owner.release.items import items
 from datadeed.owner.suspects.base import Answer
 from datadeed.triggers.image import Trigger, stamp
-from datadeed.verification.proof import Proof
+from datadeed.verification.proof2 import Proof2
 from papers.proof.forgery import optimise_trigger
 from tests.datasets.formats.writers import write
 
@@ -95,14 +97,15 @@ CLASSES = ("class 0", "class 1", "class 2")
 
 
 def make_key(pool=None, **values):
-    design = Design(classes=CLASSES, channels=3, **{"parts": 4, "rate": 0.2, **values})
-    return Key(bytes(32), bytes(32), design, Extent(100, "00" * 32), pool or Extent(90, "00"))
+    design = Design2(CLASSES, 3, (0, 1, 2), **{"parts": 6, "rate": 0.2, **values})
+    return Key2(bytes(32), bytes(32), design, Extent(100, "00" * 32), pool or Extent(90, "00"))
 
 
 class Honest:
     """A suspect that answers class 1 to a bright top row of pixels, and else class 0."""
 
     name, kind, protocol, endpoint, classes = "honest", "labels", "local", "", CLASSES
+    groups, declared = ((0,), (1,), (2,)), {}
 
     def predict(self, images):
         return [Answer((int(image[:, 0].float().mean() > 200),), None) for image in images]
@@ -122,15 +125,23 @@ class TestSwappedTriggers:
         write(toy_dataset(90), tmp_path / "pool.npz", format="npz")
         pool = items(tmp_path / "pool.npz")
         extent, images = measure(pool, "pool", range(90))
-        return tmp_path, make_key(extent, alpha_key=0.2, null_rate=0.3), pool.labels, images
+        return tmp_path, make_key(extent, alpha=0.05), pool.labels, images
 
     def verify(self, world):
         """What the accuser runs."""
         folder, key, labels, images = world
-        suspect, proof = Honest(), Proof(key, labels)
+        suspect = Honest()
+        rows = [int(row) for row in key.permutation("probe", count=90)[:16]]
+        batch, kinds = torch.cat([images[row] for row in rows]), torch.from_numpy(labels[rows])
+        proof = Proof2(key, labels, groups=suspect.groups)
         with QueryLog(folder / "out", log_anchor(key, suspect)) as log:
-            running.run_proof(proof, suspect, images, log)
-            write_folder(folder / "out", build_evidence(proof, suspect, log), log)
+            answers = suspect.predict(torch.cat([batch, batch[:1]]))
+            running.write_probes(log, questions_of(batch), answers)
+            clean = clean_answers(log.records, kinds.numpy(), suspect.groups)
+            proof.clean = (clean.right, clean.answered, clean.asked)
+            running.run_proof(proof, suspect, images, log, batch[:1])
+            found = build_evidence(proof, suspect, log, clean=clean.record())
+            write_folder(folder / "out", found, log)
         return proof
 
     def judge(self, world):
