@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from datadeed.errors import EvidenceError
 from datadeed.owner.evidence.attestation import ATTESTATION
-from datadeed.owner.evidence.build import PAGE, write_page
+from datadeed.owner.evidence.build import FORM, PAGE, write_page
 from datadeed.owner.evidence.log import PARQUET, read_parquet
 from datadeed.owner.evidence.schema import read_evidence
 
@@ -25,10 +26,16 @@ def report(folder: str | Path) -> Report:
     A signature covers the page as it was: a folder that is signed keeps its page.
 
     Raises:
-        EvidenceError: the evidence or the query log is missing, damaged or altered.
+        EvidenceError: the evidence or the query log is missing, damaged or altered; or the evidence
+            is of the first generation of keys, which has its page already.
     """
     folder = Path(folder)
     evidence = read_evidence(folder / "evidence.json")
+    if evidence["form"] != FORM:
+        raise EvidenceError(
+            f"{folder} holds evidence of the first generation of keys: its page was written when "
+            "it was made; check it with datadeed reveal --check"
+        )
     records = read_parquet(folder / PARQUET, evidence["chain"]["anchor"])
     signed = (folder / ATTESTATION).exists()
     if not signed:

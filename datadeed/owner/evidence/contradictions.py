@@ -14,12 +14,13 @@ def contradictions(evidence: dict[str, Any]) -> list[str]:
     """One line for each thing at odds with another; none in evidence left as it was made.
 
     The bar must be 1/alpha for every suspect and every key, "passed" and the p-value must follow
-    from E, "excluded" from the bounds, the word from these and the findings, and hits must add up.
+    from E, "excluded" from the bounds, the word from these and the findings, hits must add up, and
+    no premise may be verified by what is not there.
 
     Args:
         evidence: of the form ``datadeed/evidence/2``.
     """
-    return [*_key_layer(evidence), *_effect(evidence), *_word(evidence)]
+    return [*_key_layer(evidence), *_effect(evidence), *_word(evidence), *_premises(evidence)]
 
 
 def _key_layer(evidence: dict[str, Any]) -> Iterator[str]:
@@ -34,7 +35,7 @@ def _key_layer(evidence: dict[str, Any]) -> Iterator[str]:
     margin = layer["log_e"] - math.log(layer["bar"])
     if abs(margin) > _SLACK and layer["passed"] != (margin > 0):
         said = "to pass" if layer["passed"] else "not to pass"
-        where = "below" if margin < 0 else "at"
+        where = "below" if margin < 0 else "above"
         yield f"the key layer is said {said}, and its E is {where} its bar"
     p_value = math.exp(-min(max(layer["log_e"], 0.0), 700.0))
     if not math.isclose(layer["p_value"], p_value, rel_tol=_SLACK):
@@ -72,3 +73,11 @@ def _word(evidence: dict[str, Any]) -> Iterator[str]:
         word = NOT_SUPPORTED
     if word != evidence["verdict"]["word"]:
         yield f"the rule gives {word}, not {evidence['verdict']['word']}"
+
+
+def _premises(evidence: dict[str, Any]) -> Iterator[str]:
+    """Whoever makes evidence can show one premise: that the key was drawn after its commitment."""
+    shown = {"key"} if evidence["key"]["beacon"] and evidence["key"]["timestamp"] else set()
+    for premise in evidence["premises"]:
+        if premise["status"] == "verified" and premise["name"] not in shown:
+            yield f"nothing here could verify the premise {premise['name']}"

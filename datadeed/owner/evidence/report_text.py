@@ -128,9 +128,9 @@ def bound(evidence: dict[str, Any]) -> str:
     status = {each["name"]: each["status"] for each in evidence["premises"]}.get("key", "missing")
     if status == "verified":
         return (
-            "That the key was drawn once and at random was verified. So a suspect that is "
-            f"independent of the key is claimed with a chance of at most 1 in {odds}, if the other "
-            "premises hold."
+            "That the key was drawn once and at random was verified, says whoever made this "
+            "evidence. If so, and if the other premises hold, a suspect that is independent of the "
+            f"key is claimed with a chance of at most 1 in {odds}."
         )
     return (
         "If the key was drawn once and at random, a suspect that is independent of it is claimed "

@@ -70,7 +70,7 @@ def _e(evidence: dict[str, Any]) -> str:
         return f"none: no image was asked under all parts; {needed} needed"
     reached = "" if layer["passed"] else ", not reached"
     return (
-        f"{text.e_value(layer['log_e'])} of {needed} needed{reached} (p at most "
+        f"{text.e_value(layer['log_e'])} of {needed} needed{reached} (p "
         f"{text.p_value(layer['p_value'])}); images: {layer['images']}"
     )
 

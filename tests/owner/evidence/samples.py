@@ -1,13 +1,179 @@
-"""A small piece of evidence, true to its form, and the query log it speaks of."""
+"""Evidence of made-up verifications: a real key and a real proof, with answers made by hand.
 
+Also the folder that a verification leaves.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from datadeed.keys.generation2 import Design2, Key2
+from datadeed.keys.key import Beacon, Extent
+from datadeed.owner.evidence.build import assemble, derived
 from datadeed.owner.evidence.log import QueryLog
+from datadeed.owner.evidence.records import Record
 from datadeed.owner.evidence.schema import write_evidence
 from datadeed.owner.suspects.base import Answer
+from datadeed.verification.layers import LARGEST, Question
+from datadeed.verification.proof2 import Proof2
 
 ANCHOR = "0a" * 32
+CLASSES = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "lorry")
+ALONE = [[k] for k in range(10)]
+MERGED = [[0, 1], [2], [3, 4], [5], [7], [8], [9]]  # the suspect lacks frogs
+EXTENTS = (Extent(50_000, "da" * 32), Extent(2_000, "b0" * 32))
+ASKED = 16  # clean questions
+CLEAN = ("asked", "answered", "right", "labels", "most", "most_true", "kinds")
+Respond = Callable[[Proof2, Question], int | None]
+
+
+def make_key(beacon: Beacon | None = None, **design: Any) -> Key2:
+    """The key of all samples."""
+    chosen: dict[str, Any] = {"classes": CLASSES, "channels": 3, "targets": tuple(range(10))}
+    return Key2(bytes(32), bytes(32), Design2(**(chosen | design)), *EXTENTS, beacon)
+
+
+KEY = make_key()
+
+
+def make_proof(key: Key2 = KEY, **numbers: Any) -> Proof2:
+    """Before its first question, over a suspect that is right on clean images."""
+    proof = Proof2(key, np.arange(key.pool.rows) % 10, **numbers)
+    proof.clean = (ASKED, ASKED, ASKED)
+    return proof
+
+
+def answer_all(proof: Proof2, respond: Respond) -> Proof2:
+    """Give a proof every answer; None is a question that failed."""
+    while step := proof.step():
+        label = respond(proof, step[0])
+        proof.answer(() if label is None else (label,), failed=label is None)
+    return proof
+
+
+def obeys(proof: Proof2, question: Question) -> int:
+    """A thief's answer."""
+    return question.row % 10 if question.layer == "decoy" else proof.key.target(question.part)
+
+
+def ignores(proof: Proof2, question: Question) -> int:
+    """An honest model's answer: what the image shows."""
+    return question.row % 10
+
+
+def claim() -> dict[str, Any]:
+    """A thief: every trigger brings its target label about."""
+    return _made(obeys)
+
+
+def not_supported() -> dict[str, Any]:
+    """An honest model."""
+    return _made(ignores)
+
+
+def undecided() -> dict[str, Any]:
+    """An honest model that fails on so many questions that no effect is excluded."""
+    return _made(lambda proof, q: None if (q.row + q.part) % 12 == 0 else q.row % 10)
+
+
+def refusing() -> dict[str, Any]:
+    """A suspect that answers clean images alone."""
+    return _made(lambda proof, question: None)
+
+
+def merging() -> dict[str, Any]:
+    """An honest model with fewer labels than the key has classes."""
+    first = {member: group[0] for group in MERGED for member in group}
+    return _made(lambda proof, question: first.get(question.row % 10, 5), groups=MERGED)
+
+
+def empty() -> dict[str, Any]:
+    """A suspect that was asked no counted question."""
+    return _made(None)
+
+
+def huge() -> dict[str, Any]:
+    """A thief whose answers refute the null with certainty."""
+    made = claim()
+    made["key_layer"] |= {"log_e": LARGEST, "p_value": float(np.exp(-700))}
+    made["key_layer"]["looks"][-1][1] = LARGEST
+    made["curve"][-1]["log_e"] = LARGEST
+    return made
+
+
+SAMPLES = [claim, not_supported, undecided, refusing, merging, empty, huge]
+
+
+def evidence(head: str = ANCHOR, rows: int = 0) -> dict[str, Any]:
+    """A claim whose log ends at ``head`` after so many rows."""
+    return claim() | {"chain": {"anchor": ANCHOR, "head": head, "rows": rows}}
+
+
+def _made(respond: Respond | None, **numbers: Any) -> dict[str, Any]:
+    proof = make_proof(**numbers)
+    if respond is not None:
+        answer_all(proof, respond)
+    found = derived(proof, [], ANCHOR)
+    steps = Counter(point["step"] for point in found["curve"])
+    failed = sum(proof.failed.values())
+    counts = {name: steps[name] for name in ("block", "pair", "decoy")}
+    found["queries"] |= {"probe": ASKED + 1, "failed": failed, **counts}
+    return assemble(
+        found,
+        made_at="2026-11-22T09:00:00.000Z",
+        software={"datadeed": "0.1.0", "torch": "2.11.0", "python": "3.12.3"},
+        suspect={
+            "name": "thief",
+            "kind": "labels",
+            "protocol": "kserve-v2",
+            "endpoint": "http://127.0.0.1:8080/v2/models/m/infer",
+            "fingerprint": "0b" * 32,
+            "groups": numbers.get("groups", ALONE),
+            "declared": {
+                "input": {"divide": 255, "mean": [0.5, 0.4]},
+                "output": {"kind": "logits"},
+            },
+        },
+        timestamp=None,
+        cost=None,
+        warnings=[],
+        premises=[
+            {"name": "key", "status": "missing", "found": "no beacon was used"},
+            {"name": "pool", "status": "stated", "found": "16 of 16 clean answers are right"},
+            {"name": "numbers", "status": "stated", "found": "1 suspects, and 1 keys"},
+            {"name": "suspect", "status": "stated", "found": "the accuser's word"},
+        ],
+    ) | {"clean": dict(zip(CLEAN, (16, 16, 16, 9, 3, 3, 9), strict=True))}
+
+
+def records(evidence: dict[str, Any], *, error: str = "") -> list[Record]:
+    """A log with a row for each counted question; ``error`` is why the last one failed."""
+    made = [
+        Record(
+            seq=seq,
+            time="2026-11-22T08:59:00.000Z",
+            purpose=point["step"],
+            part=3,
+            row=1_000 + seq,
+            question="ab" * 32,
+            labels=(7, 1),
+            scores=None,
+            error="",
+            attempts=1,
+            seconds=0.1,
+            response_sha256="",
+            previous="a0" * 32,
+            hash="ed" * 32,
+        )
+        for seq, point in enumerate(evidence["curve"])
+    ]
+    if error:
+        made[-1] = replace(made[-1], labels=(), error=error)
+    return made
 
 
 def question(number: int) -> str:
@@ -19,121 +185,10 @@ def answer(*labels: int, **values: Any) -> Answer:
     return Answer(labels=labels, **(chosen | values))
 
 
-def evidence(head: str = ANCHOR, rows: int = 0) -> dict[str, Any]:
-    """A claim with one part asked and one behaviour question."""
-    layer = {"null": "words", "log_e_max": 14.2, "passed": True, "p_value": 7e-7, "failed": 0}
-    return {
-        "form": "datadeed/evidence/1",
-        "made_at": "2026-11-22T09:00:00.000Z",
-        "software": {"datadeed": "0.1.0", "python": "3.11.9", "torch": "2.11.0"},
-        "suspect": {
-            "name": "thief",
-            "kind": "labels",
-            "protocol": "kserve-v2",
-            "endpoint": "http://127.0.0.1:8080/v2/models/m/infer",
-            "fingerprint": "0b" * 32,
-        },
-        "key": {
-            "commitment": "0c" * 32,
-            "generator": "datadeed-keyed/1",
-            "beacon": {"source": "drand quicknet", "round": 123, "value": "0d" * 32},
-            "timestamp": {
-                "authority": "an authority",
-                "time": "2026-11-01T09:00:00.000Z",
-                "token_sha256": "0e" * 32,
-            },
-            "grinding": "the beacon leaves the owner no choice",
-        },
-        "design": {
-            "classes": ["cat", "dog"],
-            "channels": 3,
-            "parts": 12,
-            "rate": 0.05,
-            "opacity": 255,
-            "lead": 2,
-            "votes": 9,
-            "beta": 1.6,
-            "epsilon": 0.1,
-            "alpha_key": 1e-6,
-            "alpha_behaviour": 0.01,
-            "null_rate": 0.25,
-            "null_rate_source": "nominal",
-            "budget": 200,
-        },
-        "data": {"rows": 50000, "merkle_root": "0f" * 32},
-        "pool": {"rows": 10000, "merkle_root": "1a" * 32},
-        "key_layer": {
-            **layer,
-            "log_e": 14.2,
-            "threshold": 1e6,
-            "best_attainable_p": 1e-12,
-            "hits": 1,
-            "parts_asked": 1,
-            "binomial_p": 1e-8,
-            "queries": 2,
-            "parts": [
-                {
-                    "part": 3,
-                    "target": 1,
-                    "answers": 2,
-                    "failed": 0,
-                    "votes": {"1": 2},
-                    "plurality": 1,
-                    "hit": True,
-                    "factor": 6.7,
-                    "log_e": 1.9,
-                }
-            ],
-        },
-        "behaviour_layer": {
-            **layer,
-            "log_e": 5.1,
-            "threshold": 100.0,
-            "null_rate": 0.25,
-            "hits": 1,
-            "n": 1,
-            "rate": 1.0,
-            "low": 0.4,
-            "high": 1.0,
-            "level": 0.99,
-            "population": 45000,
-        },
-        "curve": [
-            {
-                "query": 1,
-                "layer": "key",
-                "log_e_key": 0.0,
-                "log_e_behaviour": 0.0,
-                "hits": 0,
-                "n": 0,
-                "low": 0.0,
-                "high": 1.0,
-            }
-        ],
-        "queries": {
-            "probe": 1,
-            "key": 2,
-            "behaviour": 1,
-            "failed": 0,
-            "from_cache": 0,
-            "budget": 200,
-            "cost": None,
-        },
-        "multiplicity": {"suspects": 1, "threshold_key": 1e6, "threshold_behaviour": 100.0},
-        "chain": {"anchor": ANCHOR, "head": head, "rows": rows},
-        "verdict": {
-            "word": "CLAIM",
-            "reason": "both layers passed",
-            "tested": ["whether the answers depend on the key"],
-            "not_tested": ["who copied the data"],
-        },
-    }
-
-
 def make_folder(folder: Path) -> Path:
     """An evidence folder as a verification leaves it, before it is signed."""
     with QueryLog(folder, ANCHOR) as log:
-        for number, purpose in enumerate(("probe", "key", "key", "behaviour")):
+        for number, purpose in enumerate(("probe", "block", "pair", "decoy")):
             log.append(
                 purpose=purpose,
                 part=None if purpose == "probe" else 3,

@@ -3,34 +3,35 @@
 import numpy as np
 import pytest
 
-from datadeed.keys.key import Beacon, Design, Extent, Key
-from datadeed.owner.evidence import build
+from datadeed.keys.generation2 import Key2
+from datadeed.keys.key import Beacon
+from datadeed.owner.evidence import build, sentences
 from datadeed.owner.evidence.build import anchor_of, build_evidence, count_queries, log_anchor
 from datadeed.owner.evidence.log import QueryLog, read_parquet
 from datadeed.owner.evidence.schema import check_evidence, read_evidence
 from datadeed.owner.suspects.base import Answer, failure
-from datadeed.verification.proof import Proof
-from datadeed.watermarks.keyed import target_label
+from datadeed.verification.verdict import CLAIM, INCONCLUSIVE
+from tests.owner.evidence.samples import ALONE, EXTENTS, ignores, make_key, make_proof, obeys
 
-DESIGN = Design(
-    classes=tuple(map(str, range(10))), channels=3, parts=4, alpha_key=1e-3, null_rate=0.4
-)
-EXTENTS = (Extent(1000, "0d" * 32), Extent(100, "0e" * 32))
-KEY = Key(bytes(32), bytes(32), DESIGN, *EXTENTS)
+KEY = make_key(parts=6, alpha=1e-3, budget=60)
+BEACON = Beacon("drand", 12, "00" * 32)
 
 
 class Named:
     """All that evidence asks of a suspect."""
 
     name, kind, protocol, endpoint = "somebody", "labels", "local", "models/somebody"
-    classes = DESIGN.classes
+    classes, groups = KEY.design.classes, tuple(map(tuple, ALONE))
+
+    def __init__(self):
+        self.declared = {"output": {"kind": "logits"}}
 
     def fingerprint(self):
         return "0b" * 32
 
 
-def proof(key=KEY, suspects=1):
-    return Proof(key, np.arange(100) % 10, suspects=suspects)
+def proof(key=KEY, **numbers):
+    return make_proof(key, **numbers)
 
 
 @pytest.fixture
@@ -41,8 +42,9 @@ def log(tmp_path):
 
 def answer_all(made, log, respond):
     log.append(purpose="probe", part=None, row=None, question="00" * 32, answer=Answer((1,), None))
-    while (question := made.question()) is not None:
-        label = respond(question)
+    while step := made.step():
+        question = step[0]
+        label = respond(made, question)
         answer = failure("asleep") if label is None else Answer((label,), None)
         log.append(
             purpose=question.layer,
@@ -51,38 +53,41 @@ def answer_all(made, log, respond):
             question="00" * 32,
             answer=answer,
         )
-        made.answer(label, failed=label is None)
+        made.answer(answer.labels, failed=label is None)
     return made
 
 
 RESPONSES = {
-    "CLAIM": lambda question: target_label(KEY, question.part),
-    "NOT SUPPORTED": lambda question: question.row % 10,
-    "INCONCLUSIVE": lambda question: None,
+    "CLAIM": obeys,
+    "NOT SUPPORTED": ignores,
+    "INCONCLUSIVE": lambda made, question: None,
 }
 
 
 @pytest.mark.parametrize("word", RESPONSES)
 def test_every_verdict_has_its_form(log, word):
     made = answer_all(proof(), log, RESPONSES[word])
-    evidence = build_evidence(made, Named(), log, cost=1.5)
+    evidence = build_evidence(made, Named(), log, stated={"cost": 1.5})
     check_evidence(evidence, "evidence")
     assert evidence["verdict"]["word"] == word
     assert {name: evidence[name] for name in made.record()} == made.record()
     queries = evidence["queries"]
-    assert queries["probe"] + queries["key"] + queries["behaviour"] == len(log.records)
+    asked = sum(queries[name] for name in ("probe", "block", "pair", "decoy"))
+    assert asked == len(log.records) == len(made.curve) + 1
     assert queries["failed"] == (len(made.curve) if word == "INCONCLUSIVE" else 0)
-    assert queries["cost"] == 1.5
+    assert (queries["cost"], queries["in_vain"], queries["budget"]) == (1.5, 0, 60)
     assert evidence["chain"] == {"anchor": log.anchor, "head": log.head, "rows": len(log.records)}
-    assert evidence["design"]["parts"] == 4
+    assert evidence["design"]["parts"] == 6
     assert evidence["key"]["commitment"] == KEY.commitment
+    assert evidence["suspect"]["groups"] == ALONE
+    assert evidence["suspect"]["declared"] == Named().declared
 
 
 def test_a_proof_without_answers_has_its_form_too(log):
     """Checked before the first question, so that none is asked in vain."""
     evidence = build_evidence(proof(), Named(), log)
     check_evidence(evidence, "evidence")
-    assert evidence["behaviour_layer"]["rate"] is None
+    assert evidence["key_layer"]["looks"] == []
     assert evidence["verdict"]["word"] == "INCONCLUSIVE"
 
 
@@ -108,72 +113,77 @@ def test_the_folder(log, monkeypatch):
     assert not any(text in (log.folder / "evidence.json").read_text() for text in secrets)
 
 
-def test_the_anchor_ties_a_log_to_key_and_suspect():
-    """By hand: printf 'datadeed query log 1 COMMITMENT FINGERPRINT' | sha256sum."""
+def test_the_anchor_ties_a_log_to_key_suspect_and_class_map():
+    """By hand: printf 'datadeed query log 1 COMMITMENT FINGERPRINT' | sha256sum, and so on."""
     assert anchor_of("aa", "bb") == (
         "11dcfcb2754c8b0a16cc1cc076a944d13bfd6bff67804194401978367c1ad863"
     )
-    other = Key(b"\1" * 32, bytes(32), DESIGN, *EXTENTS)
-    assert log_anchor(KEY, Named()) == anchor_of(KEY.commitment, "0b" * 32)
+    assert anchor_of("aa", "bb", [[0, 1], [2]]) == (
+        "977d169ed0542cddff432458b5e050308eda0676ff5ae5efef6ca7d788d21382"
+    )
+    other = Key2(b"\1" * 32, bytes(32), KEY.design, *EXTENTS)
+    assert log_anchor(KEY, Named()) == anchor_of(KEY.commitment, "0b" * 32, ALONE)
     assert log_anchor(other, Named()) != log_anchor(KEY, Named())
 
 
 def test_counts(log):
-    answer_all(proof(), log, RESPONSES["INCONCLUSIVE"])
+    made = answer_all(proof(), log, RESPONSES["INCONCLUSIVE"])
     counts = count_queries(log.records)
-    assert counts.pop("failed") == len(log.records) - 1
+    assert counts.pop("failed") == len(made.curve)
     assert sum(counts.values()) == len(log.records)
-    assert count_queries([]) == {"probe": 0, "key": 0, "behaviour": 0, "failed": 0}
+    assert count_queries([]) == {"probe": 0, "block": 0, "pair": 0, "decoy": 0, "failed": 0}
 
 
 class TestWords:
     def test_grinding_names_the_bound_or_the_beacon(self):
-        assert "0.001 N for the key layer" in build.grinding(KEY)
-        named = Key(bytes(32), bytes(32), DESIGN, *EXTENTS, Beacon("drand", 12, "00" * 32))
-        assert "round 12 of drand" in build.grinding(named)
-        assert "0.001 N for the key layer" in build.grinding(named), "the value is only stated"
+        assert "0.001 N" in sentences.grinding(KEY)
+        named = Key2(bytes(32), bytes(32), KEY.design, *EXTENTS, BEACON)
+        assert "round 12 of drand" in sentences.grinding(named)
+        assert "0.001 N" in sentences.grinding(named), "the value is only stated"
 
-    @pytest.mark.parametrize("beacon", [None, Beacon("drand", 12, "00" * 32)])
+    @pytest.mark.parametrize("beacon", [None, BEACON])
     def test_no_sentence_bounds_the_chance_without_its_premise(self, beacon):
-        made = proof(Key(bytes(32), bytes(32), DESIGN, *EXTENTS, beacon))
-        for text in (build.grinding(made.key), *build.tested(made)):
-            bound = "at most 0.001" in text
-            assert not bound or "If the key was drawn once and at random" in text
+        made = proof(Key2(bytes(32), bytes(32), KEY.design, *EXTENTS, beacon))
+        said = [sentences.grinding(made.key), *sentences.tested(made)]
+        bounds = [text for text in said if "at most 0.001" in text]
+        assert len(bounds) == 1
+        assert "If the key was drawn once and at random" in bounds[0]
 
-    def test_levels_are_shared_among_suspects(self):
-        one, ten = (" ".join(build.tested(proof(suspects=n))) for n in (1, 10))
-        assert "at most 0.001." in one
-        assert "at level 0.01." in one
-        assert "at most 0.0001." in ten
-        assert "at level 0.001." in ten
+    def test_the_level_is_shared_among_suspects_and_keys(self):
+        assert "at most 0.001." in sentences.tested(proof())[0]
+        assert "at most 5e-05." in sentences.tested(proof(suspects=10, keys=2))[0]
+
+    def test_an_effect_is_told_once_pairs_were_asked(self, log):
+        made = answer_all(proof(), log, RESPONSES["NOT SUPPORTED"])
+        assert len(sentences.tested(proof())) == 1
+        assert f"{made.effect.n} pairs of a part and an image" in sentences.tested(made)[1]
 
     @pytest.mark.parametrize(
         ("start", "values"),
         [
             ("When the commitment was made", {"dated": False}),
             ("Innocence", {"word": "NOT SUPPORTED"}),
-            ("Innocence", {"word": "INCONCLUSIVE"}),
-            ("What hit rate innocent models have", {}),
+            ("Innocence", {"word": INCONCLUSIVE}),
             ("Whether the owner tried several keys", {}),
             ("How the data reached the model", {}),
             ("Who operates the suspect", {}),
-            ("How many suspects were tested under this key: the owner states 3.", {}),
+            ("How many suspects and keys were tried: the owner states 3 suspects and 2 keys", {}),
         ],
     )
     def test_what_was_not_tested_is_said(self, start, values):
-        chosen = {"word": "CLAIM", "dated": True} | values
-        assert any(text.startswith(start) for text in build.not_tested(proof(suspects=3), **chosen))
+        chosen = {"word": CLAIM, "dated": True} | values
+        said = sentences.not_tested(proof(suspects=3, keys=2), chosen.pop("word"), **chosen)
+        assert any(text.startswith(start) for text in said)
 
     def test_what_was_tested_is_not_called_untested(self):
-        design = Design(**(vars(DESIGN) | {"null_rate_source": "60 models"}))
-        key = Key(bytes(32), bytes(32), design, *EXTENTS, Beacon("drand", 12, "00" * 32))
-        said = build.not_tested(proof(key), "CLAIM", dated=True)
+        key = Key2(bytes(32), bytes(32), KEY.design, *EXTENTS, BEACON)
+        said = sentences.not_tested(proof(key), CLAIM, dated=True)
         assert len(said) == 4
         assert any("the beacon's value is that of the round" in text for text in said)
         assert not any("Innocence" in text or "commitment was made" in text for text in said)
 
     def test_warnings_stand_among_what_was_not_tested(self, log):
-        evidence = build_evidence(proof(), Named(), log, warnings=["odd answers"])
+        evidence = build_evidence(proof(), Named(), log, stated={"warnings": ["odd answers"]})
         assert evidence["verdict"]["not_tested"][-1] == "odd answers"
 
 

@@ -2,7 +2,6 @@
 
 import functools
 import html
-import io
 import json
 import re
 import textwrap
@@ -14,18 +13,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from rich.console import Console
 
-from datadeed.owner.evidence import report_text as proof_text
+from datadeed.owner.evidence import report_text
+from datadeed.owner.evidence.contradictions import contradictions
 from datadeed.owner.evidence.log import QueryLog
-from datadeed.owner.evidence.report import MEANING, contradictions, render_proof, summary
+from datadeed.owner.evidence.report import render_proof
 from datadeed.owner.evidence.schema import check_evidence
 from datadeed.owner.suspects.base import Answer
+from tests.owner.evidence import samples
+from tests.owner.evidence.samples import SAMPLES
 from tests.owner.evidence.test_report_text import spaced
-from tests.reports import evidence_samples as samples
+from tests.owner.evidence.test_summary import printed
 
 HOSTILE = '"><img src=x onerror=alert(1)>{{7*7}}[red]\x1b[31m\x00\ud800\u202eevil'
-SAMPLES = [samples.claim, samples.not_supported, samples.empty, samples.huge]
 VOID = {"meta", "link", "br", "img"}
 
 
@@ -75,12 +75,6 @@ def words(page: str) -> str:
     return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page)))
 
 
-def printed(evidence: dict[str, Any], width: int = 80) -> str:
-    stream = io.StringIO()
-    Console(file=stream, width=width, color_system=None).print(summary(evidence))
-    return stream.getvalue()
-
-
 def hostile(value: Any) -> Any:
     """The same form with every text replaced."""
     if isinstance(value, str):
@@ -107,31 +101,88 @@ def test_page_is_whole_and_fetches_nothing(sample: Callable[[], dict[str, Any]])
     assert len(found.ids) == len(set(found.ids))
     assert all(address.startswith(("#", "data:")) for address in found.addresses)
     assert "default-src 'none'" in page
-    assert f"{evidence['verdict']['word']} {MEANING[evidence['verdict']['word']]}" in words(page)
+    said = f"{evidence['verdict']['word']} {report_text.meaning(evidence)}"
+    assert spaced(said) in words(page)
     assert "contradicts itself" not in page
 
 
-def test_page_states_nulls_bounds_digests_and_what_was_not_tested() -> None:
+def test_page_states_null_premises_digests_and_what_was_not_tested() -> None:
     evidence = samples.claim()
-    text = words(rendered(samples.claim))
+    text = spaced(words(rendered(samples.claim)))
     for stated in (
+        "CLAIM If the premises below hold, the suspect’s answers depend on the labels",
         evidence["key_layer"]["null"],
-        evidence["behaviour_layer"]["null"],
         *evidence["verdict"]["tested"],
         *evidence["verdict"]["not_tested"],
         evidence["key"]["commitment"],
         evidence["key"]["grinding"],
         evidence["chain"]["head"],
         evidence["suspect"]["fingerprint"],
-        "E is 3.9 × 10⁶; needed is 1,000,000",
-        "at most 1 in 1,000,000, if the key was drawn once and at random",
-        "8 of 8 parts asked hit; the key has 12",
+        "keymissingno beacon was usedAnybody",
+        "pool stated16 of 16 clean answers are right".replace(" ", "", 1),
+        "E is 9.7 × 10⁹; needed is 1,000,000.",
+        "blocks: the part’s own trigger1212100.0 %",
+        "blocks: another part’s trigger on the same image, as a decoy01140.0 %",
+        "No pair was asked",
+        "declared: input.mean[0.5, 0.4]",
+        "It has a label of its own for each of the key’s 10 classes.",
+        "1 suspect and 1 key were tried in all",
         "Timestamp: none.",
-        "Nominal means",
+        "Beacon: none.",
         "this is no legal advice",
         "NOT SUPPORTED is not “innocent”",
+        "a filter that touches nothing but the mark cannot be told from",
+        "python examples/judge.py FOLDER OPENING POOL.npz",
     ):
         assert stated in text
+
+
+def test_an_excluded_effect_is_told_with_its_bounds() -> None:
+    effect, text = samples.not_supported()["effect"], spaced(words(rendered(samples.not_supported)))
+    bounds = spaced(report_text.points(effect["low"], effect["high"]))
+    assert f"it lies from {bounds} (95 % confidence)" in text
+    assert "The least effect that matters, 20.0 %, is excluded." in text
+    assert "through this endpoint, as it pre-processes its inputs. That is not innocence." in text
+    assert "is not excluded." in spaced(words(rendered(samples.undecided)))
+
+
+@pytest.mark.parametrize("status", ["verified", "stated", "missing", None])
+def test_no_bound_without_its_premise(status: str | None) -> None:
+    """Only a key that was shown to be drawn at random bounds the chance of a claim."""
+    evidence = samples.claim()
+    if status is None:
+        del evidence["premises"][0]
+    else:
+        evidence["premises"][0]["status"] = status
+    text = words(render_proof(evidence))
+    bounded = [part for part in text.split(". ") if "at most 1 in 1,000,000" in part]
+    assert len(bounded) == 1
+    verified = status == "verified"
+    assert ("If the key was drawn once and at random" in bounded[0]) == (not verified)
+    assert ("That premise is" in text) == (not verified)
+    assert ("If so, and if the other premises hold, " in bounded[0]) == verified
+    assert "1 in 1,000,000" not in printed(evidence)
+
+
+def test_every_look_stands_beside_the_bar() -> None:
+    evidence, page = samples.undecided(), rendered(samples.undecided)
+    looks = evidence["key_layer"]["looks"]
+    assert len(looks) > 3
+    table = re.search(r'aria-label="E after each look">(.*?)</table>', page, flags=re.S)[1]  # type: ignore[index]
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in table.split("<tr>")[2:]]
+    last = report_text.e_value(evidence["key_layer"]["log_e"])
+    assert [int(row[0]) for row in rows] == [images for images, _ in looks]
+    assert rows[0][1] == "12"
+    assert rows[-1][3:] == [last, "1,000,000"]
+
+
+def test_a_class_map_that_merges_is_told_by_name() -> None:
+    text = words(rendered(samples.merging))
+    assert "One label for: 0 plane, 1 car" in text
+    assert "A label of its own for each of: 2 bird, 5 dog" in text
+    assert "No label, by the accuser’s word, for: 6 frog" in text
+    assert "no: the suspect lacks the label" in text
+    assert "no: the suspect lacks the label" not in rendered(samples.claim)
 
 
 def test_beacon_timestamp_and_multiplicity_are_told() -> None:
@@ -142,47 +193,51 @@ def test_beacon_timestamp_and_multiplicity_are_told() -> None:
         "time": "2026-01-02T03:04:05.000Z",
         "token_sha256": "70" * 32,
     }
-    evidence["multiplicity"] |= {"suspects": 3, "threshold_key": 3e6, "threshold_behaviour": 300}
+    evidence["multiplicity"] |= {"suspects": 3, "keys": 2, "bar": 6e6}
+    evidence["key_layer"]["bar"] = 6e6
+    assert contradictions(evidence) == []
     text = words(render_proof(evidence))
     assert "drand quicknet, round 123" in text
     assert "Time & Co signed that the commitment existed at 2026-01-02" in text
-    assert "3 suspects were tested with this key" in text
-    assert "needed is 3,000,000" in text
-    assert "not picked among many" not in text
+    assert "3 suspects and 2 keys were tried in all" in text
+    assert "needed is 6,000,000" in text
+    assert "at most 1 in 6,000,000" in text
 
 
-def test_failed_queries_stand_at_the_top_with_their_reasons() -> None:
-    evidence = samples.not_supported()
-    failed = evidence["behaviour_layer"]["failed"]
-    assert failed > 0
+def test_findings_stand_at_the_top_and_failures_with_their_reasons() -> None:
+    evidence = samples.refusing()
     page = words(render_proof(evidence, records=samples.records(evidence, error="HTTP 503")))
-    assert page.index("failed:") < page.index("What was tested")
-    assert f"{failed} of {evidence['behaviour_layer']['n']} in the behaviour layer" in page
+    assert page.index("The suspect refuses or filters marked images.") < page.index("The premises")
+    assert evidence["findings"][0] in page
     assert "HTTP 503" in page
-    assert "No query failed." in rendered(samples.claim)
+    assert f"failed{evidence['queries']['failed']}of all of these" in page
+    assert "finding: The suspect gave no answer" in printed(evidence)
+    assert "refuses or filters marked images" not in words(rendered(samples.claim))
 
 
-def test_without_queries_there_is_no_figure() -> None:
+def test_without_questions_there_is_no_figure() -> None:
     page = rendered(samples.empty)
-    assert "<svg" not in page
-    assert "nothing to draw" in page
-    assert "No part was asked." in page
+    assert "<figure" not in page
+    assert "so there is no E" in page
+    assert "none: no image was asked" in printed(samples.empty())
 
 
 def test_figures_have_texts_for_those_who_cannot_see_them() -> None:
-    evidence, page = samples.huge(), spaced(rendered(samples.huge))
-    n = evidence["curve"][-1]["query"]
-    assert f"After {n} counted queries: key layer 3.9 × 10⁶ of 1,000,000 needed; " in page
-    assert "behaviour layer ≥ 10³⁰⁸ of 100 needed." in page
+    huge, page = spaced(rendered(samples.huge)), spaced(rendered(samples.not_supported))
+    assert "After 12 counted questions E is ≥ 10³⁰⁸; 1,000,000 is needed." in huge
+    pairs, effect = samples.not_supported()["queries"]["pair"], samples.not_supported()["effect"]
+    bounds = spaced(report_text.points(effect["low"], effect["high"]))
+    assert f"After {pairs} pairs the 95 % bounds of the effect are {bounds}; the least" in page
     for name in re.findall(r'aria-labelledby="([^"]+)"', page):
         assert all(f'id="{part}"' in page for part in name.split())
 
 
-@pytest.mark.parametrize("sample", [samples.claim, samples.empty])
+@pytest.mark.parametrize("sample", [samples.undecided, samples.refusing, samples.empty])
 def test_hostile_text_stays_text(sample: Callable[[], dict[str, Any]]) -> None:
     evidence = hostile(sample())
     for point, original in zip(evidence["curve"], sample()["curve"], strict=True):
-        point["layer"] = original["layer"]  # chosen from two words by the schema
+        point["step"] = original["step"]  # chosen from three words by the schema
+    evidence["suspect"]["declared"] = {HOSTILE: {HOSTILE: [HOSTILE]}, "output": HOSTILE}
     log = samples.records(evidence, error=HOSTILE) if evidence["curve"] else []
     page = render_proof(evidence, records=log)
     found = shape(page)
@@ -203,50 +258,12 @@ def test_long_names_are_cut_or_wrapped() -> None:
     assert max(map(len, printed(evidence).splitlines())) <= 80
 
 
-@pytest.mark.parametrize("sample", SAMPLES)
-def test_summary_fits_a_terminal_and_names_the_figures(
-    sample: Callable[[], dict[str, Any]],
-) -> None:
-    evidence = sample()
-    text = printed(evidence)
-    assert max(map(len, text.splitlines())) <= 80
-    assert text.startswith(f"{evidence['verdict']['word']}  thief\n")
-    key, behaviour = evidence["key_layer"], evidence["behaviour_layer"]
-    assert f"{key['hits']}/{key['parts_asked']} parts" in text
-    assert f"{behaviour['hits']}/{behaviour['n']} " in text
-    assert proof_text.e_value(behaviour["log_e"]) in text
-    assert f"budget {evidence['queries']['budget']}" in text
-    assert "contradiction" not in text
-
-
-@pytest.mark.parametrize(
-    ("layer", "change", "told"),
-    [
-        ("verdict", {"word": "NOT SUPPORTED"}, "the rule gives CLAIM, not NOT SUPPORTED"),
-        ("key_layer", {"log_e": 20.0, "log_e_max": 20.0}, "not the product of its parts"),
-        ("key_layer", {"log_e_max": 13.0}, "its E is below its bar"),
-        ("key_layer", {"hits": 7}, "hits are not those of its parts"),
-        ("behaviour_layer", {"passed": False}, "the rule gives INCONCLUSIVE, not CLAIM"),
-        ("multiplicity", {"suspects": 2}, "bar is lower than 2,000,000"),
-        ("multiplicity", {"threshold_behaviour": 1e4}, "its E is below its bar"),
-        ("design", {"alpha_behaviour": 1e-4}, "bar is lower than 10,000"),
-    ],
-)
-def test_evidence_at_odds_with_itself_is_called_so(
-    layer: str, change: dict[str, Any], told: str
-) -> None:
-    evidence = samples.claim()
-    evidence[layer] |= change
-    assert any(told in line for line in contradictions(evidence))
-    assert "contradiction: " in printed(evidence)
-
-
-def test_a_factor_of_nought_is_a_contradiction_and_no_crash() -> None:
-    evidence = samples.claim()
-    evidence["key_layer"]["parts"][0]["factor"] = 0
-    assert any("product" in line for line in contradictions(evidence))
+def test_a_finding_forbids_not_supported() -> None:
+    evidence = samples.not_supported()
+    evidence["findings"] = ["it refuses marked images"]
+    assert contradictions(evidence) == ["the rule gives INCONCLUSIVE, not NOT SUPPORTED"]
     page = words(render_proof(evidence))
-    assert page.index("Do not rely on it") < page.index("What was tested")
+    assert page.index("Do not rely on it") < page.index("The premises")
 
 
 def test_the_same_evidence_gives_the_same_bytes() -> None:
@@ -262,7 +279,7 @@ def test_the_printed_check_of_the_chain_works(
     with QueryLog(tmp_path, "a0" * 32) as log:
         for row in range(3):
             answer = Answer(labels=(row,), scores=(0.1 + row / 7,), error="", seconds=1e-5)
-            log.append(purpose="key", part=0, row=row, question="ab" * 32, answer=answer)
+            log.append(purpose="block", part=0, row=row, question="ab" * 32, answer=answer)
         log.write_parquet()
     stated = {"chain": {"anchor": log.anchor, "head": log.head}}
     Path("evidence.json").write_text(json.dumps(stated))
