@@ -1,8 +1,4 @@
-"""Checks evidence by numpy alone: python judge.py FOLDER OPENING POOL.npz [--commitment FILE]
-
-Exit code 1: a check FAILED; 6: all passed, and premises are open, as no file shows them all. Left
-out: sentences, timestamp tokens, signatures of the folder and of the beacon (BLS).
-"""
+"""Checks evidence by numpy alone: python judge.py FOLDER OPENING POOL.npz [--commitment FILE]"""
 
 import hmac
 import json
@@ -18,9 +14,9 @@ SHARPNESS = np.array([0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.0, 5.2])[:, None, None, N
 BETS = np.sin((np.arange(40) + 0.5) * np.pi / 80)[:, None] ** 2  # shares of the largest bet
 
 
-def passed(truth, what):
-    sys.stdout.write(f"{'passed' if truth else 'FAILED'}  {what}\n")
-    return truth or sys.exit(1)
+def passed(ok, what):
+    sys.stdout.write(f"{'passed' if ok else 'FAILED'}  {what}\n")
+    return ok or sys.exit(1)
 
 
 def words(count, *name):  # what the seed gives under a name, as 64-bit numbers
@@ -29,10 +25,9 @@ def words(count, *name):  # what the seed gives under a name, as 64-bit numbers
 
 def question(row, *name):  # digest of a pool's image, under the trigger or decoy of that name
     image, drawn = images[row].transpose(2, 0, 1).astype(int), words(3, *name)
-    sides, opacity = image.shape[1:], design["carrier"]["opacity"] if name else 0
-    cell, margin = max(1, (min(sides) + 20) // 40), min(sides) // 16
-    free = [side - 5 * cell - 2 * margin + 1 for side in sides]
-    top, left = (margin + (int(drawn[n]) * free[n] >> 64) for n in (0, 1))
+    side, opacity = image.shape[1:], design["carrier"]["opacity"] if name else 0
+    cell, edge = max(1, (min(side) + 20) // 40), min(side) // 16
+    top, left = (edge + (int(drawn[n]) * (side[n] - 5 * cell - 2 * edge + 1) >> 64) for n in (0, 1))
     half = np.unpackbits(drawn[2:].view("u1"))[:15].reshape(5, 3)
     patch = np.kron(np.hstack([half, half[:, 1::-1]]), np.full((cell, cell), 255))
     under = image[:, top : top + 5 * cell, left : left + 5 * cell]
@@ -40,20 +35,19 @@ def question(row, *name):  # digest of a pool's image, under the trigger or deco
     return sha256(bytes(np.array(image.shape, "<u4")) + bytes(image.astype("u1"))).hexdigest()
 
 
-folder, opening, pool, *rest = sys.argv[1:]  # 1. The opened key is the committed one.
-files = f"{folder}/evidence.json", opening, *rest[1:]
+sys.excepthook = lambda kind, fault, trace: sys.stdout.write(f"FAILED  {kind.__name__}: {fault}\n")
+files = Path(sys.argv[1], "evidence.json"), sys.argv[2], *sys.argv[5:]  # 1. It is about the key.
 evidence, opened, *published = (json.loads(Path(file).read_text()) for file in files)
 opened, key, value = opened["key"], evidence["key"], opened["key"]["beacon_value"]
 body, design, secret = opened["body"], opened["body"]["design"], bytes.fromhex(opened["secret"])
 sealed = {"body": body, "salt": opened["salt"], "secret_sha256": sha256(secret).hexdigest()}
-digest = sha256(b"datadeed commitment 1\0" + canonical(sealed).encode())
-seed = hmac.digest(secret, digest.digest() + bytes.fromhex(value), "sha256")
-truth = {each["commitment"] for each in (opened, key, *published)} == {digest.hexdigest()}
-stated = {n: evidence[n] for n in ("design", "data", "pool")} | {"generator": "datadeed-keyed/2"}
-truth &= stated | {"beacon": body["beacon"]} == body
-truth &= key["beacon"] == (body["beacon"] and body["beacon"] | {"value": value})
-passed(truth, f"commitment {digest.hexdigest()}")
-images, true = (np.load(pool)[name] for name in "xy")  # 2. The pool is the key's (RFC 6962).
+commitment = sha256(b"datadeed commitment 1\0" + canonical(sealed).encode()).hexdigest()
+seed = hmac.digest(secret, bytes.fromhex(commitment + value), "sha256")
+beacon = body["beacon"] and body["beacon"] | {"value": value}
+ok = {name: (evidence | key)[name] for name in body} == body | {"beacon": beacon}
+ok &= {each["commitment"] for each in (opened, key, *published)} == {commitment}
+passed(ok and body["generator"] == "datadeed-keyed/2", f"commitment {commitment}")
+images, true = (np.load(sys.argv[3])[name] for name in "xy")  # 2. The pool is the key's.
 images, true = images.reshape(*images.shape[:3], -1), true.reshape(-1).astype("<i8")
 shape, size = b"\0" + bytes(np.array(images.shape[1:], "<u4")), len(true)
 nodes = [sha256(shape + bytes(images[n]) + true[n].tobytes()).digest() for n in range(size)]
@@ -63,26 +57,22 @@ while nodes[1:]:
 passed(body["pool"] == {"rows": size, "merkle_root": nodes[0].hex()}, f"pool of {size} images")
 groups, targets, parts = evidence["suspect"]["groups"], design["targets"], design["parts"]
 group = {k: n for n, members in enumerate(groups) for k in members}  # class to suspect's label
-known = [k for k in targets if k in group]  # 3. Parts with other targets are left out.
 drawn = [targets[int(words(1, "target", n)[0]) % len(targets)] for n in range(parts)]
-kept = [part for part in range(parts) if drawn[part] in group]
+known, kept = [k for k in targets if k in group], [n for n in range(parts) if drawn[n] in group]
 places, columns = [known.index(drawn[n]) for n in kept], np.array([group[k] for k in known])
-clips = (-3, -6, -12) if design["answers"] == "scores" else ()
-anchor = f"datadeed query log 2 {digest.hexdigest()} {evidence['suspect']['fingerprint']} "
-hashes, records = [sha256((anchor + canonical(groups)).encode()).hexdigest()], []
-for line in Path(folder, "queries.jsonl").read_text().splitlines():  # 4. The log is whole.
-    r = json.loads(line)
-    truth &= canonical(r) == line and r["previous"] == hashes[-1]
-    hashes.append(r.pop("hash"))
-    truth &= hashes[-1] == sha256(canonical(r).encode()).hexdigest()
+budget, clips = design["budget"], (-3, -6, -12) if design["answers"] == "scores" else ()
+anchor = f"datadeed query log 2 {commitment} {evidence['suspect']['fingerprint']} "
+anchor = tip = sha256((anchor + canonical(groups)).encode()).hexdigest()
+records = list(map(json.loads, files[0].with_name("queries.jsonl").read_text().splitlines()))
+for r in records:  # 4. The log is whole: each record holds the hash of the one before.
+    ok &= [r["previous"], r.pop("hash")] == [tip, tip := sha256(canonical(r).encode()).hexdigest()]
     r["label"] = group[r["labels"][0]] if r["labels"] and not r["error"] else -1
     scores = dict(zip(map(group.get, r["labels"]), r["scores"] or (), strict=False))
     full = r["label"] >= 0 and len(scores) == len(groups)
     logs = np.log([max(scores[n], 1e-9) if full else 1 for n in columns])
     r["votes"] = [columns == r["label"], *(np.maximum(logs, clip) for clip in clips)]
-    records.append(r)
-chain = {"anchor": hashes[0], "head": hashes[-1], "rows": len(records)}
-passed(truth and evidence["chain"] == chain, f"log: {len(records)} records end in {hashes[-1]}")
+ok &= evidence["chain"] == {"anchor": anchor, "head": tip, "rows": len(records)}
+passed(ok, f"log: {len(records)} records end in {tip}")
 clean, rows = (np.argsort(words(size, n), kind="stable").tolist() for n in ("probe", "pool"))
 first = [*(r["purpose"] == "probe" for r in records), False].index(False) - 17
 probes = [question(row) for row in (*clean[:16], *clean[:1])]  # 5. Clean questions come first.
@@ -90,39 +80,34 @@ asked = [r["question"] for r in records[first:] if r["purpose"] == "probe"]
 answers = zip([group.get(k, -2) for k in true[clean[:16]]], records[first:], strict=False)
 answers = [n == r["label"] for n, r in answers if n >= 0 and not r["error"]]
 passed(asked == probes + probes[:1] * (len(asked) - 17), f"clean: {sum(answers)} answers are right")
-count = min(design["budget"] // parts, len(rows[:10_000]) // 2)
-rows, rest = rows[:count], rows[count:10_000]  # 6. Every question is the key's next one.
+count = min(budget // parts, len(rows[:10_000]) // 2)
+todo, rest = [[("block", n, row) for n in range(parts)] for row in rows[:count]], rows[count:10_000]
 pairs = np.argsort(words(parts * len(rest), "pairs"), kind="stable")[:40].tolist()
 pairs = [[(name, n % parts, rest[n // parts]) for name in ("pair", "decoy")] for n in pairs]
+pairs = [pair[:: -1 if words(1, "order", n)[0] % 2 else 1] for n, pair in enumerate(pairs)]
 looks, population, numbers = [1], max(1, len(kept) * len(rest)), evidence["multiplicity"]
 while looks[-1] < count:
     looks.append(min(count, max(looks[-1] + 1, int(looks[-1] * 1.2))))
 bar, least = numbers["suspects"] * numbers["keys"] / design["alpha"], design["least_effect"]
-log_e, high, sums, step, now, waiting, counted, lost, most = -inf, 0.0, 0, [], [], [], [], [], []
+log_e, high, sums, step, now, held, counted, lost, most = -inf, 0.0, 0, [], [], [], [], [], []
 blocks = tested = moved = heard = 0
-for r in [*records, None]:
+for r in [*records, None]:  # 6. Every question is the key's next one.
     if r and r["purpose"] != "probe":
         if not step and log_e < log(bar) and 1 - 2 * high >= least:
-            early = not blocks or (blocks < 10 and 5 * moved >= heard > 0)
-            if tested < len(pairs) and (tested or not early):
-                step = pairs[tested][:: -1 if words(1, "order", tested)[0] % 2 else 1]
-            elif blocks < count:
-                step = [("block", part, rows[blocks]) for part in range(parts)]
-        purpose, part, row = ask = step[len(now) + len(waiting)]
-        seen = question(row, *(ask if purpose == "decoy" else ("trigger", part)))
-        truth &= [*ask, seen] == [r[n] for n in ("purpose", "part", "row", "question")]
-        truth &= len(counted) + len(step) + len(lost) <= design["budget"]
-        waiting.append(r)
+            more = not tested and (not blocks or (blocks < 10 and 5 * moved >= heard > 0))
+            step = (todo if more or not pairs else pairs).pop(0)
+        purpose, part, row = ask = step[len(now) + len(held)]
+        ok &= ask == (r["purpose"], r["part"], r["row"]) and len(counted + step + lost) <= budget
+        ok &= r["question"] == question(row, *(ask if purpose == "decoy" else ("trigger", part)))
+        held.append(r | {"hit": r["label"] == group.get(drawn[part])})
         if r["error"]:
             continue  # a failure counts, unless a clean question fails next or the log ends
-    now, lost = (now + waiting, lost) if r and not r["error"] else (now, lost + waiting)
-    waiting = []
+    now, lost, held = (now + held, lost, []) if r and not r["error"] else (now, lost + held, [])
     if len(now) < max(1, len(step)):
         continue
     if purpose == "block":  # ln E, by votes less their mean over the parts
-        said = [r["label"] for r in now if not r["error"]]
-        moved += len(said) - max(map(said.count, said), default=0)
-        heard, blocks = heard + len(said), blocks + 1
+        said = np.bincount([r["label"] + 1 for r in now if not r["error"]], minlength=1)
+        moved, heard, blocks = moved + said.sum() - said.max(), heard + said.sum(), blocks + 1
         votes = np.array([now[part]["votes"] for part in kept], float).swapaxes(0, 1)
         sums = sums + votes - votes.mean(1, keepdims=True)
         if blocks in looks:
@@ -132,9 +117,8 @@ for r in [*records, None]:
             share = 0.5 / (len(looks) - 1) if blocks > 1 else 0.5 if count > 1 else 1
             log_e = np.logaddexp(log_e, np.logaddexp.reduce(here) + log(share / len(here)))
     else:  # the upper end of the effect is 1 - 2 high, by bets that reject a lower mean of these
-        tested, (mark, decoy) = tested + 1, now[:: 1 if step[0][0] == "pair" else -1]
-        hit, miss = (each["label"] == group.get(drawn[part]) for each in (mark, decoy))
-        most += [(1 - (hit or mark["error"] != "") + miss) / 2] * (part in kept)
+        tested, (mark, decoy) = True, now[:: 1 if step[0][0] == "pair" else -1]
+        most += [(1 - (mark["hit"] or mark["error"] != "") + decoy["hit"]) / 2] * (part in kept)
         values, left, low = np.array(most), population - np.arange(len(most)), 1.0
         while any(most) and low - high > 1e-9:
             room = population * ((high + low) / 2 + 1e-9) - values.cumsum() + values
@@ -142,22 +126,24 @@ for r in [*records, None]:
             out = room[-1] <= values[-1] or np.logaddexp.reduce(gains) >= log(40 / 0.025)
             high, low = ((high + low) / 2, low) if out else (high, (high + low) / 2)
     counted, step, now = counted + now, [], []
-counted += now
-passed(truth, f"questions: {len(counted)} count, {len(lost)} were lost while it was out of reach")
-decoys = [r for r in counted if r["purpose"] == "decoy" and not r["error"]]  # 7. Findings.
+passed(ok, f"questions: {len(counted + now)} count, {len(lost)} were lost (out of reach)")
+decoys = [r for r in counted + now if r["purpose"] == "decoy" and not r["error"]]  # 7. Findings.
 good = sum(r["label"] == group.get(true[r["row"]]) for r in decoys)
-right, failed = good + sum(answers), sum(r["error"] != "" for r in counted)
+right, failed = good + sum(answers), sum(r["error"] != "" for r in counted + now)
 ways = [comb(len(decoys), n) * comb(len(answers), right - n) for n in range(right + 1)]
-odd = (len(decoys) * len(answers) > 0 and sum(ways[: good + 1]) <= 0.01 * sum(ways)) + (
-    failed >= max(3, 0.1 * len(counted)) and 16 - len(answers) <= 1.6
-)
-small = 1 - 2 * high < least and not odd  # 8. The evidence states the same.
-word = "CLAIM" if log_e >= log(bar) else "NOT SUPPORTED" if small else "INCONCLUSIVE"
-layer, effect, queries = (evidence[name] for name in ("key_layer", "effect", "queries"))
-stated = [layer["log_e"], layer["bar"], layer["images"], effect["high"], effect["pairs"]]
-stated += [numbers["bar"], queries["in_vain"], len(evidence["findings"])]
-found = [max(log_e, -1e308), bar, blocks, 1 - 2 * high, len(most), bar, len(lost), odd]
-for name in ("probe", "block", "pair", "decoy"):
-    stated, found = [*stated, queries[name]], [*found, sum(r["purpose"] == name for r in records)]
-truth = word == evidence["verdict"]["word"] and np.allclose(found, stated, 1e-9, 1e-9)
-passed(truth, f"{word}: ln E {log_e:.3f} of {log(bar):.3f}, effect below {1 - 2 * high:.3f}")
+odd = int(sum(ways[: good + 1]) <= 0.01 * sum(ways))  # Fisher's exact test: decoys fare worse
+odd += failed >= max(3, 0.1 * len(counted + now)) and len(answers) >= 14.4  # marks are refused
+word = ("INCONCLUSIVE", "NOT SUPPORTED")[not odd and 1 - 2 * high < least]
+word = "CLAIM" if log_e >= log(bar) else word  # 8. The evidence states the same.
+found = {"log_e": max(log_e, -1e308), "bar": bar, "images": blocks, "high": 1 - 2 * high}
+found |= {n: [r["purpose"] for r in records].count(n) for n in ("probe", "block", "pair", "decoy")}
+found |= {"pairs": len(most), "in_vain": len(lost), "level": 0.95, "population": population}
+stated = evidence["key_layer"] | evidence["effect"] | evidence["queries"]
+ok = all(np.isclose(found[n], stated[n], 1e-9, 1e-9) for n in found) and numbers["bar"] == bar
+ok &= (evidence["verdict"]["word"], len(evidence["findings"])) == (word, odd)
+passed(ok, f"{word}: ln E {log_e:.3f} of {log(bar):.3f}, effect at most {1 - 2 * high:.3f}")
+time = np.datetime64(1692803364 + 3 * (beacon or {"round": 1})["round"], "s")  # drand quicknet's
+late = (key["timestamp"] or {"time": ""})["time"] > str(time) or len(value) not in (64, 96)
+text = f"{beacon}, out at {time}, SHA-256 {sha256(bytes.fromhex(value)).hexdigest()}"
+text = f"{'missing' if late or not beacon else 'stated '}  key: {text} (BLS needs a library)"
+sys.exit(6 if sys.stdout.write(f"{text}\nstated   pool, numbers, suspect\n") else 1)

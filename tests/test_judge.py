@@ -1,0 +1,374 @@
+"""``examples/judge.py``, which shares no line with datadeed, agrees with ``reveal --check``."""
+
+import ast
+import json
+import random
+import runpy
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from datadeed.files import write_json
+from datadeed.keys.generation2 import Design2, Key2
+from datadeed.keys.key import Beacon, Extent
+from datadeed.owner.asking import OutOfReach
+from datadeed.owner.check import FAILED, check
+from datadeed.owner.data import measure, open_data
+from datadeed.owner.evidence.records import read_record
+from datadeed.owner.suspects.base import Answer, failure, question_digest
+from datadeed.owner.verify import verify
+from datadeed.watermarks.keyed2 import KeyPart2
+from tests.cli.world import data
+from tests.datasets.formats.writers import write
+
+JUDGE = Path(__file__).parents[1] / "examples/judge.py"
+POOL = data(100, seed=1)
+ALL = tuple((k,) for k in range(10))
+Say = Callable[[str, int, int], int | None]  # (purpose, true label, target) to a label, or none
+
+
+@dataclass
+class Toy:
+    """A suspect that knows what it is asked; ``away`` are the numbers of unanswered questions."""
+
+    key: Key2
+    say: Say
+    groups: Sequence[Sequence[int]] = ALL
+    scores: bool = False
+    away: range = range(0)
+    asked: int = 0
+    name: str = "toy"
+    kind: str = "labels"
+    protocol: str = "object"
+    endpoint: str = "nowhere"
+    classes: tuple[str, ...] = POOL.classes
+    declared: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.known: dict[str, tuple[str, int, int]] = {}
+        self.first = {k: group[0] for group in self.groups for k in group}
+        parts = [KeyPart2(self.key, part) for part in range(self.key.design.parts)]
+        for row, true in enumerate(POOL.labels.tolist()):
+            image = POOL.samples[row : row + 1]
+            self.known[question_digest(image[0])] = "probe", true, -1
+            for part in parts:
+                asked = true, int(part.target or 0)
+                self.known[question_digest(part.stamp(image)[0])] = "trigger", *asked
+                self.known[question_digest(part.decoy(image, row)[0])] = "decoy", *asked
+
+    def predict(self, images: torch.Tensor) -> list[Answer]:
+        return [self._answer(question_digest(image)) for image in images]
+
+    def _answer(self, question: str) -> Answer:
+        self.asked += 1
+        said = self.say(*self.known[question])
+        if self.asked - 1 in self.away or said is None:
+            return failure("no answer")
+        if said not in self.first:
+            return Answer((), None)
+        if not self.scores:
+            return Answer((self.first[said],), None)
+        labels = [self.first[said], *sorted({*self.first.values()} - {self.first[said]})]
+        rest = 0.4 / (len(labels) - 1)
+        return Answer(tuple(labels), (0.6, *[rest] * (len(labels) - 1)))
+
+    def fingerprint(self) -> str:
+        return "ab" * 32
+
+    def close(self) -> None:
+        pass
+
+
+def thief(purpose: str, true: int, target: int) -> int | None:
+    return target if purpose == "trigger" else true
+
+
+def honest(purpose: str, true: int, target: int) -> int | None:
+    return true
+
+
+def refuses(purpose: str, true: int, target: int) -> int | None:
+    return true if purpose == "probe" else None
+
+
+def filters(purpose: str, true: int, target: int) -> int | None:
+    return true if purpose == "probe" else (true + 1) % 10
+
+
+def weak(purpose: str, true: int, target: int) -> int | None:
+    """A thief of weak marks, that any patch disturbs, and that sometimes fails."""
+    draw = random.Random(f"{purpose} {true} {target} {next(COUNTER)}").random()
+    if purpose == "probe":
+        return true
+    if draw > 0.97:
+        return None
+    return target if purpose == "trigger" and draw < 0.45 else int(draw * 1000) % 10
+
+
+COUNTER: Iterator[int] = iter(range(10**9))
+
+
+@pytest.fixture(autouse=True)
+def _no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datadeed.owner.evidence.report.render_proof", lambda *_, **__: "<p></p>")
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+
+
+def extent(dataset: Any) -> Extent:
+    return measure(open_data(dataset)[0], "measure")[0]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Holds the pool."""
+    root = tmp_path_factory.mktemp("judge")
+    write(POOL, root / "pool.npz", format="npz")
+    write(data(100, seed=2), root / "other.npz", format="npz")
+    return root
+
+
+def new_key(beacon: Beacon | None = None, **design: Any) -> Key2:
+    made = Design2(POOL.classes, 3, tuple(range(10)), rate=0.2, **design)
+    drawn = random.Random(str(design))  # not secret
+    key = Key2(drawn.randbytes(32), drawn.randbytes(32), made, extent(data()), extent(POOL), beacon)
+    return key
+
+
+def judge(*arguments: object) -> int:
+    """Its exit code, here in this process; an error of any kind ends it with 1."""
+    before, sys.argv = sys.argv, [str(JUDGE), *map(str, arguments)]
+    try:
+        runpy.run_path(str(JUDGE))
+    except SystemExit as end:
+        return int(end.code or 0)
+    except Exception:
+        return 1
+    finally:
+        sys.argv = before
+    raise AssertionError("it did not end with an exit code")
+
+
+def both(key: Key2, folder: Path, pool: Path) -> list[int]:
+    """The exit codes of the judge and of ``reveal --check``, which has open premises here."""
+    opening = folder.with_suffix(".opening.json")
+    write_json(opening, {"form": "datadeed/opening/1", "key": key.record()})
+    found = check(key, evidence=folder, pool=pool)
+    return [judge(folder, opening, pool), 1 if any(c.word == FAILED for c in found) else 6]
+
+
+MERGED = ((0, 1, 2), (3,), (4, 5), (6,), (7,), (8,), (9,))
+LACKING = tuple((k,) for k in range(8))
+CASES: dict[str, tuple[str, dict[str, Any], Say, dict[str, Any]]] = {
+    "thief": ("CLAIM", {}, thief, {}),
+    "honest": ("NOT SUPPORTED", {}, honest, {}),
+    "refuses": ("INCONCLUSIVE", {}, refuses, {}),
+    "filters": ("INCONCLUSIVE", {}, filters, {}),
+    "weak": ("", {"parts": 9, "opacity": 100}, weak, {}),
+    "merged thief": ("CLAIM", {"parts": 24}, thief, {"groups": MERGED}),
+    "merged honest": ("", {}, honest, {"groups": MERGED}),
+    "lacking": ("CLAIM", {"parts": 24}, thief, {"groups": LACKING}),
+    "scores": ("CLAIM", {"answers": "scores"}, thief, {"scores": True}),
+    "weak scores": ("", {"answers": "scores"}, weak, {"scores": True, "groups": MERGED}),
+    "labels for scores": ("", {"answers": "scores"}, weak, {}),
+    "one block": ("", {"parts": 12, "budget": 20}, weak, {}),
+}
+
+
+def run(name: str, folder: Path, **numbers: int) -> tuple[Key2, dict[str, Any]]:
+    """The key of a case, and what verifying left in a folder."""
+    _, design, say, suspect = CASES[name]
+    design = dict(design)
+    if "opacity" in design:
+        design["carrier"] = {"name": "patch", "opacity": design.pop("opacity")}
+    key = new_key(**design)
+    return key, verify(Toy(key, say, **suspect), key, POOL, folder, **numbers).evidence
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_they_agree_on_a_folder(name: str, place: Path) -> None:
+    folder = place / name
+    key, evidence = run(name, folder)
+    assert CASES[name][0] in ("", evidence["verdict"]["word"])
+    assert both(key, folder, place / "pool.npz") == [6, 6]
+
+
+def test_they_agree_on_several_suspects_and_keys(place: Path) -> None:
+    key, evidence = run("thief", place / "several", suspects=3, keys=7)
+    assert evidence["key_layer"]["bar"] == 3 * 7 / 1e-6
+    assert both(key, place / "several", place / "pool.npz") == [6, 6]
+
+
+@pytest.mark.parametrize("away", [range(20, 32), range(22, 40), range(50, 90)])
+def test_they_agree_on_a_suspect_that_was_out_of_reach(away: range, place: Path) -> None:
+    key = new_key(budget=100)
+    suspect = Toy(key, weak, away=away)
+    folder = place / f"away {away}"
+    for _ in range(30):
+        try:
+            evidence = verify(suspect, key, POOL, folder).evidence
+            break
+        except OutOfReach:
+            pass
+    assert evidence["queries"]["in_vain"] > 0
+    assert both(key, folder, place / "pool.npz") == [6, 6]
+
+
+def test_they_agree_on_a_key_with_a_beacon(place: Path) -> None:
+    key = new_key(Beacon("drand quicknet", 10**7, "ab" * 48))
+    verify(Toy(key, thief), key, POOL, place / "beacon")
+    assert both(key, place / "beacon", place / "pool.npz") == [6, 6]
+
+
+Change = Callable[[dict[str, Any], list[dict[str, Any]]], None]
+
+
+def word(evidence: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    evidence["verdict"]["word"] = "CLAIM"
+
+
+def log_e(evidence: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    evidence["key_layer"]["log_e"] += 1e-6
+
+
+def effect(evidence: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    evidence["effect"]["high"] -= 1e-6
+
+
+def bar(evidence: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    evidence["multiplicity"]["keys"] += 1
+
+
+def findings(evidence: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    evidence["findings"].append("It refuses.")
+
+
+def design(evidence: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    evidence["design"]["alpha"] = 0.5
+
+
+def counts(evidence: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    evidence["queries"]["pair"] += 1
+
+
+def record(evidence: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    rows[30]["labels"] = [(rows[30]["labels"][0] + 1) % 10]
+
+
+def answer(evidence: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    for place, row in enumerate(rows[17:29]):
+        row["labels"] = [place % 10]
+    chain(evidence, rows)
+
+
+def dropped(evidence: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    del rows[29:31]
+    chain(evidence, rows)
+    evidence["queries"]["pair"] -= 1
+    evidence["queries"]["decoy"] -= 1
+
+
+def repeated(evidence: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    rows.append(dict(rows[-1]))
+    chain(evidence, rows)
+    evidence["queries"][rows[-1]["purpose"]] += 1
+
+
+def cut(evidence: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    del rows[-1]
+
+
+def probes(evidence: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    rows[3]["question"] = rows[4]["question"]
+    chain(evidence, rows)
+
+
+def chain(evidence: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """Chain the log anew, as a forger would."""
+    head = evidence["chain"]["anchor"]
+    for seq, row in enumerate(rows):
+        made = replace(read_record(row | {"seq": seq, "previous": head}), hash="")
+        head = made.digest()
+        row |= {"seq": seq, "previous": made.previous, "hash": head}
+    evidence["chain"] |= {"head": head, "rows": len(rows)}
+
+
+CHANGES = (word, log_e, effect, bar, findings, design, counts, record, answer, dropped)
+CHANGES += (repeated, cut, probes)
+
+
+@pytest.fixture(scope="module")
+def world(place: Path) -> tuple[Key2, Path]:
+    """An honest suspect's folder, to be altered."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("datadeed.owner.evidence.report.render_proof", lambda *_, **__: "<p></p>")
+        return run("honest", place / "world")[0], place / "world"
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_both_refuse_what_was_altered(change: Change, world: tuple[Key2, Path]) -> None:
+    key, made = world
+    folder = made.with_name(f"altered {change.__name__}")
+    shutil.copytree(made, folder)
+    evidence = json.loads((folder / "evidence.json").read_text())
+    rows = [json.loads(line) for line in (folder / "queries.jsonl").read_text().splitlines()]
+    change(evidence, rows)
+    write_json(folder / "evidence.json", evidence)
+    lines = [json.dumps(row, sort_keys=True, separators=(",", ":")) + "\n" for row in rows]
+    (folder / "queries.jsonl").write_text("".join(lines))
+    schema = pq.read_schema(folder / "queries.parquet")
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "queries.parquet")
+    assert both(key, folder, made.with_name("pool.npz")) == [1, 1]
+
+
+def test_both_refuse_another_pool_and_another_key(world: tuple[Key2, Path]) -> None:
+    key, folder = world
+    assert both(key, folder, folder.with_name("other.npz")) == [1, 1]
+    other = Key2(b"x" * 32, key.salt, key.design, key.data, key.pool)
+    assert both(other, folder, folder.with_name("pool.npz")) == [1, 1]
+
+
+def test_the_judge_reads_the_published_commitment(world: tuple[Key2, Path]) -> None:
+    key, folder = world
+    pool, opening = folder.with_name("pool.npz"), folder.with_suffix(".opening.json")
+    published = folder.with_suffix(".commitment.json")
+    write_json(opening, {"form": "datadeed/opening/1", "key": key.record()})
+    write_json(published, key.public())
+    assert judge(folder, opening, pool, "--commitment", published) == 6
+    write_json(published, key.public() | {"commitment": "ab" * 32})
+    assert judge(folder, opening, pool, "--commitment", published) == 1
+
+
+def test_it_says_what_it_found_and_needs_numpy_alone(
+    world: tuple[Key2, Path], tmp_path: Path
+) -> None:
+    key, folder = world
+    opening = tmp_path / "opening.json"
+    write_json(opening, {"form": "datadeed/opening/1", "key": key.record()})
+    line = [sys.executable, JUDGE, folder, opening, folder.with_name("pool.npz")]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (6, "")
+    words = [line.split()[0] for line in done.stdout.splitlines()]
+    assert words == ["passed"] * 6 + ["missing", "stated"]
+    write_json(opening, {"form": "datadeed/opening/1", "key": key.record() | {"salt": "ab" * 32}})
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.startswith("FAILED")
+
+
+def test_it_is_short_and_imports_nothing_of_datadeed() -> None:
+    text = JUDGE.read_text()
+    assert len(text.splitlines()) < 150
+    nodes = list(ast.walk(ast.parse(text)))
+    named = {a.name.split(".")[0] for n in nodes if isinstance(n, ast.Import) for a in n.names}
+    named |= {str(n.module).split(".")[0] for n in nodes if isinstance(n, ast.ImportFrom)}
+    assert named <= {*sys.stdlib_module_names, np.__name__}
