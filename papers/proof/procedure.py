@@ -86,24 +86,27 @@ class Transcript:
 def transcribe(key: Key2, suspect: Suspect) -> Transcript:
     """Ask a suspect that knows nothing of the key until the budget is spent."""
     proof = Endless(key, pool_labels(len(key.design.classes)))
-    blocks, pairs, parts, ends = [], [], [], ([], [])  # type: ignore[var-annotated]
+    blocks: list[list[int]] = []
+    pairs: list[list[int]] = []
+    parts, block_ends, pair_ends = [], [], []
     while step := proof.step():
         given = [(question, suspect(question)) for question in step]
         for _, label in given:
             proof.answer([label])
-        block = step[0].layer == "block"
-        ends[not block].append(len(proof.curve))
-        if block:
+        if step[0].layer == "block":
             blocks.append([label for _, label in given])
+            block_ends.append(len(proof.curve))
         else:
             found = {question.layer: label for question, label in given}
             pairs.append([found["pair"], found["decoy"]])
             parts.append(step[0].part)
+            pair_ends.append(len(proof.curve))
     return Transcript(
         np.array(blocks),
         np.array(pairs, dtype=np.int64).reshape(-1, 2),
         np.array(parts, dtype=np.int64),
-        *(np.array(end, dtype=np.int64) for end in ends),
+        np.array(block_ends),
+        np.array(pair_ends, dtype=np.int64),
         images=len(proof.rows),
         population=proof.effect.population,
     )
