@@ -110,3 +110,13 @@ def test_everything_that_is_inverted_is_fetched(scale):
         TrainingConfig.from_dict(mine["training"])
         TrainingConfig.from_dict(mine["judging"])
         EnsembleInversion(**mine["inversion"])
+
+
+def test_faces_are_inverted_as_the_digits_of_scale_paper():
+    faces, paper = (
+        yaml.safe_load((ROOT / f"scales/{name}.yaml").read_text()) for name in ("faces", "paper")
+    )
+    assert (faces["seed"], faces["threads"]) == (paper["seed"], paper["threads"])
+    for part in ("training", "judging", "inversion"):
+        assert faces["ensemble_inversion"][part] == paper["ensemble_inversion"][part]
+    assert "faces" not in paper["fetched"]  # whoever has none still gets its tables

@@ -150,22 +150,23 @@ def put(
     suspect: Suspect,
     images: Mapping[int, torch.Tensor],
     log: QueryLog,
-) -> list[Record]:
-    """Put questions on images of one size to a suspect at once, and write the answers down.
+) -> Iterator[Record]:
+    """Put questions on images of one size to a suspect, and give each answer as it is on the disk.
 
-    Arguments as for :func:`run_proof`.
+    As many go out at once as the suspect takes. Arguments as for :func:`run_proof`.
     """
-    asked = torch.cat([image_of(key, question, images) for question in questions])
-    return [
-        log.append(
-            purpose=question.layer,
-            part=question.part,
-            row=question.row,
-            question=question_digest(image),
-            answer=answer,
-        )
-        for question, image, answer in zip(questions, asked, suspect.predict(asked), strict=True)
-    ]
+    size = getattr(suspect, "at_once", 1)
+    for start in range(0, len(questions), size):
+        chunk = questions[start : start + size]
+        asked = torch.cat([image_of(key, question, images) for question in chunk])
+        for question, image, answer in zip(chunk, asked, suspect.predict(asked), strict=True):
+            yield log.append(
+                purpose=question.layer,
+                part=question.part,
+                row=question.row,
+                question=question_digest(image),
+                answer=answer,
+            )
 
 
 def run_proof(

@@ -43,7 +43,7 @@ class Replay:
         Raises:
             EvidenceError: it is about another question than the key asks there.
         """
-        if record.purpose == "probe":
+        if record.purpose == "probe" and record.part is record.row is None:
             self._settle(in_vain=bool(record.error))
             return
         left = self._proof.step()[len(self.open) :]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from datadeed.errors import KeyRecordError
 from datadeed.files import write_json
+from datadeed.keys.generation2 import key_from_record
 from datadeed.keys.key import Key
 from datadeed.owner.data import read_key
 from datadeed.owner.evidence.schema import parse_json, read_limited
@@ -46,4 +47,4 @@ def read_opening(path: str | Path) -> Key:
     value = parse_json(read_limited(path), path)
     if not isinstance(value, dict) or value.get("form") != FORM:
         raise KeyRecordError(f"{path} is no opened key: ask its owner for the opening")
-    return Key.from_record(value.get("key"))
+    return key_from_record(value.get("key"))

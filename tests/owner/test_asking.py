@@ -124,6 +124,8 @@ class TestRun:
         log_file, sizes = tmp_path / "queries.jsonl", []
 
         class Watching(Scripted):
+            at_once = 10
+
             def predict(self, images):
                 assert len(log_file.read_bytes().splitlines()) == len(self.asked)
                 sizes.append(len(images))

@@ -144,7 +144,7 @@ class TestEdges:
 
     @pytest.mark.parametrize("alpha", [0.0501, 0.5])
     def test_alpha(self, alpha):
-        with pytest.raises(KeyRecordError, match="so often is none; give 0.05 or less"):
+        with pytest.raises(KeyRecordError, match=r"so often is none; give 0\.05 or less"):
             check_design(design(alpha=alpha), 100)
         check_design(design(alpha=0.05), 100)
 

@@ -34,7 +34,8 @@ def _key_layer(evidence: dict[str, Any]) -> Iterator[str]:
     margin = layer["log_e"] - math.log(layer["bar"])
     if abs(margin) > _SLACK and layer["passed"] != (margin > 0):
         said = "to pass" if layer["passed"] else "not to pass"
-        yield f"the key layer is said {said}, and its E is {'below' if margin < 0 else 'at'} its bar"
+        where = "below" if margin < 0 else "at"
+        yield f"the key layer is said {said}, and its E is {where} its bar"
     p_value = math.exp(-min(max(layer["log_e"], 0.0), 700.0))
     if not math.isclose(layer["p_value"], p_value, rel_tol=_SLACK):
         yield "the p-value is not 1 / E"

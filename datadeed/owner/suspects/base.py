@@ -57,6 +57,9 @@ class Answer:
 class Suspect(Protocol):
     """A model under suspicion, seen through its answers alone.
 
+    It may have an ``at_once``: how many images it is given at once, 1 by default. Answers are
+    written down when all of them are there, so that a crash loses so many at most.
+
     Attributes:
         name: what the owner calls it.
         classes: the key's class names, which ``Answer.labels`` number.

@@ -23,6 +23,7 @@ class LocalSuspect:
     """
 
     protocol = "local"
+    at_once = 10**6
 
     def __init__(self, config: Config, device: torch.device | str = "cpu"):
         from datadeed.models.classifier import Classifier

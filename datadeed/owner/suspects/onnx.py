@@ -32,6 +32,7 @@ class OnnxSuspect:
     """
 
     protocol = "onnx"
+    at_once = 10**6
 
     def __init__(self, config: Config):
         if config.path is None or config.input is None:

@@ -60,12 +60,13 @@ def probe(
     first, again = answers[0], answers[-1]
     first_of_group = first_of(suspect.groups)
     pairs = [
-        (first_of_group.get(int(label), -1), answer.label)
+        (first_of_group[int(label)], answer.label)
         for label, answer in zip(labels, answers, strict=False)
-        if not answer.failed
+        if not answer.failed and int(label) in first_of_group
     ]
     if not pairs:
-        raise SuspectError(f"{suspect.name} answered no probe: {first.error}")
+        why = first.error or "none is of a class that it has"
+        raise SuspectError(f"{suspect.name} answered no probe: {why}")
     right = sum(label == given for label, given in pairs)
     repeatable = (first.labels, first.scores) == (again.labels, again.scores)
     warnings = _warnings(suspect, answers, pairs, repeatable)

@@ -27,6 +27,7 @@ class RemoteSuspect:
 
     Attributes:
         budget: what was spent, and what is left.
+        at_once: requests on the way at once.
 
     Args:
         config: of one of the server protocols.
@@ -45,6 +46,7 @@ class RemoteSuspect:
         self.classes, self.kind = config.output.key_classes, config.output.answer_kind
         self.groups, self.declared = config.output.groups, config.reading
         self.budget = Budget(config.limits)
+        self.at_once = config.limits.concurrency
         self._config, self._input, self._wire = config, config.input, PROTOCOLS[config.protocol]
         self.endpoint = self._wire.endpoint(config)
         self._transport = Transport(
