@@ -20,22 +20,23 @@ class Finding:
     """One line of the table: what a suspect's run came to; text, empty where there is none.
 
     Attributes:
-        key, behaviour: E of each layer, as a power of ten.
+        evidence: E, as a power of ten.
         queries: counted ones, spent so far.
     """
 
     suspect: str
     verdict: str
-    key: str = ""
-    behaviour: str = ""
+    evidence: str = ""
     queries: str = ""
     note: str = ""
 
 
 def e_value(log_e: float) -> str:
     """E from its natural logarithm, rounded towards 0, as ``1e4.3``; the exponent is decimal."""
-    tenths = math.floor(10 * min(log_e, 1e4) / math.log(10))
-    return "above 1e300" if tenths > 3000 else f"1e{tenths / 10:.1f}"
+    tenths = math.floor(10 * max(-1e4, min(log_e, 1e4)) / math.log(10))
+    if abs(tenths) > 3000:
+        return "above 1e300" if tenths > 0 else "below 1e-300"
+    return f"1e{tenths / 10:.1f}"
 
 
 def suspects_by_name(paths: Sequence[Path]) -> dict[str, Path]:

@@ -68,13 +68,11 @@ def finding(name: str, folder: Path, ended: Ended) -> Finding:
         evidence = read_evidence(folder / "evidence.json")
     except DatadeedError as error:
         return Finding(name, COULD_NOT_TEST, note=str(error))
-    key, behaviour = evidence["key_layer"], evidence["behaviour_layer"]
     return Finding(
         name,
         evidence["verdict"]["word"],
-        e_value(key["log_e_max"]),
-        e_value(behaviour["log_e_max"]),
-        str(key["queries"] + behaviour["n"]),
+        e_value(evidence["key_layer"]["log_e"]),
+        str(len(evidence["curve"])),
         evidence["verdict"]["reason"],
     )
 

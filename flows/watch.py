@@ -92,7 +92,7 @@ def finding(name: str, folder: Path, ended: Ended) -> tuple[Finding, bool]:
         return Finding(
             name,
             str(state["word"]),
-            key=e_value(float(state["log_e"])),
+            evidence=e_value(float(state["log_e"])),
             queries=str(state["n"]),
             note=str(state["reason"]),
         ), bool(state["over"])

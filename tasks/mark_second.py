@@ -17,7 +17,7 @@ def mark(dataset: str, watermark: str) -> None:
     """Watermark ``data/datasets/DATASET/train.parquet``.
 
     Raises:
-        ParameterError: ``papers/proof/params.yaml`` has no such entry of ``second``.
+        ParameterError: ``papers/proof/params.yaml`` has no such entry of ``keys2``.
         KeyRecordError: the entry makes no sense.
     """
     source = DatasetFile(DATA / "datasets" / dataset / "train.parquet")

@@ -42,12 +42,12 @@ def run(options: argparse.Namespace) -> int:
         f"marks            {made.marks} rows ({made.rate:.1%}), {made.marks_a_part} a part",
         f"attainable       E {made.largest_e:.0e}; needed {1 / options.alpha:.0e}",
         *(
-            f"a {success:.0%} mark       {found['mean_questions']:.0f} questions on average, CLAIM "
+            f"a {success:.0%} mark       {found['median_questions']:.0f} questions (median), CLAIM "
             f"in {found['share']:.0%} of runs"
             for success, found in made.questions.items()
         ),
         *(
-            f"an honest model  {found['mean_questions']:.0f} questions on average, NOT SUPPORTED "
+            f"an honest model  {found['median_questions']:.0f} questions (median), NOT SUPPORTED "
             f"in {found['share']:.0%} of runs"
             for found in [made.honest]
             if found

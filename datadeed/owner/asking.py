@@ -25,8 +25,9 @@ from datadeed.owner.replaying import Replay
 from datadeed.owner.suspects.base import Answer, Suspect, SuspectError, question_digest
 from datadeed.owner.suspects.opening import open_suspect
 from datadeed.owner.suspects.probe import probe
+from datadeed.verification.blocks import MOST_PAIRS
 from datadeed.verification.layers import Question
-from datadeed.verification.proof2 import MOST_PAIRS, Proof2
+from datadeed.verification.proof2 import Proof2
 from datadeed.watermarks.keyed2 import KeyPart2
 
 PROBES = 16  # clean questions before the first counted one

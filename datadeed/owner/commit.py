@@ -117,8 +117,6 @@ def commit(
     )
     design.marks(data.rows)
     check_design(design, images.rows)
-    for line in advise(design, named(source), images.rows):
-        note(line)
     pool_extent, _, repeated = measure_pool(images, "pool", progress=progress)
     check_repeated(repeated, images.rows)
     rows, _ = measure(data, "data", progress=progress)
@@ -128,6 +126,8 @@ def commit(
     stamp = _stamp(key, timestamp)
     write_secret(secret, key.record(), passphrase, forbidden=forbidden)
     write_json(public, key.public())
+    for line in advise(design, named(source), images.rows):
+        note(line)
     if not stamp:
         return Committed(key, secret, public, None)
     token = public.with_suffix(".tsr")

@@ -13,11 +13,11 @@ from datadeed.errors import KeyRecordError
 from datadeed.keys.generation2 import Design2
 from datadeed.owner.clean import MOST_REPEATED
 from datadeed.owner.release.rows import Items
+from datadeed.verification.blocks import FIRST_BLOCKS, MOST_PAIRS, most_blocks
 from datadeed.verification.centred import EPSILON, Looks
 from datadeed.verification.effect import Effect
 from datadeed.verification.keylabels import largest_factor
 from datadeed.verification.proof import POOL_LIMIT
-from datadeed.verification.proof2 import FIRST_BLOCKS, MOST_PAIRS, most_blocks
 
 LARGEST_ALPHA = 0.05
 SHOWN = 5  # class names in a message

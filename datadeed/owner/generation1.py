@@ -18,9 +18,9 @@ from datadeed.owner.evidence.records import Record
 from datadeed.owner.replaying import spans
 from datadeed.verification.layers import Question
 from datadeed.verification.proof import Proof
-from datadeed.verification.watch import FAILURES_IN_A_ROW
 from datadeed.watermarks.keyed import KeyPart
 
+FAILURES_IN_A_ROW = 3  # the last of them stopped a run
 Asked = tuple[str, int, int]  # layer, part and row: what names a question
 
 

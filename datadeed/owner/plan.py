@@ -12,10 +12,9 @@ from datadeed.errors import KeyRecordError, VerificationError
 from datadeed.keys.generation2 import Design2
 from datadeed.owner.commit_checks import check_alpha, check_design, enough_parts
 from datadeed.owner.rehearsal import rehearse
+from datadeed.verification.blocks import most_blocks
 from datadeed.verification.centred import EPSILON
 from datadeed.verification.keylabels import largest_factor
-from datadeed.verification.proof import POOL_LIMIT
-from datadeed.verification.proof2 import most_blocks
 from datadeed.verification.verdict import CLAIM, NOT_SUPPORTED
 
 # From 133 marks on, every part was learnt in results/embedding-summary.csv; below that, some were.
@@ -35,6 +34,7 @@ LOG_LARGEST = 709.0  # exp of more is no float
 SUCCESS = (0.95, 0.5, 0.3)  # of marks that were learnt well, half, and badly
 RUNS, HONEST_RUNS = 100, 20  # proofs that are played; those of honest models hardly differ
 LONGEST = 1000  # questions that are played
+POOL = 2 * LONGEST  # images at least, in the proofs that are played: few make pairs tell more
 MOST_PLAYED = 100  # classes that are played; with more of them a claim takes no more questions
 MOST_CLASSES = 100_000
 
@@ -47,7 +47,7 @@ class Plan:
         parts: J. enough: parts that suffice for a claim on the first image if all are learnt.
         rate: share of rows to mark; ``marks`` rows, ``marks_a_part`` of them for each part.
         largest_e: the most that any answers can reach with these parts, whatever is asked.
-        questions: success of a mark above decoys to ``mean_questions`` until the end, and the
+        questions: success of a mark above decoys to ``median_questions`` until the end, and the
             ``share`` of the proofs that end in a claim.
         honest: the same until NOT SUPPORTED, for models that never saw the marks.
         pool: smallest pool of images with which the whole budget can be spent.
@@ -124,7 +124,7 @@ def plan(
     marks = int(wanted * samples + 1e-9)
     log_most = chosen * math.log(largest_factor(classes, epsilon=EPSILON))
     pool = 2 * max(1, most_blocks(budget, chosen, 2 * budget))
-    questions, honest = _play(design, pool, rng or np.random.default_rng(1))
+    questions, honest = _play(design, rng or np.random.default_rng(1))
     return Plan(
         chosen,
         enough,
@@ -136,7 +136,7 @@ def plan(
         honest,
         pool,
         _repaired(marks // chosen),
-        tuple(_warnings(design, marks // chosen, pool)),
+        tuple(_warnings(design, marks // chosen, max(pool, POOL))),
     )
 
 
@@ -151,17 +151,12 @@ def _warnings(design: Design2, marks_a_part: int, pool: int) -> Iterator[str]:
             f"{marks_a_part} marks a part: fewer than {MARKS_A_PART} were not always learnt in "
             "our short trainings (results/embedding-summary.csv)"
         )
-    if pool > POOL_LIMIT:
-        yield (
-            f"a pool of {pool} images would be needed, but only {POOL_LIMIT} are used: take a "
-            "smaller budget"
-        )
     if design.rate > 0.1:
         yield f"marking {design.rate:.0%} of the rows will cost accuracy: take fewer parts"
 
 
 def _play(
-    design: Design2, pool: int, rng: np.random.Generator
+    design: Design2, rng: np.random.Generator
 ) -> tuple[dict[float, dict[str, float]], dict[str, float]]:
     """Questions to a claim for each success of a mark, and until NOT SUPPORTED for honest models.
 
@@ -177,9 +172,8 @@ def _play(
         targets=design.targets[: len(names)],
         budget=min(design.budget, LONGEST),
     )
-    pool = min(pool, POOL_LIMIT)
-    claims = {s: rehearse(played, pool, s, RUNS, rng).summary(CLAIM) for s in SUCCESS}
-    return claims, rehearse(played, pool, 0.0, HONEST_RUNS, rng).summary(NOT_SUPPORTED)
+    claims = {s: rehearse(played, POOL, s, RUNS, rng).summary(CLAIM) for s in SUCCESS}
+    return claims, rehearse(played, POOL, 0.0, HONEST_RUNS, rng).summary(NOT_SUPPORTED)
 
 
 def _repaired(marks_a_part: int) -> dict[str, float]:

@@ -29,9 +29,9 @@ class Rehearsed:
     verdicts: tuple[str, ...]
 
     def summary(self, verdict: str) -> dict[str, float]:
-        """``share`` of the proofs that end with a verdict, and their ``mean_questions``, all in."""
+        """``share`` of the proofs that end with a verdict; ``median_questions`` of them all."""
         share = sum(given == verdict for given in self.verdicts) / len(self.verdicts)
-        return {"mean_questions": float(self.questions.mean()), "share": share}
+        return {"median_questions": float(np.median(self.questions)), "share": share}
 
 
 def rehearse(

@@ -9,7 +9,9 @@ import numpy as np
 from datadeed.errors import VerificationError
 from datadeed.verification.centred import CLIPS, Looks, label_votes, score_votes
 from datadeed.verification.layers import finite
+from datadeed.verification.proof import POOL_LIMIT
 
+FIRST_BLOCKS, MOST_PAIRS = 10, 40  # blocks before pairs at most, and pairs (proof2)
 Groups = Sequence[Sequence[int]]  # of the suspect's labels, the key's classes each stands for
 
 
@@ -149,3 +151,18 @@ class Blocks:
     def looked(self) -> list[list[float]]:
         """Images and ln E at each look, as JSON values."""
         return [[n, finite(log_e)] for n, log_e in self._looks.looked] if self._looks else []
+
+
+def most_blocks(budget: int, parts: int, pool: int) -> int:
+    """How many images are asked in blocks at most: as the budget leaves beside the pairs.
+
+    Evidence has a share at a look after each number of them, and one that is never reached is lost.
+
+    Args:
+        budget: counted questions.
+        parts: of the key.
+        pool: images in it; half of those that are used are for pairs.
+    """
+    first = min(FIRST_BLOCKS, budget // parts)
+    most = max(first, (budget - 2 * MOST_PAIRS) // parts)
+    return min(most, min(pool, POOL_LIMIT) // 2)

@@ -31,7 +31,14 @@ import numpy as np
 
 from datadeed.errors import VerificationError
 from datadeed.keys.generation2 import Key2
-from datadeed.verification.blocks import Blocks, Groups, Labels
+from datadeed.verification.blocks import (
+    FIRST_BLOCKS,
+    MOST_PAIRS,
+    Blocks,
+    Groups,
+    Labels,
+    most_blocks,
+)
 from datadeed.verification.effect import LEVEL, Effect, filters, refuses
 from datadeed.verification.layers import Question, finite
 from datadeed.verification.multiplicity import familywise_threshold
@@ -40,7 +47,6 @@ from datadeed.verification.sequential import ConfidenceSequence
 from datadeed.verification.verdict import CLAIM, INCONCLUSIVE, NOT_SUPPORTED
 
 MOVED = 0.125  # share of the blocks' answers that leave their image's usual one, for more blocks
-FIRST_BLOCKS, MOST_PAIRS = 10, 40
 REFUSED, LEAST_REFUSED = 0.9, 24  # share of questions that failed, of so many, to ask no more
 
 
@@ -297,18 +303,3 @@ class Proof2:
             "curve": self.curve,
             "multiplicity": {"suspects": self.suspects, "keys": self.keys, "bar": self.bar},
         }
-
-
-def most_blocks(budget: int, parts: int, pool: int) -> int:
-    """How many images are asked in blocks at most: as the budget leaves beside the pairs.
-
-    Evidence has a share at a look after each number of them, and one that is never reached is lost.
-
-    Args:
-        budget: counted questions.
-        parts: of the key.
-        pool: images in it; half of those that are used are for pairs.
-    """
-    first = min(FIRST_BLOCKS, budget // parts)
-    most = max(first, (budget - 2 * MOST_PAIRS) // parts)
-    return min(most, min(pool, POOL_LIMIT) // 2)

@@ -13,7 +13,7 @@ def public_test_key2(lab: Records, dataset: str, watermark: str, name: str = "")
     Args:
         lab: of the proof.
         dataset: whose training set is marked and whose test set is the pool.
-        watermark: an entry of ``second``.
+        watermark: an entry of ``keys2``.
         name: tells several keys of one watermark apart.
     """
     train = lab.train(dataset)
@@ -22,7 +22,7 @@ def public_test_key2(lab: Records, dataset: str, watermark: str, name: str = "")
         classes=classes,
         channels=train.shape[0],
         targets=tuple(range(len(classes))),
-        **lab.params("second", watermark),
+        **lab.params("keys2", watermark),
     )
     text = f"public test key 2 {lab.seed} {dataset} {watermark} {name}"
     secret, salt = (

@@ -35,19 +35,19 @@ def test_nothing_is_written_over(bare):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--parts", "0"), "parts is 0"),
+        (("--parts", "1"), "parts is 1"),
         (("--rate", "2"), "rate is 2.0"),
         (("--rate", "nan"), "rate is nan"),
-        (("--rate", "0.01"), "is 2 marks for 4 parts"),
+        (("--rate", "0.01"), "is 2 marks for 6 parts"),
         (("--opacity", "256"), "opacity is 256"),
-        (("--alpha", "0"), "alpha_key is 0.0"),
-        (("--null-rate", "1"), "null_rate is 1.0"),
+        (("--alpha", "0"), "alpha is 0.0"),
+        (("--least-effect", "1"), "least_effect is 1.0"),
         (("--budget", "0"), "budget is 0"),
-        (("--parts", "10"), "the pool has 100 images, but 10 parts"),
-        (("--alpha", "1e-6"), "4 parts of 10 classes cannot reach level 1e-06"),
-        (("--alpha", "0.06"), "alpha_key is 0.06"),
-        (("--alpha-behaviour", "0.5"), "alpha_behaviour is 0.5"),
-        (("--budget", "14"), "budget is 14, but a claim takes 8 + 7 counted questions at best"),
+        (("--alpha", "1e-6"), "6 parts with labels among 10 classes cannot reach 1/alpha, 1e+06"),
+        (("--alpha", "0.06"), "alpha is 0.06"),
+        (("--least-effect", "0.1"), "least_effect is 0.1: 40 pairs"),
+        (("--budget", "5"), "budget is 5, but a claim takes 6 counted questions at best"),
+        (("--budget", "40"), "budget is 40, but NOT SUPPORTED takes 6 + "),
         (("--beacon", "drand quicknet", "25000000"), "was out at 2026-01-07"),
         (("--beacon", "drand quicknet", "9" * 15), "comes out after the year 9999"),
         (("--beacon", "drand", "soon"), "the beacon's round is 'soon'"),
@@ -72,17 +72,43 @@ def test_other_classes_in_the_pool(bare):
 
 
 def test_classes_without_rows(bare):
-    """Their marks would be the only rows with these labels."""
+    """They get no marks: each would be the only row with its label."""
     few = data()
     keep = (few.labels != 3) & (few.labels != 7)
     write(few.take(keep.nonzero()[:, 0]), bare.root / "few.npz", format="npz")
-    done = run(
-        "commit", bare.root / "few.npz", "--pool", bare.pool, "--key", bare.key_file, *DESIGN
-    )
-    assert (done.code, done.err.count("\n")) == (1, 1)
+    where = ("--pool", bare.pool, "--key", bare.key_file)
+    done = run("commit", bare.root / "few.npz", *where, *DESIGN)
+    assert done.code == 0
     assert "2 of 10 classes have no row in" in done.err
-    assert "('class 3', 'class 7')" in done.err
+    assert "('class 3', 'class 7'): no mark gets their label" in done.err
+    assert bare.key().design.targets == (0, 1, 2, 4, 5, 6, 8, 9)
+
+
+def test_data_of_one_class(bare):
+    one = data()
+    write(one.take((one.labels == 3).nonzero()[:, 0]), bare.root / "one.npz", format="npz")
+    where = ("--pool", bare.pool, "--key", bare.key_file)
+    done = run("commit", bare.root / "one.npz", *where, *DESIGN)
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "one.npz has rows of 1 class, but labels of marks are drawn among two" in done.err
     assert not bare.key_file.parent.exists()
+
+
+def test_a_pool_that_is_too_small(bare):
+    bare.pool.unlink()
+    write(data(3, seed=1), bare.pool, format="npz")
+    done = bare.commit("--alpha", "1e-5")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "the pool has 3 images, but a claim takes 4 at best" in done.err
+    assert not bare.key_file.exists()
+
+
+def test_what_is_committed(bare):
+    more = ("--answers", "scores", "--least-effect", "0.3", "--opacity", "200", "--budget", "300")
+    assert bare.commit(*more).code == 0
+    made = bare.key().design
+    assert (made.parts, made.alpha, made.answers, made.least_effect) == (6, 1e-3, "scores", 0.3)
+    assert (made.opacity, made.budget) == (200, 300)
 
 
 @pytest.mark.parametrize(("copies", "code"), [(1, 0), (2, 1)])

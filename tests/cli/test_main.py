@@ -6,6 +6,7 @@ import pytest
 
 from datadeed.cli import main as cli
 from datadeed.cli.common import show_json
+from datadeed.owner.plan import plan
 from tests.cli.world import run
 
 
@@ -24,15 +25,28 @@ def test_every_command_explains_itself(command):
 
 
 class TestPlan:
+    @pytest.fixture(autouse=True)
+    def few_proofs(self, monkeypatch):
+        monkeypatch.setattr("datadeed.owner.plan.RUNS", 2)
+        monkeypatch.setattr("datadeed.owner.plan.HONEST_RUNS", 2)
+
     def test_text(self):
         done = run("plan", "--classes", "10", "--samples", "50000")
         assert done.code == 0
         assert "12 (8 learnt well are enough)" in done.out
-        assert "216 images or more" in done.out
+        assert "CLAIM in 100% of runs" in done.out
+        assert "NOT SUPPORTED in 100% of runs" in done.out
+        assert "52 images or more" in done.out
+
+    def test_a_budget_below_a_block(self):
+        done = run("plan", "--classes", "10", "--samples", "50000", "--budget", "5")
+        assert (done.code, "of runs" in done.out) == (0, False)
+        assert "warning          budget is 5, but a claim takes 12 counted" in done.out
 
     def test_json(self):
         made = run("plan", "--classes", "10", "--samples", "50000", "--json").json()
         assert (made["parts"], made["enough"], made["marks"], made["warnings"]) == (12, 8, 1800, [])
+        assert made["questions"]["0.95"]["share"] == 1
 
     @pytest.mark.parametrize(
         "options",
@@ -42,8 +56,8 @@ class TestPlan:
             ("--samples", "0"),
             ("--alpha", "nan"),
             ("--alpha", "0"),
-            ("--alpha-behaviour", "1"),
-            ("--null-rate", "-0.1"),
+            ("--alpha", "0.06"),
+            ("--least-effect", "1"),
             ("--budget", "0"),
             ("--parts", "-3"),
             ("--parts", "0"),
@@ -119,10 +133,13 @@ class TestErrors:
         assert message in done.err
 
     def test_a_reader_that_goes_away(self, monkeypatch):
+        made = plan(10, 1000, budget=1)  # plays no proofs
+
         class Gone:
             def write(self, _):
                 raise BrokenPipeError
 
+        monkeypatch.setattr("datadeed.owner.plan.plan", lambda *_, **__: made)
         monkeypatch.setattr(sys, "stdout", Gone())
         assert cli.main(["plan", "--classes", "10", "--samples", "1000"]) == 1
         sys.stdout.close()

@@ -21,7 +21,8 @@ from datadeed.keys.sealing import read_secret
 from datadeed.owner.evidence.log import read_parquet
 from datadeed.owner.evidence.records import QUESTIONS, Record
 from datadeed.owner.suspects.base import question_digest
-from datadeed.verification.proof2 import MOST_PAIRS, Proof2
+from datadeed.verification.blocks import MOST_PAIRS
+from datadeed.verification.proof2 import Proof2
 from datadeed.watermarks.keyed2 import KeyPart2
 from tests.conftest import toy
 from tests.datasets.formats.writers import write

@@ -58,10 +58,12 @@ class TestMany:
         code, out, said = toys.run(root, "flows.verify", *arguments(*names), *more)
         assert (code, said) == (5, "")
         lines = [line.rstrip() for line in out.splitlines()]
-        assert lines[0].split() == ["suspect", "verdict", "key", "behaviour", "queries", "note"]
+        assert lines[0].split() == ["suspect", "verdict", "evidence", "queries", "note"]
         assert lines[1].split(maxsplit=4) == ["away", "COULD", "NOT", "TEST", "nobody answers"]
-        found = "CLAIM", "1e6.1", "1e6.1", "3", "both layers passed"
-        assert [line.split(maxsplit=5) for line in lines[2:]] == [
+        sample = evidence()
+        reached, asked = e_value(sample["key_layer"]["log_e"]), str(len(sample["curve"]))
+        found = "CLAIM", reached, asked, sample["verdict"]["reason"]
+        assert [line.split(maxsplit=4) for line in lines[2:]] == [
             ["thief", *found],
             ["stranger", *found],
         ]
@@ -115,7 +117,13 @@ class TestWords:
 
     @pytest.mark.parametrize(
         ("log_e", "text"),
-        [(0.0, "1e0.0"), (14.2, "1e6.1"), (-1.0, "1e-0.5"), (1e308, "above 1e300")],
+        [
+            (0.0, "1e0.0"),
+            (14.2, "1e6.1"),
+            (-1.0, "1e-0.5"),
+            (1e308, "above 1e300"),
+            (-1e308, "below 1e-300"),
+        ],
     )
     def test_e_is_rounded_towards_nothing(self, log_e: float, text: str) -> None:
         assert e_value(log_e) == text
@@ -149,7 +157,7 @@ class TestSchedule:
             "every watch is over: the schedule is paused, and this process may be stopped",
         ]
         with (root / "out/watch.csv").open(newline="") as file:
-            assert list(csv.reader(file))[1] == ["thief", "EVIDENCE", "1e2.0", "", "30", "so it is"]
+            assert list(csv.reader(file))[1] == ["thief", "EVIDENCE", "1e2.0", "30", "so it is"]
 
     def test_runs_of_an_earlier_day_do_nothing(self, prefect_server: Server) -> None:
         from flows.watch import missed
