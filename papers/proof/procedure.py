@@ -22,7 +22,7 @@ from datadeed.randomness import derive_seed
 from datadeed.verification.centred import log_factors, looks, shares
 from datadeed.verification.effect import LEVEL
 from datadeed.verification.proof2 import Proof2
-from datadeed.verification.sequential import SLACK, bet_fractions, log_mean_exp
+from datadeed.verification.sequential import SLACK, bet_fractions
 from datadeed.verification.verdict import CLAIM, NOT_SUPPORTED
 from papers.base import Lab
 from papers.proof.centred import information, sum_of
@@ -86,24 +86,27 @@ class Transcript:
 def transcribe(key: Key2, suspect: Suspect) -> Transcript:
     """Ask a suspect that knows nothing of the key until the budget is spent."""
     proof = Endless(key, pool_labels(len(key.design.classes)))
-    blocks, pairs, parts, ends = [], [], [], ([], [])  # type: ignore[var-annotated]
+    blocks: list[list[int]] = []
+    pairs: list[list[int]] = []
+    parts, block_ends, pair_ends = [], [], []
     while step := proof.step():
         given = [(question, suspect(question)) for question in step]
         for _, label in given:
             proof.answer([label])
-        block = step[0].layer == "block"
-        ends[not block].append(len(proof.curve))
-        if block:
+        if step[0].layer == "block":
             blocks.append([label for _, label in given])
+            block_ends.append(len(proof.curve))
         else:
             found = {question.layer: label for question, label in given}
             pairs.append([found["pair"], found["decoy"]])
             parts.append(step[0].part)
+            pair_ends.append(len(proof.curve))
     return Transcript(
         np.array(blocks),
         np.array(pairs, dtype=np.int64).reshape(-1, 2),
         np.array(parts, dtype=np.int64),
-        *(np.array(end, dtype=np.int64) for end in ends),
+        np.array(block_ends),
+        np.array(pair_ends, dtype=np.int64),
         images=len(proof.rows),
         population=proof.effect.population,
     )
@@ -137,8 +140,8 @@ def excluded_after(asked: Transcript, targets: np.ndarray, least: float) -> np.n
     n = np.arange(outcomes.shape[1])
     total = asked.population * ((1 - least) / 2 + SLACK)
     allowed = (total - outcomes.cumsum(1) + outcomes) / (asked.population - n)
-    gains = np.log1p(bet_fractions(40) * (outcomes / allowed - 1)[..., None])  # (R, P, bets)
-    rejected = log_mean_exp(gains.cumsum(1)) >= math.log(2 / (1 - LEVEL))
+    gains = 1 + bet_fractions(40) * (outcomes / allowed - 1)[..., None]  # (R, P, bets)
+    rejected = gains.cumprod(1).mean(-1) >= 2 / (1 - LEVEL)
     first = rejected.argmax(1) if rejected.shape[1] else np.zeros(len(targets), dtype=int)
     ends = np.append(asked.pair_ends, 0)[first]
     return np.where(rejected.any(1), ends, np.inf)
