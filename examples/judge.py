@@ -15,8 +15,7 @@ BETS = np.sin((np.arange(40) + 0.5) * np.pi / 80)[:, None] ** 2  # shares of the
 
 
 def passed(ok, what):
-    sys.stdout.write(f"{'passed' if ok else 'FAILED'}  {what}\n")
-    return ok or sys.exit(1)
+    return sys.stdout.write(f"{'passed' if ok else 'FAILED'}  {what}\n") and (ok or sys.exit(1))
 
 
 def words(count, *name):  # what the seed gives under a name, as 64-bit numbers
@@ -71,8 +70,7 @@ for r in records:  # 4. The log is whole: each record holds the hash of the one 
     full = r["label"] >= 0 and len(scores) == len(groups)
     logs = np.log([max(scores[n], 1e-9) if full else 1 for n in columns])
     r["votes"] = [columns == r["label"], *(np.maximum(logs, clip) for clip in clips)]
-ok &= evidence["chain"] == {"anchor": anchor, "head": tip, "rows": len(records)}
-passed(ok, f"log: {len(records)} records end in {tip}")
+passed(ok & (evidence["chain"] == {"anchor": anchor, "head": tip, "rows": len(records)}), "log")
 clean, rows = (np.argsort(words(size, n), kind="stable").tolist() for n in ("probe", "pool"))
 probes = [question(row) for row in (*clean[:16], *clean[:1])]  # 5. Clean questions come first.
 first = [*(r["purpose"] == "probe" for r in records), False].index(False) - len(probes)
@@ -80,7 +78,7 @@ asked = [r["question"] for r in records[first:] if r["purpose"] == "probe"]
 answers = zip([group.get(k, -2) for k in true[clean[:16]]], records[first:], strict=False)
 answers = [n == r["label"] for n, r in answers if n >= 0 and not r["error"]]
 passed(asked == probes + probes[:1] * (len(asked) - len(probes)), f"clean: {sum(answers)} right")
-count = min(budget // parts, len(rows[:10_000]) // 2)
+count = min(max(min(10, budget // parts), (budget - 80) // parts), len(rows[:10_000]) // 2)
 todo, rest = [[("block", n, row) for n in range(parts)] for row in rows[:count]], rows[count:10_000]
 pairs = np.argsort(words(parts * len(rest), "pairs"), kind="stable")[:40].tolist()
 pairs = [[(name, n % parts, rest[n // parts]) for name in ("pair", "decoy")] for n in pairs]
@@ -94,8 +92,9 @@ blocks = tested = moved = heard = 0
 for r in [*records, None]:  # 6. Every question is the key's next one.
     if r and r["purpose"] != "probe":
         if not step and log_e < log(bar) and 1 - 2 * high >= least:
-            more = not tested and (not blocks or (blocks < 10 and 5 * moved >= heard > 0))
-            step = (todo if more or not pairs else pairs).pop(0)
+            more = not blocks or (blocks < min(10, count) and 8 * moved >= heard > 0)
+            ok &= len(counted) < 24 or sum(r["error"] != "" for r in counted) < 0.9 * len(counted)
+            step = (todo if (more and not tested) or not pairs else pairs).pop(0)
         purpose, part, row = ask = step[len(now) + len(held)]
         ok &= ask == (r["purpose"], r["part"], r["row"]) and len(counted + step + lost) <= budget
         ok &= r["question"] == question(row, *(ask if purpose == "decoy" else ("trigger", part)))
@@ -127,12 +126,13 @@ for r in [*records, None]:  # 6. Every question is the key's next one.
             high, low = ((high + low) / 2, low) if out else (high, (high + low) / 2)
     counted, step, now = counted + now, [], []
 passed(ok, f"questions: {len(counted + now)} count, {len(lost)} were lost (out of reach)")
-decoys = [r for r in counted + now if r["purpose"] == "decoy" and not r["error"]]  # 7. Findings.
-good = sum(r["label"] == group.get(true[r["row"]]) for r in decoys)
-right, failed = good + sum(answers), sum(r["error"] != "" for r in counted + now)
+decoys = [r for r in counted + now if (r["purpose"], r["error"]) == ("decoy", "")]  # 7. Findings.
+decoys = [r["label"] == group[k] for r in decoys if (k := true[r["row"]]) in group]
+good, right, failed = sum(decoys), sum(decoys + answers), [r for r in counted + now if r["error"]]
 ways = [comb(len(decoys), n) * comb(len(answers), right - n) for n in range(right + 1)]
 odd = int(sum(ways[: good + 1]) <= 0.01 * sum(ways))  # Fisher's exact test: decoys fare worse
-odd += failed >= max(3, 0.1 * len(counted + now)) and len(answers) >= 0.9 * len(probes[1:])
+due = sum(k in group for k in true[clean[:16]])
+odd += len(failed) >= max(3, 0.1 * len(counted + now)) and len(answers) >= 0.9 * due
 word = ("INCONCLUSIVE", "NOT SUPPORTED")[not odd and 1 - 2 * high < least]
 word = "CLAIM" if log_e >= log(bar) else word  # 8. The evidence states the same.
 found = {"log_e": max(log_e, -1e308), "bar": bar, "images": blocks, "high": 1 - 2 * high}

@@ -28,7 +28,7 @@ class Clean:
     """Answers to the clean questions, the repeated one left out.
 
     Attributes:
-        asked, answered, right: how many.
+        asked, answered, right: how many, of images of classes that the suspect has.
         labels: how many different labels were given.
         most: how often the most frequent one was given.
         most_true: how often the most frequent true label stands among the answered images.
@@ -102,7 +102,9 @@ def clean_records(records: Sequence[Record], questions: Sequence[str]) -> list[R
             place = 0
         if record.question != questions[place]:
             raise _other(record)
-        place = (place + 1) % len(questions)
+        place += 1
+        if place == len(questions):  # all were answered, and asked again
+            raise _other(record)
     for record in records[len(probes) :]:
         if record.purpose == "probe" and record.question != questions[0]:
             raise _other(record)
@@ -127,13 +129,13 @@ def clean_answers(
     """
     first = first_of(groups)
     pairs = [
-        (first[int(label)], record.labels[0] if record.labels else None)
+        (first[int(label)], first.get(record.labels[0]) if record.labels else None)
         for label, record in zip(labels, records, strict=False)
         if not record.error and int(label) in first
     ]
     given, true = Counter(answer for _, answer in pairs), Counter(label for label, _ in pairs)
     return Clean(
-        asked=len(labels),
+        asked=sum(int(label) in first for label in labels),
         answered=len(pairs),
         right=sum(label == answer for label, answer in pairs),
         labels=len(given),

@@ -123,12 +123,12 @@ def _pool(evidence: dict[str, Any], clean: Clean | None, repeated: int) -> Premi
 def _numbers(evidence: dict[str, Any]) -> Premise:
     """How many suspects and keys there were."""
     numbers = evidence["multiplicity"]
-    keys = f"{numbers['keys']} keys" if "keys" in numbers else "of other keys he states nothing"
+    keys = f"keys: {numbers['keys']}" if "keys" in numbers else "of other keys he states nothing"
     return Premise(
         "numbers",
         STATED,
-        "no other suspects and keys were tried: the accuser states "
-        f"{numbers['suspects']} suspects, and {keys}",
+        "no other suspects and keys were tried, says the accuser; "
+        f"suspects: {numbers['suspects']}, {keys}",
     )
 
 
@@ -139,6 +139,6 @@ def _suspect(evidence: dict[str, Any]) -> Premise:
         "suspect",
         STATED,
         f"the suspect is who it is said to be: {suspect['name']!r} at {suspect['endpoint']!r}, how "
-        "its classes are named and its inputs prepared, and its answers, are the accuser's word: "
-        "ask it some of the questions yourself",
+        "its classes are named and its inputs prepared (fixed before it was asked), and its "
+        "answers, are the accuser's word: ask it some of the questions yourself",
     )

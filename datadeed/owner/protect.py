@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from datadeed.errors import KeyRecordError
+from datadeed.keys.drand import SIGNATURE_BYTES
 from datadeed.keys.generation2 import Key2
 from datadeed.keys.key import Key
 from datadeed.keys.sealing import check_place, write_secret
@@ -23,6 +24,7 @@ from datadeed.owner.data import (
 )
 from datadeed.owner.release.edits import Edit, Release
 from datadeed.owner.release.release import release
+from datadeed.owner.rounds import round_time, value_fault
 from datadeed.watermarks.keyed import Keyed
 from datadeed.watermarks.keyed2 import Keyed2
 
@@ -114,7 +116,8 @@ def set_beacon(
 
     Raises:
         SecretError: the file cannot be read, or lies where it would be given away.
-        KeyRecordError: that is no value, or the key holds another one or names no beacon.
+        KeyRecordError: that is no value, or not the round's signature where the beacon gives one,
+            or the key holds another one or names no beacon.
     """
     for folder in forbidden:
         check_place(Path(key), folder)
@@ -126,8 +129,27 @@ def set_beacon(
     if held.beacon is not None and held.beacon.value not in ("", text):
         raise KeyRecordError("the key holds another beacon value already: leave it out")
     filled = held.with_beacon(text)
+    _check_signature(filled)
     write_secret(Path(key), filled.record(), passphrase)
     return filled
+
+
+def _check_signature(key: Key) -> None:
+    """Refuse a value of a beacon that signs its rounds which is not such a signature.
+
+    Raises:
+        KeyRecordError: it is not; whoever checks the evidence would find out.
+    """
+    beacon = key.beacon
+    if beacon is None or round_time(beacon) is None:
+        return
+    if len(bytes.fromhex(beacon.value)) != SIGNATURE_BYTES:
+        raise KeyRecordError(
+            f"the value of {beacon.source!r} has {len(beacon.value) // 2} bytes: give the round's "
+            f"signature, {SIGNATURE_BYTES} bytes, which anybody can check; its hash nobody can"
+        )
+    if fault := value_fault(beacon):
+        raise KeyRecordError(f"the beacon's value is not that of its round: {fault}")
 
 
 def edits(key: Key) -> tuple[np.ndarray, Edit]:

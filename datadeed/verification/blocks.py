@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from datadeed.errors import VerificationError
-from datadeed.verification.centred import CLIPS, Looks, label_votes, score_votes
+from datadeed.verification.centred import CLIPS, Looks, score_votes
 from datadeed.verification.layers import finite
 from datadeed.verification.proof import POOL_LIMIT
 
@@ -49,8 +49,7 @@ class Labels:
                 "of its labels: two or more are needed to tell anything"
             )
         self.count, self._known = sum(map(bool, groups)), known
-        self._member = np.zeros((len(groups), len(known)), dtype=bool)
-        self._member[[self._group_of[k] for k in known], np.arange(len(known))] = True
+        self._columns = np.array([self._group_of[k] for k in known])
         self.aims = np.array([self.group(int(target)) for target in targets])
         self.kept = np.flatnonzero(self.aims >= 0)
         self.where = np.searchsorted(known, targets[self.kept])
@@ -75,12 +74,15 @@ class Labels:
     ) -> np.ndarray:
         """(T, K) float64: one answer's votes for the K targets that the suspect has.
 
+        A label is a vote for each target of its group: the bet on a target is then its group's
+        weight over the group's share of the targets, and stays exact.
+
         T is 1; or, where scores are weighed, 1 for the label and more for clipped logarithms of
         probabilities, which are zero unless each of the suspect's labels has exactly one. A label
         that stands for no class of the key needs none.
         """
         given = self.given(labels)
-        votes = label_votes(np.array(given), self._member)[None]
+        votes = (self._columns == given)[None].astype(np.float64)
         if not weigh_scores:
             return votes
         clipped = np.zeros((len(CLIPS), len(self._known)))
@@ -101,7 +103,7 @@ class Blocks:
 
     Attributes:
         count: blocks so far.
-        hits: (J,) int64, of each part.
+        hits: (J,) int64, of each part; 0 for parts that are left out.
         moved: share of the answers that leave the most frequent one of their image; no target has
             a say in it.
     """
@@ -114,6 +116,7 @@ class Blocks:
         self.other_hits = self.other_asked = 0
         # Of each part, the parts of another target are decoys on the same image.
         self._others = labels.aims[:, None] != labels.aims[None, :]
+        self._others &= (labels.aims >= 0)[:, None]
 
     @property
     def log_e(self) -> float:

@@ -158,7 +158,8 @@ class Proof2:
         done, asked = self.blocks.count, len(self.curve)
         if asked >= LEAST_REFUSED and sum(self.failed.values()) >= REFUSED * asked:
             return []
-        first = not done or (done < FIRST_BLOCKS and self.blocks.moved >= MOVED)
+        most = min(FIRST_BLOCKS, len(self.rows))
+        first = not done or (done < most and self.blocks.moved >= MOVED)
         if (self._paired or not first) and self._paired < min(MOST_PAIRS, len(self.pairs)):
             part, row = map(int, self.pairs[self._paired])
             both = [Question("pair", part, row), Question("decoy", part, row)]
@@ -192,9 +193,10 @@ class Proof2:
         votes = self.labels.votes(labels, scores, weigh_scores=weigh)
         self._given.append((given, votes, failed))
         self.failed[question.layer] += failed
-        if question.layer == "decoy" and not failed:
+        true = self.labels.group(int(self._true[question.row]))
+        if question.layer == "decoy" and not failed and true >= 0:
             self._decoys += 1
-            self._right += given == self.labels.group(int(self._true[question.row]))
+            self._right += given == true
         if len(self._given) == len(self._questions):
             (self._close_block if question.layer == "block" else self._close_pair)()
             self._questions, self._given = [], []
@@ -245,7 +247,7 @@ class Proof2:
         least = f"{self.design.least_effect:.0%}"
         if self.passed:
             return CLAIM, (
-                f"E reached {self.bar:g} after {len(self.curve)} counted questions: the answers "
+                f"E reached {self.bar:,.0f} after {len(self.curve)} counted questions: the answers "
                 "favour the labels that the key drew"
             )
         if self.findings():
@@ -258,7 +260,7 @@ class Proof2:
         if self.step():
             return INCONCLUSIVE, "the verification was not finished: run it again to go on"
         return INCONCLUSIVE, (
-            f"the budget is spent: E did not reach {self.bar:g}, and success of {least} above "
+            f"the budget is spent: E did not reach {self.bar:,.0f}, and success of {least} above "
             "decoys is not excluded"
         )
 

@@ -9,8 +9,8 @@ def grinding(key: Key2) -> str:
     """What an accuser could have gained by trying keys, as far as this evidence shows."""
     alpha = key.design.alpha
     cost = (
-        "whoever tried N keys against this very suspect could be wrong with probability up to N "
-        f"times the level, {alpha:g} N, and a million tries take seconds"
+        "whoever tried N keys against this very suspect could be wrong with a chance of up to N "
+        f"in {1 / alpha:,.0f}, and a million tries take seconds"
     )
     if key.beacon is None:
         return f"No beacon was used. So {cost}."
@@ -24,13 +24,13 @@ def grinding(key: Key2) -> str:
 def tested(proof: Proof2) -> list[str]:
     """What was tested, in sentences."""
     design, blocks, effect = proof.design, proof.blocks, proof.effect
-    level = design.alpha / (proof.suspects * proof.keys)
+    level = f"1 in {proof.bar:,.0f}"
     found = [
-        f"Whether the suspect's answers depend on the labels that the key drew: {blocks.count} "
-        f"images, each asked under all {design.parts} triggers, and of each answer only what "
-        "departs from its image's other answers counts. If the key was drawn once and at random, "
-        "then for a suspect that is independent of it, whatever it is and whichever images were "
-        f"chosen, the chance of a claim is at most {level:g}.",
+        "Whether the suspect's answers depend on the labels that the key drew: "
+        f"{_count(blocks.count, 'image')}, each asked under all {design.parts} triggers, and of "
+        "each answer only what departs from its image's other answers counts. If the key was drawn "
+        "once and at random, then for a suspect that is independent of it, whatever it is and "
+        f"whichever images were chosen, the chance of a claim is at most {level}.",
     ]
     if effect.n:
         found.append(
@@ -50,8 +50,9 @@ def not_tested(proof: Proof2, word: str, *, dated: bool) -> list[str]:
         "model trained on a copy, or on another model's answers, does as well.",
         "Who operates the suspect, and whether somebody who knew the key trained or served it: a "
         "court must query it, or obtain it, by itself.",
-        f"How many suspects and keys were tried: the owner states {proof.suspects} suspects and "
-        f"{proof.keys} keys, and the bar is raised by both.",
+        "How many suspects and keys were tried: the owner states "
+        f"{_count(proof.suspects, 'suspect')} and {_count(proof.keys, 'key')}, and the bar is "
+        "raised by both.",
     ]
     if proof.key.beacon is None:
         found.append("Whether the owner tried several keys before committing to this one.")
@@ -68,3 +69,7 @@ def not_tested(proof: Proof2, word: str, *, dated: bool) -> list[str]:
             "touches nothing but the mark cannot be told from a model that never saw it."
         )
     return found
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -57,18 +57,21 @@ def probe(
         raise SuspectError("a probe needs images of two classes or more, each with its label")
     if answers is None:
         answers = suspect.predict(torch.cat([images, images[:1]]))
-    first, again = answers[0], answers[-1]
-    first_of_group = first_of(suspect.groups)
+    one, again = answers[0], answers[-1]
+    first = first_of(suspect.groups)
     pairs = [
-        (first_of_group[int(label)], answer.label)
+        (
+            first[int(label)],
+            None if answer.label is None else first.get(answer.label),
+        )
         for label, answer in zip(labels, answers, strict=False)
-        if not answer.failed and int(label) in first_of_group
+        if not answer.failed and int(label) in first
     ]
     if not pairs:
-        why = first.error or "none is of a class that it has"
+        why = one.error or "none is of a class that it has"
         raise SuspectError(f"{suspect.name} answered no probe: {why}")
     right = sum(label == given for label, given in pairs)
-    repeatable = (first.labels, first.scores) == (again.labels, again.scores)
+    repeatable = (one.labels, one.scores) == (again.labels, again.scores)
     warnings = _warnings(suspect, answers, pairs, repeatable)
     chance = 1 / len(suspect.groups)
     if _by_guessing(len(pairs), len(pairs), chance) > CHANCE:

@@ -17,6 +17,7 @@ class Fake:
 
     name, kind, protocol, endpoint = "thief", "labels", "fake", "nowhere"
     classes = DATA.classes
+    groups = tuple((k,) for k in range(len(DATA.classes)))
 
     def __init__(self, answer: Callable[[int, int], Answer | int]):
         self._answer, self.asked, self.closed = answer, 0, False
