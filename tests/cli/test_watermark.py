@@ -20,13 +20,13 @@ def _fails(done, message):
 
 class TestBeacon:
     def test_it_is_waited_for(self, bare):
-        later = 2 * 10**9  # in the 23rd century
-        first = bare.watermark("--beacon", "drand quicknet", later)
+        later = 2 * 10**9
+        first = bare.watermark("--beacon", "drand", later)
         assert first.code == 1
-        assert f"waits for round {later} of 'drand quicknet'" in first.err
+        assert f"waits for round {later} of 'drand'" in first.err
         released = bare.root / "released.npz"
         assert not released.exists()
-        assert _fails(bare.watermark(), f"round {later} of 'drand quicknet' is not in the key yet")
+        assert _fails(bare.watermark(), f"round {later} of 'drand' is not in the key yet")
         commitment = bare.key().commitment
         assert bare.watermark("--beacon-value", VALUE.upper()).code == 0
         assert bare.key().beacon.value == VALUE
@@ -45,6 +45,15 @@ class TestBeacon:
         (bare.root / "released.npz").unlink()
         assert _fails(bare.watermark("--beacon-value", "aa" * 32), "holds another beacon value")
         assert bare.watermark("--beacon-value", VALUE).code == 0
+
+    @pytest.mark.parametrize(
+        ("value", "words"),
+        [("00" * 32, "give the round's signature"), ("00" * 48, "not that of its round")],
+    )
+    def test_a_value_that_is_not_the_rounds_signature(self, bare, value, words):
+        bare.commit("--beacon", "drand quicknet", 2 * 10**9)  # in the 23rd century
+        assert _fails(bare.watermark("--beacon-value", value), words)
+        assert bare.key().beacon.value == ""
 
     def test_a_key_without_a_beacon_takes_no_value(self, bare):
         bare.commit()

@@ -85,6 +85,12 @@ def scale(source: Path) -> dict[str, object]:
             "watermarks": ["keyed-6-200"],
             "seeds": [1],
         },
+        "second": {
+            "datasets": ["stripes"],
+            "networks": ["small"],
+            "watermarks": ["keyed2-6-200"],
+            "seeds": [1],
+        },
         "ubw": {
             "datasets": ["stripes"],
             "networks": ["small-ubw"],
@@ -158,6 +164,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     proof = yaml.safe_load((folder / "papers/proof/params.yaml").read_text())
     proof["design"] |= {"alpha_key": 0.01, "null_rate": 0.4, "budget": 200}
     proof["watermarks"] = {"keyed-6-200": {"method": "keyed", "parts": 6, "rate": 0.2}}
+    proof["keys2"] = {"keyed2-6-200": {"parts": 6, "rate": 0.2, "alpha": 1e-3}}
+    proof["experiments"]["second"]["runs"] = 2
     (folder / "papers/proof/params.yaml").write_text(yaml.safe_dump(proof))
     ubw = yaml.safe_load((folder / "papers/ubw/params.yaml").read_text())
     sizes = {"square": 3, "label-consistent": 3, "ubw-c": 4}
@@ -168,7 +176,12 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "papers/pick_your_poison/params.yaml").write_text(yaml.safe_dump(poisoned))
     call(folder, "git", "init", "-q")
     call(folder, "dvc", "init", "-q")
-    targets = ["dvc.yaml", "papers/proof/dvc.yaml:train*", "papers/pick_your_poison/dvc.yaml"]
+    targets = [
+        "dvc.yaml",
+        "papers/proof/dvc.yaml:train*",
+        "papers/proof/dvc.yaml:second-table",
+        "papers/pick_your_poison/dvc.yaml",
+    ]
     targets += [f"papers/{paper}/dvc.yaml:tabulate" for paper in ("dvbw", "ubw")]
     call(folder, sys.executable, "-m", "flows.reproduce", "--workers", "2", *targets)
     return folder

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from datadeed.files import read_json
@@ -9,13 +10,13 @@ from datadeed.owner.evidence.log import PARQUET, read_parquet
 from datadeed.owner.evidence.schema import read_evidence
 from tests.papers.conftest import call
 
-NAME = "stripes-small-keyed-6-200-1"
+NAME = "stripes-small-keyed2-6-200-1"
 
 
 @pytest.fixture(scope="module")
 def shown(repository: Path) -> str:
     """What the proof of the pipeline's models prints."""
-    return call(repository, "python", "-m", "tasks.prove", "stripes", "small", "keyed-6-200", "1")
+    return call(repository, "python", "-m", "tasks.prove", "stripes", "small", "keyed2-6-200", "1")
 
 
 @pytest.mark.usefixtures("shown")
@@ -45,6 +46,12 @@ class TestProofPipeline:
         assert "CLAIM" in shown
         assert "NOT SUPPORTED" in shown
 
+    def test_verifications_are_tabulated(self, repository: Path) -> None:
+        table = pd.read_csv(repository / "results/second.csv").set_index("suspect")
+        assert table.loc["thief", "claims"] == table.loc["thief", "runs"] == 2
+        assert table.loc["honest", "claims"] == 0
+        assert (table.stage == f"papers/proof/dvc.yaml:second@{NAME}").all()
+
     def test_a_stage_that_is_asked_again_does_nothing(self, repository: Path) -> None:
-        done = call(repository, "dvc", "repro", "papers/proof/dvc.yaml:train@" + NAME)
+        done = call(repository, "dvc", "repro", "papers/proof/dvc.yaml:train-second@" + NAME)
         assert "up to date" in done

@@ -136,22 +136,22 @@ def test_counts(log):
 
 class TestWords:
     def test_grinding_names_the_bound_or_the_beacon(self):
-        assert "0.001 N" in sentences.grinding(KEY)
+        assert "N in 1,000" in sentences.grinding(KEY)
         named = Key2(bytes(32), bytes(32), KEY.design, *EXTENTS, BEACON)
         assert "round 12 of drand" in sentences.grinding(named)
-        assert "0.001 N" in sentences.grinding(named), "the value is only stated"
+        assert "N in 1,000" in sentences.grinding(named), "the value is only stated"
 
     @pytest.mark.parametrize("beacon", [None, BEACON])
     def test_no_sentence_bounds_the_chance_without_its_premise(self, beacon):
         made = proof(Key2(bytes(32), bytes(32), KEY.design, *EXTENTS, beacon))
         said = [sentences.grinding(made.key), *sentences.tested(made)]
-        bounds = [text for text in said if "at most 0.001" in text]
+        bounds = [text for text in said if "at most 1 in 1,000" in text]
         assert len(bounds) == 1
         assert "If the key was drawn once and at random" in bounds[0]
 
     def test_the_level_is_shared_among_suspects_and_keys(self):
-        assert "at most 0.001." in sentences.tested(proof())[0]
-        assert "at most 5e-05." in sentences.tested(proof(suspects=10, keys=2))[0]
+        assert "at most 1 in 1,000." in sentences.tested(proof())[0]
+        assert "at most 1 in 20,000." in sentences.tested(proof(suspects=10, keys=2))[0]
 
     def test_an_effect_is_told_once_pairs_were_asked(self, log):
         made = answer_all(proof(), log, RESPONSES["NOT SUPPORTED"])

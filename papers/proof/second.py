@@ -1,0 +1,125 @@
+"""What the proof of the second generation makes of real models: thieves, and honest ones.
+
+``tasks.study proof second D M W S`` asks the model that learnt a key's marks, the same model served
+with its classes merged by twos, and the honest model of the same recipe. Each is verified many
+times: a thief over the pool in another order each time, under its own key; an honest model under
+another key each time. Writes a row a suspect to ``data/studies/proof/second/``;
+``tasks.study proof second_table`` puts them together.
+"""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.files import write_text
+from datadeed.keys.generation2 import Key2
+from datadeed.models.model import Model
+from datadeed.randomness import derive_seed
+from datadeed.verification.layers import Question
+from datadeed.verification.proof2 import Proof2
+from datadeed.verification.verdict import CLAIM, NOT_SUPPORTED
+from datadeed.watermarks.keyed2 import KeyPart2
+from papers.base import Case, Lab
+from papers.proof.keys2 import key2_of, public_test_key2
+
+CLEAN = 16  # clean questions, as an owner's verification asks
+
+
+class Suspect:
+    """A model that answers questions about a pool; merged: each label stands for two classes."""
+
+    def __init__(self, model: Model, pool: Dataset, *, merged: bool = False):
+        self._model, self.pool, self._merged = model, pool, merged
+        classes = range(len(pool.classes))
+        self.groups = [[k for k in classes if k // 2 == g] for g in range(len(classes) // 2)]
+        self.groups = self.groups if merged else [[k] for k in classes]
+
+    def answers(self, images: torch.Tensor) -> list[int]:
+        """The labels of (N, C, H, W) uint8 images."""
+        labels = self._model.predict(images).argmax(1).tolist()
+        return [label - label % 2 for label in labels] if self._merged else labels
+
+    def asked(self, key: Key2, questions: list[Question], order: np.ndarray) -> list[int]:
+        """The labels of a step's questions over the pool in another order."""
+        images = []
+        for question in questions:
+            row = int(order[question.row])
+            image, part = self.pool.samples[row : row + 1], KeyPart2(key, question.part)
+            shown = part.decoy(image, question.row) if question.layer == "decoy" else None
+            images.append(part.stamp(image) if shown is None else shown)
+        return self.answers(torch.cat(images))
+
+
+def verified(suspect: Suspect, key: Key2, order: np.ndarray) -> Proof2:
+    """A finished proof over the pool in the order given."""
+    labels = suspect.pool.labels.numpy()[order]
+    proof = Proof2(key, labels, groups=suspect.groups)
+    clean = order[key.permutation("probe", count=len(order))[:CLEAN]]
+    said = suspect.answers(suspect.pool.samples[torch.from_numpy(clean)])
+    first = {member: group[0] for group in suspect.groups for member in group}
+    true = suspect.pool.labels[torch.from_numpy(clean)].tolist()
+    right = sum(first[label] == given for label, given in zip(true, said, strict=True))
+    proof.clean = (right, len(clean), len(clean))
+    while step := proof.step():
+        for label in suspect.asked(key, step, order):
+            proof.answer((label,))
+    return proof
+
+
+def row_of(name: str, case: Case, proofs: list[Proof2]) -> dict[str, Any]:
+    """What many verifications of a suspect came to."""
+    words = [proof.verdict()[0] for proof in proofs]
+    questions = np.array([len(proof.curve) for proof in proofs])
+    hits = np.array([[int(p.blocks.hits.sum()), p.blocks.count * p.design.parts] for p in proofs])
+    return {
+        "suspect": name,
+        "dataset": case.dataset,
+        "network": case.network,
+        "watermark": case.watermark,
+        "seed": case.seed,
+        "runs": len(proofs),
+        "claims": words.count(CLAIM),
+        "not_supported": words.count(NOT_SUPPORTED),
+        "findings": sum(bool(proof.findings()) for proof in proofs),
+        "median_questions": float(np.median(questions)),
+        "questions_95": float(np.quantile(questions, 0.95, method="higher")),
+        "block_hit_rate": float(hits[:, 0].sum() / hits[:, 1].sum()),
+        "largest_log10_e": max(proof.log_e for proof in proofs) / math.log(10),
+        "stage": f"papers/proof/dvc.yaml:second@{case}",
+    }
+
+
+def proofs_of(lab: Lab, case: Case, pool: Dataset) -> Iterator[tuple[str, list[Proof2]]]:
+    """Verifications of each suspect, by its name."""
+    runs, thief = lab.params("experiments", "second", "runs"), lab.model(case)
+    honest = lab.model(Case(case.dataset, case.network, "none", case.seed))
+    key, rng = key2_of(lab, case), np.random.default_rng(derive_seed(lab.seed, "second", str(case)))
+    orders = [rng.permutation(len(pool)) for _ in range(runs)]
+    for name, merged in (("thief", False), ("thief, classes merged by twos", True)):
+        suspect = Suspect(thief, pool, merged=merged)
+        yield name, [verified(suspect, key, order) for order in orders]
+    keys = [public_test_key2(lab, case.dataset, case.watermark, f"other {n}") for n in range(runs)]
+    suspect = Suspect(honest, pool)
+    yield "honest", [verified(suspect, other, np.arange(len(pool))) for other in keys]
+
+
+def run(lab: Lab, dataset: str, network: str, watermark: str, seed: str) -> None:
+    """Write the rows of a thief and its honest counterpart."""
+    case = Case(dataset, network, watermark, int(seed))
+    rows = []
+    with lab.progress(3, "suspects", f"second {case}") as update:
+        for name, proofs in proofs_of(lab, case, lab.test(dataset)):
+            rows.append(row_of(name, case, proofs))
+            update(len(rows), name)
+    write_text(folder(lab) / f"{case}.csv", pd.DataFrame(rows).to_csv(index=False))
+
+
+def folder(lab: Lab) -> Path:
+    """Where the rows of single models are."""
+    return lab.studies / "second"
