@@ -56,6 +56,7 @@ while nodes[1:]:
 passed(body["pool"] == {"rows": size, "merkle_root": nodes[0].hex()}, f"pool of {size} images")
 groups, targets, parts = evidence["suspect"]["groups"], design["targets"], design["parts"]
 group = {k: n for n, members in enumerate(groups) for k in members}  # class to suspect's label
+shown = np.array([group.get(k, -2) for k in true.tolist()])
 drawn = [targets[int(words(1, "target", n)[0]) % len(targets)] for n in range(parts)]
 known, kept = [k for k in targets if k in group], [n for n in range(parts) if drawn[n] in group]
 places, columns = [known.index(drawn[n]) for n in kept], np.array([group[k] for k in known])
@@ -75,26 +76,27 @@ clean, rows = (np.argsort(words(size, n), kind="stable").tolist() for n in ("pro
 probes = [question(row) for row in (*clean[:16], *clean[:1])]  # 5. Clean questions come first.
 first = [*(r["purpose"] == "probe" for r in records), False].index(False) - len(probes)
 asked = [r["question"] for r in records[first:] if r["purpose"] == "probe"]
-answers = zip([group.get(k, -2) for k in true[clean[:16]]], records[first:], strict=False)
+answers = zip(shown[clean[:16]], records[first:], strict=False)
 answers = [n == r["label"] for n, r in answers if n >= 0 and not r["error"]]
 passed(asked == probes + probes[:1] * (len(asked) - len(probes)), f"clean: {sum(answers)} right")
-count = min(max(min(10, budget // parts), (budget - 80) // parts), len(rows[:10_000]) // 2)
+count = min(max(min(10, budget // parts), (budget - 100) // parts), len(rows[:10_000]) // 2)
 todo, rest = [[("block", n, row) for n in range(parts)] for row in rows[:count]], rows[count:10_000]
-pairs = np.argsort(words(parts * len(rest), "pairs"), kind="stable")[:40].tolist()
+pairs = np.argsort(words(parts * len(rest), "pairs"), kind="stable")[:50].tolist()
 pairs = [[(name, n % parts, rest[n // parts]) for name in ("pair", "decoy")] for n in pairs]
 pairs = [pair[:: -1 if words(1, "order", n)[0] % 2 else 1] for n, pair in enumerate(pairs)]
-looks, population, numbers = [1], max(1, len(kept) * len(rest)), evidence["multiplicity"]
+looks, numbers, due = [1], evidence["multiplicity"], sum(shown[clean[:16]] >= 0)
+population = max(1, sum(int((shown[rest] != group[drawn[n]]).sum()) for n in kept))
 while looks[-1] < count:
     looks.append(min(count, max(looks[-1] + 1, int(looks[-1] * 1.2))))
 bar, least = numbers["suspects"] * numbers["keys"] / design["alpha"], design["least_effect"]
 log_e, high, sums, step, now, held, counted, lost, most = -inf, 0.0, 0, [], [], [], [], [], []
-blocks = tested = moved = heard = 0
+blocks, moved, heard, purpose = 0, 0, 0, "block"
 for r in [*records, None]:  # 6. Every question is the key's next one.
     if r and r["purpose"] != "probe":
         if not step and log_e < log(bar) and 1 - 2 * high >= least:
             more = not blocks or (blocks < min(10, count) and 8 * moved >= heard > 0)
             ok &= len(counted) < 24 or sum(r["error"] != "" for r in counted) < 0.9 * len(counted)
-            step = (todo if (more and not tested) or not pairs else pairs).pop(0)
+            step = (todo if (more and purpose == "block") or not pairs else pairs).pop(0)
         purpose, part, row = ask = step[len(now) + len(held)]
         ok &= ask == (r["purpose"], r["part"], r["row"]) and len(counted + step + lost) <= budget
         ok &= r["question"] == question(row, *(ask if purpose == "decoy" else ("trigger", part)))
@@ -115,23 +117,21 @@ for r in [*records, None]:  # 6. Every question is the key's next one.
             here = np.log(len(known) * bets)[..., range(len(kept)), places].sum(-1).ravel()
             share = 0.5 / (len(looks) - 1) if blocks > 1 else 0.5 if count > 1 else 1
             log_e = np.logaddexp(log_e, np.logaddexp.reduce(here) + log(share / len(here)))
-    else:  # the upper end of the effect is 1 - 2 high, by bets that reject a lower mean of these
-        tested, (mark, decoy) = True, now[:: 1 if step[0][0] == "pair" else -1]
-        most += [(1 - (mark["hit"] or mark["error"] != "") + decoy["hit"]) / 2] * (part in kept)
+    elif part in kept and shown[row] != group[drawn[part]]:  # the effect is at most 1 - 2 high
+        most += [sum(a["hit"] == (a["purpose"] == "decoy") for a in now if not a["error"]) / 2]
         values, left, low = np.array(most), population - np.arange(len(most)), 1.0
-        while any(most) and low - high > 1e-9:
+        while any(most) and low - high > 1e-9:  # bets reject lower means of these
             room = population * ((high + low) / 2 + 1e-9) - values.cumsum() + values
             gains = np.log1p(BETS * (values * left / np.maximum(room, 1e-9) - 1)).sum(1)
-            out = room[-1] <= values[-1] or np.logaddexp.reduce(gains) >= log(40 / 0.025)
+            out = room[-1] <= values[-1] or np.logaddexp.reduce(gains) >= log(40 / 0.05)
             high, low = ((high + low) / 2, low) if out else (high, (high + low) / 2)
     counted, step, now = counted + now, [], []
 passed(ok, f"questions: {len(counted + now)} count, {len(lost)} were lost (out of reach)")
 decoys = [r for r in counted + now if (r["purpose"], r["error"]) == ("decoy", "")]  # 7. Findings.
-decoys = [r["label"] == group[k] for r in decoys if (k := true[r["row"]]) in group]
+decoys = [r["label"] == shown[r["row"]] for r in decoys if shown[r["row"]] >= 0]
 good, right, failed = sum(decoys), sum(decoys + answers), [r for r in counted + now if r["error"]]
 ways = [comb(len(decoys), n) * comb(len(answers), right - n) for n in range(right + 1)]
 odd = int(sum(ways[: good + 1]) <= 0.01 * sum(ways))  # Fisher's exact test: decoys fare worse
-due = sum(k in group for k in true[clean[:16]])
 odd += len(failed) >= max(3, 0.1 * len(counted + now)) and len(answers) >= 0.9 * due
 word = ("INCONCLUSIVE", "NOT SUPPORTED")[not odd and 1 - 2 * high < least]
 word = "CLAIM" if log_e >= log(bar) else word  # 8. The evidence states the same.

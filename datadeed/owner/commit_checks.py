@@ -90,19 +90,32 @@ def claim_questions(design: Design2, images: int) -> int:
 
 
 def excluding_pairs(design: Design2, rows: int) -> int | None:
-    """Pairs without any difference until the effect is excluded; None if it never is.
+    """Pairs that count, without any difference, until the effect is excluded.
+
+    At best as many are asked; on average one in K more for K classes, as pairs of images of the
+    target's own class do not count.
 
     Args:
         design: of the key.
         rows: of the pool, that pairs are drawn from.
+
+    Returns:
+        None if it takes more than count on average when all pairs are asked.
     """
-    population = design.parts * rows
+    most, population = counted_pairs(design, rows)
     effect = Effect(max(1, population))
-    for n in range(1, min(MOST_PAIRS, population) + 1):
+    for n in range(1, most + 1):
         effect.add(hit=False, decoy=False)
         if effect.high < design.least_effect:
             return n
     return None
+
+
+def counted_pairs(design: Design2, rows: int) -> tuple[int, int]:
+    """How many pairs count on average if all are asked, and of how many those are drawn."""
+    classes, population = len(design.targets), design.parts * rows
+    asked, others = min(MOST_PAIRS, population), classes - 1
+    return asked * others // classes, population * others // classes
 
 
 def _refuse_claim(design: Design2, pool: int) -> None:
@@ -135,14 +148,14 @@ def _check_effect(design: Design2, rows: int) -> None:
     pairs = excluding_pairs(design, rows)
     if pairs is None:
         raise KeyRecordError(
-            f"least_effect is {design.least_effect:g}: {min(MOST_PAIRS, design.parts * rows)} "
-            "pairs of questions cannot show that an honest model's effect is smaller; give more, "
-            "as 0.2, or a larger pool"
+            f"least_effect is {design.least_effect:g}: the {counted_pairs(design, rows)[0]} pairs "
+            "of questions that count cannot show that an honest model's effect is smaller; give "
+            "more, as 0.2, or a larger pool"
         )
     if design.parts + 2 * pairs > design.budget:
         raise KeyRecordError(
             f"budget is {design.budget}, but NOT SUPPORTED takes {design.parts} + {2 * pairs} "
-            "counted questions for an honest model: give more"
+            "counted questions at best for an honest model: give more"
         )
 
 

@@ -11,7 +11,7 @@ from datadeed.verification.centred import CLIPS, Looks, score_votes
 from datadeed.verification.layers import finite
 from datadeed.verification.proof import POOL_LIMIT
 
-FIRST_BLOCKS, MOST_PAIRS = 10, 40  # blocks before pairs at most, and pairs (proof2)
+FIRST_BLOCKS, MOST_PAIRS = 10, 50  # blocks before pairs at most, and pairs (proof2)
 Groups = Sequence[Sequence[int]]  # of the suspect's labels, the key's classes each stands for
 
 

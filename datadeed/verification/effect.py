@@ -1,13 +1,12 @@
 """How large a mark's effect is: success of the key's triggers above that of their decoys.
 
 A decoy is a trigger of the same law that marks nothing. Pairs of a part and an image are drawn
-without replacement, each asked once with the part's trigger and once with a decoy. The effect is
-the mean over all pairs of (hit with the trigger) - (hit with the decoy), from -1 to 1; what a model
-does with any odd patch cancels.
-
-It is a mean over all images. On one that is answered with the target anyway a mark cannot show: a
-mark that moves a share s of the others has an effect of about ``s (1 - P(target))``, which is .9 s
-at ten classes and s/2 at two. So ``least_effect`` 0.2 is s = .22 there, and s = .4 here.
+without replacement, each asked once with the part's trigger and once with a decoy. On an image of
+the target's own class a mark cannot show: such pairs are asked, so that no question tells a target,
+but do not count. The effect is the mean over all other pairs of (hit with the trigger) - (hit with
+the decoy), from -1 to 1; what a model does with any odd patch cancels. So a mark that moves a share
+s of the images of other classes has an effect of s, however many classes there are. Those that
+count come in a random order too, as part of one.
 
 The bounds hold for answers that do not depend on which pair is asked when. A suspect that
 remembers triggers from earlier questions can tell them from decoys, and hide: no bound on "this
@@ -20,7 +19,7 @@ from scipy.stats import fisher_exact
 
 from datadeed.verification.sequential import ConfidenceSequence
 
-LEVEL = 0.95
+LEVEL = 0.95  # of each bound
 REFUSED = 0.1  # of the triggered questions, and 3 at least: more is a finding
 FILTERED = 0.01  # p-value of answers to decoys that are worse than clean ones
 
@@ -28,8 +27,10 @@ FILTERED = 0.01  # p-value of answers to decoys that are worse than clean ones
 class Effect:
     """The mean difference of pairs, with bounds that hold at every number of them.
 
+    Each bound holds with 95 %, so both at once with 90 %.
+
     Args:
-        population: of pairs of a part and an image.
+        population: of pairs of a part and an image of another class than its target.
 
     Attributes:
         hits, decoy_hits, n, failed: how many pairs, and what they gave.
@@ -37,7 +38,7 @@ class Effect:
 
     def __init__(self, population: int):
         self.population = population
-        self._interval = ConfidenceSequence(1 - LEVEL, population=population)
+        self._interval = ConfidenceSequence(2 * (1 - LEVEL), population=population)
         self.hits = self.decoy_hits = self.n = self.failed = 0
 
     @property

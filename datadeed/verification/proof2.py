@@ -3,7 +3,8 @@
 Every question is about an image of the pool. A *block* is one image under every part of the key,
 and its votes are centred (:mod:`datadeed.verification.centred`): the claim rests on them alone. A
 *pair* is one image with a part's trigger and with a decoy of it, and bounds the effect
-(:mod:`datadeed.verification.effect`), on which "not supported" rests.
+(:mod:`datadeed.verification.effect`), on which "not supported" rests; it counts if the image is of
+another class than the part's target.
 
 The order is fixed by the key, and what comes next by how much the answers to blocks move, never by
 the targets. So an answer cannot depend on the targets through the questions that came before it,
@@ -16,7 +17,7 @@ a claim, or an effect that is excluded, and then nothing is asked any more. It f
   holds for the first one of a key and a suspect, not for a second one.
 
 1. Blocks, while an answer in eight or more leaves the most frequent one of its image, ten at most.
-2. Pairs, until the effect is excluded, forty at most.
+2. Pairs, until the effect is excluded, fifty at most.
 3. Blocks, until the budget is spent.
 
 A suspect that refuses nine questions in ten is asked no more: that is a finding.
@@ -90,7 +91,7 @@ class Proof2:
             )
         if min(suspects, keys) < 1:
             raise VerificationError(f"{suspects} suspects, {keys} keys: count all, this one too")
-        self.key, self.design, self._true = key, key.design, labels
+        self.key, self.design = key, key.design
         self.suspects, self.keys = suspects, keys
         self.bar = familywise_threshold(self.design.alpha, suspects * keys)
         self.targets = np.array([key.target(part) for part in range(self.design.parts)])
@@ -99,8 +100,10 @@ class Proof2:
         self.labels = Labels(groups, self.targets, self.design.targets)
         rest = self._draw_rows()
         self.blocks = Blocks(self.labels, len(self.rows))
-        self.effect = Effect(max(1, len(self.labels.kept) * rest))
-        self.interval = ConfidenceSequence(1 - LEVEL, population=len(self.rows) + rest)
+        self._true = np.array([self.labels.group(label) for label in labels.tolist()])
+        others = self.labels.aims[self.labels.kept, None] != self._true[rest]
+        self.effect = Effect(max(1, int(others.sum())))
+        self.interval = ConfidenceSequence(1 - LEVEL, population=len(self.rows) + len(rest))
         self._questions: list[Question] = []  # of the step that was begun
         self._given: list[tuple[int, np.ndarray, bool]] = []  # label, votes, failed
         self.curve: list[dict[str, Any]] = []
@@ -108,11 +111,11 @@ class Proof2:
         self.asked_in_vain = self._paired = self._right = self._decoys = 0
         self.clean = (0, 0, 0)
 
-    def _draw_rows(self) -> int:
+    def _draw_rows(self) -> np.ndarray:
         """Rows for blocks, and pairs of a part and another row, in the key's order.
 
         Returns:
-            How many rows there are for pairs.
+            (R,) int64, the rows for pairs.
         """
         rows = self.key.permutation("pool", count=self.key.pool.rows)[:POOL_LIMIT]
         budget, parts = self.design.budget, self.design.parts
@@ -125,7 +128,7 @@ class Proof2:
         self.rows, rest = rows[:images], rows[images:]
         order = self.key.permutation("pairs", count=parts * len(rest))
         self.pairs = np.stack([order % parts, rest[order // parts]], 1)
-        return len(rest)
+        return rest
 
     @property
     def log_e(self) -> float:
@@ -193,10 +196,10 @@ class Proof2:
         votes = self.labels.votes(labels, scores, weigh_scores=weigh)
         self._given.append((given, votes, failed))
         self.failed[question.layer] += failed
-        true = self.labels.group(int(self._true[question.row]))
+        true = self._true[question.row]
         if question.layer == "decoy" and not failed and true >= 0:
             self._decoys += 1
-            self._right += given == true
+            self._right += int(given == true)
         if len(self._given) == len(self._questions):
             (self._close_block if question.layer == "block" else self._close_pair)()
             self._questions, self._given = [], []
@@ -218,9 +221,10 @@ class Proof2:
         self.interval.update(float(hits.mean()), float((hits | failed).mean()))
 
     def _close_pair(self) -> None:
-        aim = self.labels.aims[self._questions[0].part]
+        asked = self._questions[0]
+        aim = self.labels.aims[asked.part]
         self._paired += 1
-        if aim < 0:
+        if aim < 0 or aim == self._true[asked.row]:
             return
         hit = {
             question.layer: None if failed else bool(given == aim)

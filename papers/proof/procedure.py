@@ -69,26 +69,30 @@ class Transcript:
 
     Attributes:
         blocks: (N, J) int64, answers to each image under every part.
-        pairs: (P, 2) int64, answers with trigger and decoy. parts: (P,) int64, of each pair.
+        pairs: (P, 2) int64, answers with trigger and decoy. parts, labels: (P,) int64, of each
+            pair its part and its image's true label.
         block_ends, pair_ends: (N,) and (P,) int64, after how many questions each was complete.
-        images: the most that could have been asked. population: of pairs.
+        images: the most that could have been asked.
+        rest: (C,) int64, images for pairs, of each class.
     """
 
     blocks: np.ndarray
     pairs: np.ndarray
     parts: np.ndarray
+    labels: np.ndarray
     block_ends: np.ndarray
     pair_ends: np.ndarray
     images: int
-    population: int
+    rest: np.ndarray
 
 
 def transcribe(key: Key2, suspect: Suspect) -> Transcript:
     """Ask a suspect that knows nothing of the key until the budget is spent."""
-    proof = Endless(key, pool_labels(len(key.design.classes)))
+    labels = pool_labels(len(key.design.classes))
+    proof = Endless(key, labels)
     blocks: list[list[int]] = []
     pairs: list[list[int]] = []
-    parts, block_ends, pair_ends = [], [], []
+    asked, block_ends, pair_ends = [], [], []
     while step := proof.step():
         given = [(question, suspect(question)) for question in step]
         for _, label in given:
@@ -99,16 +103,18 @@ def transcribe(key: Key2, suspect: Suspect) -> Transcript:
         else:
             found = {question.layer: label for question, label in given}
             pairs.append([found["pair"], found["decoy"]])
-            parts.append(step[0].part)
+            asked.append((step[0].part, labels[step[0].row]))
             pair_ends.append(len(proof.curve))
+    places = np.array(asked, dtype=np.int64).reshape(-1, 2)
     return Transcript(
         np.array(blocks),
         np.array(pairs, dtype=np.int64).reshape(-1, 2),
-        np.array(parts, dtype=np.int64),
+        places[:, 0],
+        places[:, 1],
         np.array(block_ends),
         np.array(pair_ends, dtype=np.int64),
         images=len(proof.rows),
-        population=proof.effect.population,
+        rest=np.bincount(np.delete(labels, proof.rows), minlength=len(key.design.classes)),
     )
 
 
@@ -135,13 +141,14 @@ def excluded_after(asked: Transcript, targets: np.ndarray, least: float) -> np.n
     As :class:`datadeed.verification.effect.Effect` finds it, for many targets at once: its upper
     end lies below a value as soon as that value itself is rejected.
     """
-    hits = asked.pairs.T[:, None] == targets[:, asked.parts]  # trigger or decoy, (2, R, P)
-    outcomes = (1 - hits[0].astype(np.float64) + hits[1]) / 2
-    n = np.arange(outcomes.shape[1])
-    total = asked.population * ((1 - least) / 2 + SLACK)
-    allowed = (total - outcomes.cumsum(1) + outcomes) / (asked.population - n)
-    gains = 1 + bet_fractions(40) * (outcomes / allowed - 1)[..., None]  # (R, P, bets)
-    rejected = gains.cumprod(1).mean(-1) >= 2 / (1 - LEVEL)
+    aims = targets[:, asked.parts]  # (R, P)
+    hits, counts = asked.pairs.T[:, None] == aims, asked.labels != aims  # (2, R, P) and (R, P)
+    outcomes = counts * (1 - hits[0].astype(np.float64) + hits[1]) / 2
+    population = (asked.rest.sum() - asked.rest[targets]).sum(1, keepdims=True)
+    total = population * ((1 - least) / 2 + SLACK)
+    allowed = (total - outcomes.cumsum(1) + outcomes) / (population - counts.cumsum(1) + counts)
+    gains = 1 + bet_fractions(40) * (counts * (outcomes / allowed - 1))[..., None]  # (R, P, bets)
+    rejected = gains.cumprod(1).mean(-1) >= 1 / (1 - LEVEL)
     first = rejected.argmax(1) if rejected.shape[1] else np.zeros(len(targets), dtype=int)
     ends = np.append(asked.pair_ends, 0)[first]
     return np.where(rejected.any(1), ends, np.inf)

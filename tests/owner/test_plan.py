@@ -31,14 +31,14 @@ class TestKnownAnswers:
         assert (made.enough, made.parts) == (8, 12)
         assert (made.rate, made.marks, made.marks_a_part) == (0.036, 1800, 150)
         assert made.largest_e == pytest.approx(9.55**12, rel=1e-3)
-        assert made.pool == 52  # 26 blocks of 12 and 80 questions of pairs are 392 of 400
+        assert made.pool == 50  # 25 blocks of 12 and 100 questions of pairs are 400 of 400
         assert made.warnings == ()
 
     def test_two_classes_need_many_parts(self, no_proofs):
         assert (make(classes=2).enough, make(classes=2).parts) == (25, 38)
 
     def test_questions_until_a_verdict(self, monkeypatch):
-        """Twelve for one block; an honest model takes one and 23 pairs, or a little more."""
+        """Twelve for one block; an honest model one and 19 pairs that count, or a little more."""
         monkeypatch.setattr(module, "RUNS", 30)
         monkeypatch.setattr(module, "HONEST_RUNS", 5)
         made = make()
@@ -49,7 +49,7 @@ class TestKnownAnswers:
         assert made.questions[0.95]["share"] == 1
         assert made.questions[0.3]["share"] > 0.8
         assert made.honest["share"] >= 0.8
-        assert 56 <= made.honest["median_questions"] <= 66
+        assert 50 <= made.honest["median_questions"] <= 60
 
     def test_fixed_numbers_are_kept(self, no_proofs):
         made = make(parts=20, rate=0.05)
@@ -101,8 +101,8 @@ class TestWarnings:
             ({"rate": 0.01}, "41 marks a part: fewer than 150"),
             ({"samples": 5000}, "marking 36% of the rows will cost accuracy"),
             ({"parts": 600}, "budget is 400, but a claim takes 600 counted questions"),
-            ({"budget": 50}, "budget is 50, but NOT SUPPORTED takes 12 + "),
-            ({"least_effect": 0.1}, "least_effect is 0.1: 40 pairs"),
+            ({"budget": 49}, "budget is 49, but NOT SUPPORTED takes 12 + "),
+            ({"least_effect": 0.05}, "least_effect is 0.05: the 45 pairs"),
         ],
     )
     def test_each(self, no_proofs, values, warning):

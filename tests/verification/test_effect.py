@@ -18,11 +18,11 @@ def until(effect: Effect, pairs: list[tuple[bool | None, bool | None]], least: f
 
 
 class TestBounds:
-    def test_no_hits_at_all_exclude_a_fifth_after_23(self) -> None:
-        assert until(Effect(10_000), [(False, False)] * 40, 0.2) == 23
+    def test_no_hits_at_all_exclude_a_fifth_after_19(self) -> None:
+        assert until(Effect(10_000), [(False, False)] * 40, 0.2) == 19
 
     def test_hits_with_both_are_no_effect(self) -> None:
-        assert until(Effect(10_000), [(True, True)] * 40, 0.2) == 23
+        assert until(Effect(10_000), [(True, True)] * 40, 0.2) == 19
 
     def test_the_whole_population_leaves_its_mean(self) -> None:
         values = [(True, False)] * 3 + [(False, True)] + [(False, False)] * 6
@@ -64,7 +64,7 @@ class TestBounds:
 
     @pytest.mark.parametrize(("hit", "decoy"), [(0.3, 0.1), (0.6, 0.4), (0.5, 0.0)])
     def test_a_true_effect_is_rarely_excluded(self, hit: float, decoy: float) -> None:
-        """100 orders of one population with exactly this effect: at most 2.5 % and its error."""
+        """100 orders of one population with exactly this effect: at most 5 % and its error."""
         rng, wrong, runs, size = np.random.default_rng(3), 0, 100, 240
         hits = np.arange(size) < round(hit * size)
         decoys = np.arange(size) < round(decoy * size)
@@ -77,7 +77,7 @@ class TestBounds:
             for pair in pairs:
                 effect.add(*pair)
             wrong += effect.high < least - 1e-9  # bounds tighten only: the last one decides
-        allowed = (1 - LEVEL) / 2
+        allowed = 1 - LEVEL
         assert wrong / runs <= allowed + 3 * (allowed / runs) ** 0.5
 
     def test_the_record(self) -> None:

@@ -63,6 +63,16 @@ def of_targets(targets: tuple[int, ...], **values: Any) -> Key2:
     return make_key(kind=type("Fixed", (Key2,), {"target": lambda _, n: targets[n]}), **values)
 
 
+def counts(proof: Proof2, part: int, row: int, groups: Groups | None = None) -> bool:
+    """Whether the suspect has a part's target, and under another label than the row's class."""
+    groups = groups or [[n] for n in range(len(proof.design.classes))]
+    (aim, true) = (
+        next((n for n, group in enumerate(groups) if label in group), None)
+        for label in (proof.key.target(part), row % len(proof.design.classes))
+    )
+    return aim is not None and aim != true
+
+
 class Wild:
     """Answers by a hash of all that it was ever asked: adaptive, stateful, sometimes silent."""
 
@@ -179,32 +189,32 @@ class TestVerdicts:
         assert [q.part for q in asked] == list(range(12))
 
     @pytest.mark.parametrize("answer", [0, 7])
-    def test_a_constant_suspect_is_not_supported_after_58(self, answer: int) -> None:
+    def test_a_constant_suspect_is_not_supported_after_56(self, answer: int) -> None:
         proof = make_proof()
         proof.clean = (4, 40, 40)
         asked = ask(proof, lambda _: answer)
         assert proof.verdict()[0] == NOT_SUPPORTED
         assert "success of 20% above decoys is excluded" in proof.verdict()[1]
-        assert len(asked) == 58
+        assert len(asked) == 56
         assert proof.log_e == pytest.approx(math.log(0.5))  # one look of half the shares, E = 1
+        pairs = [q for q in asked if q.layer == "pair" and counts(proof, q.part, q.row)]
+        hits = sum(proof.key.target(q.part) == answer for q in pairs)
         assert proof.effect.record() | {"low": 0, "high": 0} == {
-            "pairs": 23,
-            "hits": sum(proof.key.target(q.part) == answer for q in asked if q.layer == "pair"),
-            "decoy_hits": sum(
-                proof.key.target(q.part) == answer for q in asked if q.layer == "decoy"
-            ),
+            "pairs": 19,  # of 22 that were asked
+            "hits": hits,
+            "decoy_hits": hits,
             "failed": 0,
             "low": 0,
             "high": 0,
             "level": 0.95,
-            "population": 12 * (1000 - 26),
+            "population": sum(counts(proof, *pair) for pair in proof.pairs.tolist()),
         }
 
-    def test_an_honest_model_that_no_patch_moves_is_not_supported_after_58(self) -> None:
+    def test_an_honest_model_that_no_patch_moves_is_not_supported_after_56(self) -> None:
         proof = make_proof()
         asked = ask(proof, lambda q: q.row % 10)
         assert proof.verdict()[0] == NOT_SUPPORTED
-        assert len(asked) == 58
+        assert len(asked) == 56
         assert not proof.findings()
 
     def test_ten_classes_merged_to_five_are_claimed(self) -> None:
@@ -264,6 +274,33 @@ class TestVerdicts:
         silent = make_proof(make_key(answers="labels", least_effect=0.01))
         ask(silent, lambda q: respond(q)[0][:1])
         assert silent.verdict()[0] != CLAIM
+
+
+class TestPairsThatCount:
+    @pytest.mark.parametrize("groups", [None, MERGED, [[n] for n in range(5)], [[0, 9], [4], [7]]])
+    def test_those_of_images_of_other_classes(self, groups: Groups | None) -> None:
+        """Of other groups, that is; a class that the suspect lacks is another one."""
+        proof = make_proof(make_key(parts=24, least_effect=1e-9), groups=groups)
+        asked = [q for q in ask(proof, lambda _: 0) if q.layer == "pair"]
+        assert len(asked) == MOST_PAIRS
+        assert proof.effect.n == sum(counts(proof, q.part, q.row, groups) for q in asked)
+        assert 0 < proof.effect.n < MOST_PAIRS
+        everything = proof.pairs.tolist()
+        assert proof.effect.population == sum(counts(proof, *pair, groups) for pair in everything)
+
+    def test_on_those_a_mark_that_always_works_has_an_effect_of_one(self) -> None:
+        """Half of all pairs at two classes could show nothing."""
+        proof = make_proof(make_key(classes=2, alpha=1e-300))
+        ask(proof, lambda q: q.row % 2 if q.layer == "decoy" else proof.key.target(q.part))
+        assert (proof.effect.hits, proof.effect.decoy_hits) == (proof.effect.n, 0)
+        assert 15 < proof.effect.n < 35
+        assert proof.effect.low > 0.5
+
+    def test_a_failure_on_another_pair_is_no_failure_of_the_effect(self) -> None:
+        proof = make_proof(make_key(classes=2, least_effect=1e-9))
+        ask(proof, lambda q: FAIL if q.row % 2 == proof.key.target(q.part) else q.row % 2)
+        assert proof.failed["pair"] > 0
+        assert proof.effect.failed == 0
 
 
 class TestRefusalsAndFilters:

@@ -68,7 +68,7 @@ def effect_figure(bounds: list[tuple[float, float]], least: float, level: float)
     Args:
         bounds: of the effect, -1..1, after the first pair, the second, and so on; not empty.
         least: the effect to be excluded, 0..1.
-        level: of the bounds, say 0.95.
+        level: of each bound, say 0.95.
     """
     figure, axes = _axes()
     low, high = ([100 * value for value in (start, *ends)] for start, ends in _sides(bounds))
@@ -84,9 +84,9 @@ def effect_figure(bounds: list[tuple[float, float]], least: float, level: float)
     )  # fmt: skip
     axes.set_ylim(-106, 106)
     axes.set_ylabel("effect, points", color=GREY)
-    axes.set_xlabel("pairs", color=GREY)
+    axes.set_xlabel("pairs asked", color=GREY)
     description = (
-        f"After {len(bounds)} pairs the {number(100 * level)} % bounds of the effect are "
+        f"After {len(bounds)} pairs the bounds of the effect, {number(100 * level)} % each, are "
         f"{points(*bounds[-1])}; the least effect that matters is {percent(least)}."
     )
     return _svg(figure, "bounds", "Bounds of the effect by pair", description)

@@ -35,10 +35,10 @@ def tested(proof: Proof2) -> list[str]:
     if effect.n:
         found.append(
             "How much more often the triggers bring their labels about than decoys do, which are "
-            f"drawn by the same law and mark nothing: {effect.n} pairs of a part and an image, "
-            f"drawn without replacement from {effect.population}; the effect on all of these lies "
-            f"between {effect.low:.3f} and {effect.high:.3f} with a confidence of "
-            f"{effect.record()['level']:.0%}.",
+            f"drawn by the same law and mark nothing: {effect.n} pairs of a part and an image of "
+            f"another class than its label, drawn without replacement from {effect.population}; "
+            f"the effect on all of these lies between {effect.low:.3f} and {effect.high:.3f}, and "
+            f"each bound holds with {effect.record()['level']:.0%}.",
         )
     return found
 

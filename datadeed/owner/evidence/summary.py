@@ -77,10 +77,10 @@ def _e(evidence: dict[str, Any]) -> str:
 
 def _effect(effect: dict[str, Any]) -> str:
     if not effect["pairs"]:
-        return "no pair was asked"
+        return "no pair counts"
     least = text.percent(effect["least"])
     return (
         f"{effect['hits']} of {effect['pairs']} with the trigger, {effect['decoy_hits']} with a "
-        f"decoy: {text.points(effect['low'], effect['high'])} ({effect['level']:.0%}); {least} "
-        f"{'excluded' if effect['excluded'] else 'not excluded'}"
+        f"decoy: {text.points(effect['low'], effect['high'])} ({effect['level']:.0%} each); "
+        f"{least} {'excluded' if effect['excluded'] else 'not excluded'}"
     )
