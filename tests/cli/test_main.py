@@ -36,7 +36,7 @@ class TestPlan:
         assert "12 (8 learnt well are enough)" in done.out
         assert "CLAIM in 100% of runs" in done.out
         assert "NOT SUPPORTED in 100% of runs" in done.out
-        assert "52 images or more" in done.out
+        assert "50 images or more" in done.out
 
     def test_a_budget_below_a_block(self):
         done = run("plan", "--classes", "10", "--samples", "50000", "--budget", "5")

@@ -77,7 +77,7 @@ def _e(evidence: dict[str, Any]) -> str:
 
 def _effect(effect: dict[str, Any]) -> str:
     if not effect["pairs"]:
-        return "no pair counts"
+        return "no pair that counts was asked"
     least = text.percent(effect["least"])
     return (
         f"{effect['hits']} of {effect['pairs']} with the trigger, {effect['decoy_hits']} with a "
