@@ -72,24 +72,24 @@ def published_test(
 
 
 def verdicts(folder: Path) -> Table:
-    """Both suspects' verdicts, beside the published test, for a terminal of 80 columns."""
+    """Both suspects' verdicts, for a terminal of 80 columns.
+
+    Hits are of the key's triggers; decoys, of other parts' triggers on the same images.
+    """
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("suspect", no_wrap=True)
-    for name in ("t-test p", "queries", "E", "hits", "decoys", "effect below", "queries"):
+    for name in ("E", "hits", "decoys", "effect", "questions"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for who in SUSPECTS:
         evidence = read_evidence(folder / who / "evidence.json")
-        other = read_json(folder / who / "published.json")
         effect = evidence["effect"]
         texts = (
             who,
-            p_value(other["p_value"]),
-            str(other["queries"]),
             e_value(evidence["key_layer"]["log_e"]),
             f"{effect['block_hits']}/{effect['block_asked']}",
             f"{effect['other_hits']}/{effect['other_asked']}",
-            percent(max(effect["high"], 0.0), up=True) if effect["pairs"] else "-",
+            f"< {percent(max(effect['high'], 0.0), up=True)}" if effect["pairs"] else "",
             str(len(evidence["curve"])),
             evidence["verdict"]["word"],
         )
@@ -105,7 +105,10 @@ def main() -> None:
     name = "-".join(map(str, names))
     folder = DATA / "proofs" / name
     console = Console()
-    console.print(Text(f"{name}: published test, then ours"))
+    console.print(Text(name))
+    found = {who: read_json(folder / who / "published.json")["p_value"] for who in SUSPECTS}
+    said = ", ".join(f"{who} p {p_value(p)}" for who, p in found.items())
+    console.print(Text(f"published t-test, {2 * M} queries: {said}; ours:"))
     console.print(verdicts(folder))
     for who in SUSPECTS:
         console.print(str(folder / who / "report.html"), markup=False, highlight=False)

@@ -1,9 +1,9 @@
 """What the proof of the second generation makes of real models: thieves, and honest ones.
 
 ``tasks.study proof second D M W S`` asks the model that learnt a key's marks, the same model served
-with its classes merged by twos, and the honest model of the same recipe. Each is verified many
-times: a thief over the pool in another order each time, under its own key; an honest model under
-another key each time. Writes a row a suspect to ``data/studies/proof/second/``;
+with its classes merged by twos or its inputs rotated, and the honest model of the same recipe. Each
+is verified many times: a thief over the pool in another order each time, under its own key; an
+honest model under another key each time. Writes a row a suspect to ``data/studies/proof/second/``;
 ``tasks.study proof second_table`` puts them together.
 """
 
@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2.functional import rotate
 
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.files import write_text
@@ -29,24 +31,45 @@ from papers.base import Case, Lab
 from papers.proof.keys2 import key2_of, public_test_key2
 
 CLEAN = 16  # clean questions, as an owner's verification asks
+ROTATED = 5  # degrees
 
 
 class Suspect:
-    """A model that answers questions about a pool; merged: each label stands for two classes."""
+    """A model that answers questions about a pool.
 
-    def __init__(self, model: Model, pool: Dataset, *, merged: bool = False):
-        self._model, self.pool, self._merged = model, pool, merged
+    Args:
+        model: asked for probabilities.
+        pool: of images.
+        merged: whether each of its labels stands for two classes.
+        degrees: by up to how many each image is rotated before the model sees it.
+    """
+
+    def __init__(self, model: Model, pool: Dataset, *, merged: bool = False, degrees: float = 0):
+        self._model, self.pool, self._degrees = model, pool, degrees
+        self._rng = np.random.default_rng(1)
         classes = range(len(pool.classes))
-        self.groups = [[k for k in classes if k // 2 == g] for g in range(len(classes) // 2)]
-        self.groups = self.groups if merged else [[k] for k in classes]
+        pairs = [[k for k in classes if k // 2 == g] for g in range((len(classes) + 1) // 2)]
+        self.groups = pairs if merged else [[k] for k in classes]
 
-    def answers(self, images: torch.Tensor) -> list[int]:
-        """The labels of (N, C, H, W) uint8 images."""
-        labels = self._model.predict(images).argmax(1).tolist()
-        return [label - label % 2 for label in labels] if self._merged else labels
+    def answers(self, images: torch.Tensor) -> list[tuple[list[int], list[float]]]:
+        """The labels of (N, C, H, W) uint8 images, best first, and their probabilities."""
+        if self._degrees:
+            angles = self._rng.uniform(-self._degrees, self._degrees, len(images))
+            turned = [
+                rotate(image, float(angle), InterpolationMode.BILINEAR)
+                for image, angle in zip(images, angles, strict=True)
+            ]
+            images = torch.stack(turned)
+        found = self._model.predict(images).double()
+        grouped = torch.stack([found[:, group].sum(1) for group in self.groups], 1)
+        scores, order = grouped.sort(dim=1, descending=True, stable=True)
+        labels = [[self.groups[g][0] for g in row] for row in order.tolist()]
+        return list(zip(labels, scores.clamp(max=1.0).tolist(), strict=True))
 
-    def asked(self, key: Key2, questions: list[Question], order: np.ndarray) -> list[int]:
-        """The labels of a step's questions over the pool in another order."""
+    def asked(
+        self, key: Key2, questions: list[Question], order: np.ndarray
+    ) -> list[tuple[list[int], list[float]]]:
+        """The answers to a step's questions over the pool in another order."""
         images = []
         for question in questions:
             row = int(order[question.row])
@@ -64,11 +87,11 @@ def verified(suspect: Suspect, key: Key2, order: np.ndarray) -> Proof2:
     said = suspect.answers(suspect.pool.samples[torch.from_numpy(clean)])
     first = {member: group[0] for group in suspect.groups for member in group}
     true = suspect.pool.labels[torch.from_numpy(clean)].tolist()
-    right = sum(first[label] == given for label, given in zip(true, said, strict=True))
+    right = sum(first[label] == given[0] for label, (given, _) in zip(true, said, strict=True))
     proof.clean = (right, len(clean), len(clean))
     while step := proof.step():
-        for label in suspect.asked(key, step, order):
-            proof.answer((label,))
+        for labels_given, scores in suspect.asked(key, step, order):
+            proof.answer(labels_given, scores)
     return proof
 
 
@@ -82,6 +105,7 @@ def row_of(name: str, case: Case, proofs: list[Proof2]) -> dict[str, Any]:
         "dataset": case.dataset,
         "network": case.network,
         "watermark": case.watermark,
+        "answers": proofs[0].design.answers,
         "seed": case.seed,
         "runs": len(proofs),
         "claims": words.count(CLAIM),
@@ -101,8 +125,13 @@ def proofs_of(lab: Lab, case: Case, pool: Dataset) -> Iterator[tuple[str, list[P
     honest = lab.model(Case(case.dataset, case.network, "none", case.seed))
     key, rng = key2_of(lab, case), np.random.default_rng(derive_seed(lab.seed, "second", str(case)))
     orders = [rng.permutation(len(pool)) for _ in range(runs)]
-    for name, merged in (("thief", False), ("thief, classes merged by twos", True)):
-        suspect = Suspect(thief, pool, merged=merged)
+    served: dict[str, dict[str, Any]] = {
+        "thief": {},
+        "thief, classes merged by twos": {"merged": True},
+        f"thief, inputs rotated by up to {ROTATED} degrees": {"degrees": ROTATED},
+    }
+    for name, how in served.items():
+        suspect = Suspect(thief, pool, **how)
         yield name, [verified(suspect, key, order) for order in orders]
     keys = [public_test_key2(lab, case.dataset, case.watermark, f"other {n}") for n in range(runs)]
     suspect = Suspect(honest, pool)
@@ -113,7 +142,7 @@ def run(lab: Lab, dataset: str, network: str, watermark: str, seed: str) -> None
     """Write the rows of a thief and its honest counterpart."""
     case = Case(dataset, network, watermark, int(seed))
     rows = []
-    with lab.progress(3, "suspects", f"second {case}") as update:
+    with lab.progress(4, "suspects", f"second {case}") as update:
         for name, proofs in proofs_of(lab, case, lab.test(dataset)):
             rows.append(row_of(name, case, proofs))
             update(len(rows), name)

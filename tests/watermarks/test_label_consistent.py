@@ -9,6 +9,7 @@ from datadeed.datasets.form.clips import Clips
 from datadeed.datasets.form.parquet import DatasetFile, read_dataset, write_dataset
 from datadeed.datasets.form.texts import Texts
 from datadeed.errors import CheckpointError, UnsupportedModality, WatermarkError
+from datadeed.keys.generation2 import Design2, Key2
 from datadeed.keys.key import Design, Extent, Key
 from datadeed.models.training.config import TrainingConfig
 from datadeed.randomness import generator
@@ -253,6 +254,8 @@ def every_method():
     }
     design = Design(classes=("a", "b"), channels=3, parts=4, rate=0.2)
     key = Key(bytes(32), bytes(32), design, Extent(60, "00" * 32), Extent(9, "00" * 32))
+    design2 = Design2(("a", "b"), 3, (0, 1), parts=4, rate=0.2)
+    key2 = Key2(bytes(32), bytes(32), design2, Extent(60, "00" * 32), Extent(9, "00" * 32))
     return {
         "badnets": {**square, "target": 1},
         "blended": {**square, "target": 1},
@@ -267,6 +270,7 @@ def every_method():
             "seed": 2,
         },
         "keyed": {"key": key.record()},
+        "keyed2": {"key": key2.record()},
         "ubw-p": {**square, "classes": 3},
         "wanet": {**patch, "target": 1, "grid": 4, "strength": 0.5, "seed": 2},
         "label-consistent": make().record() | {"method": None, "trigger": None},
@@ -321,7 +325,7 @@ def test_the_record_of_every_method_gives_its_trigger(data, method):
         watermark.rate,
         watermark.target,
     )
-    if method == "keyed":  # its parts have the triggers
+    if method in ("keyed", "keyed2"):  # its parts have the triggers
         watermark, again = watermark.parts[0], again.parts[0]
     data = samples_for(watermark.modality, data)
     asked, benign = again.trigger(data), data.samples

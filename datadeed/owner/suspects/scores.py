@@ -106,7 +106,7 @@ class Output(Entries):
             members[position] = tuple(sorted(number for number in numbers if number is not None))
         known = [number for group in members for number in group]
         if len(set(known)) < len(known):
-            raise fault(": map leads to one of the key's classes twice")
+            raise fault(": map leads two classes of the suspect to one of the key")
         return tuple(members)
 
     @cached_property

@@ -49,6 +49,7 @@ def scale(source: Path) -> dict[str, Any]:
         "fetched": ["stripes", "alone", "letters"],
         "grid": thief | {"watermarks": []},
         "proof": thief,
+        "second": thief | {"watermarks": []},
         "ensemble_inversion": {
             "training": training,
             "judging": training | {"epochs": 2, "rotation": 20},
