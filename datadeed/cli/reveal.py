@@ -2,7 +2,7 @@
 
 ``--opening FILE`` writes the key, secret included, for everybody to see: it is spent from then on.
 ``--check FOLDER`` checks the signature and the log's chain; with ``--opening FILE`` it derives
-everything again and compares: the commitment, every question and answer, both layers, the verdict,
+everything again and compares: the commitment, every question and answer, E, effect and verdict,
 and, as far as they are named, the data before and after it was marked. What nobody can derive is
 listed as stated, and the premises of a claim with a status each.
 

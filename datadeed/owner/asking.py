@@ -25,7 +25,6 @@ from datadeed.owner.replaying import Replay
 from datadeed.owner.suspects.base import Answer, Suspect, SuspectError, question_digest
 from datadeed.owner.suspects.opening import open_suspect
 from datadeed.owner.suspects.probe import probe
-from datadeed.verification.blocks import MOST_PAIRS
 from datadeed.verification.layers import Question
 from datadeed.verification.proof2 import Proof2
 from datadeed.watermarks.keyed2 import KeyPart2
@@ -135,8 +134,7 @@ def write_probes(
 
 def rows_needed(proof: Proof2) -> list[int]:
     """Every row of the pool that a proof could ask about, ascending."""
-    pairs = proof.pairs[:MOST_PAIRS, 1]
-    return sorted({*map(int, proof.rows), *map(int, pairs)})
+    return sorted({*map(int, proof.rows), *map(int, proof.pairs[:, 1])})
 
 
 def image_of(key: Key2, question: Question, images: Mapping[int, torch.Tensor]) -> torch.Tensor:

@@ -13,7 +13,7 @@ from datadeed.errors import KeyRecordError
 from datadeed.keys.generation2 import Design2
 from datadeed.owner.clean import MOST_REPEATED
 from datadeed.owner.release.rows import Items
-from datadeed.verification.blocks import FIRST_BLOCKS, MOST_PAIRS, most_blocks
+from datadeed.verification.blocks import FIRST_BLOCKS, most_blocks, most_pairs
 from datadeed.verification.centred import EPSILON, Looks
 from datadeed.verification.effect import Effect
 from datadeed.verification.keylabels import largest_factor
@@ -47,7 +47,7 @@ def check_design(design: Design2, pool: int) -> None:
         KeyRecordError: saying what to change.
     """
     check_alpha(design.alpha)
-    images = most_blocks(design.budget, design.parts, pool)
+    images = most_blocks(design.budget, design.parts, len(design.targets), pool)
     asked = claim_images(design.parts, len(design.targets), design.alpha, images)
     if asked is None:
         _refuse_claim(design, pool)
@@ -86,7 +86,9 @@ def enough_parts(classes: int, alpha: float) -> int:
 
 def claim_questions(design: Design2, images: int) -> int:
     """Counted questions when so many images were asked in blocks, with the pairs between them."""
-    return design.parts * images + (2 * MOST_PAIRS if images > FIRST_BLOCKS else 0)
+    return design.parts * images + (
+        2 * most_pairs(len(design.targets)) if images > FIRST_BLOCKS else 0
+    )
 
 
 def excluding_pairs(design: Design2, rows: int) -> int | None:
@@ -114,7 +116,7 @@ def excluding_pairs(design: Design2, rows: int) -> int | None:
 def counted_pairs(design: Design2, rows: int) -> tuple[int, int]:
     """How many pairs count on average if all are asked, and of how many those are drawn."""
     classes, population = len(design.targets), design.parts * rows
-    asked, others = min(MOST_PAIRS, population), classes - 1
+    asked, others = min(most_pairs(classes), population), classes - 1
     return asked * others // classes, population * others // classes
 
 
@@ -194,7 +196,9 @@ def advise(design: Design2, what: str, pool: int) -> list[str]:
             f"{len(empty)} of {len(design.classes)} classes have no row in {what} ({names}): no "
             "mark gets their label"
         )
-    images, paid = (most_blocks(design.budget, design.parts, n) for n in (pool, POOL_LIMIT))
+    images, paid = (
+        most_blocks(design.budget, design.parts, len(design.targets), n) for n in (pool, POOL_LIMIT)
+    )
     if images < paid:
         found.append(
             f"the pool has {pool} images: {images} can be asked in blocks, and the budget pays "

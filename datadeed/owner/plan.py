@@ -123,7 +123,7 @@ def plan(
     design = dataclasses.replace(design, rate=wanted)
     marks = int(wanted * samples + 1e-9)
     log_most = chosen * math.log(largest_factor(classes, epsilon=EPSILON))
-    pool = 2 * max(1, most_blocks(budget, chosen, 2 * budget))
+    pool = 2 * max(1, most_blocks(budget, chosen, classes, 2 * budget))
     questions, honest = _play(design, rng or np.random.default_rng(1))
     return Plan(
         chosen,

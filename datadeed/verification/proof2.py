@@ -17,7 +17,7 @@ a claim, or an effect that is excluded, and then nothing is asked any more. It f
   holds for the first one of a key and a suspect, not for a second one.
 
 1. Blocks, while an answer in eight or more leaves the most frequent one of its image, ten at most.
-2. Pairs, until the effect is excluded, fifty at most.
+2. Pairs, until the effect is excluded, fifty at most with ten classes, ninety with two.
 3. Blocks, until the budget is spent.
 
 A suspect that refuses nine questions in ten is asked no more: that is a finding.
@@ -34,11 +34,11 @@ from datadeed.errors import VerificationError
 from datadeed.keys.generation2 import Key2
 from datadeed.verification.blocks import (
     FIRST_BLOCKS,
-    MOST_PAIRS,
     Blocks,
     Groups,
     Labels,
     most_blocks,
+    most_pairs,
 )
 from datadeed.verification.effect import LEVEL, Effect, filters, refuses
 from datadeed.verification.layers import Question, finite
@@ -119,7 +119,7 @@ class Proof2:
         """
         rows = self.key.permutation("pool", count=self.key.pool.rows)[:POOL_LIMIT]
         budget, parts = self.design.budget, self.design.parts
-        images = most_blocks(budget, parts, len(rows))
+        images = most_blocks(budget, parts, len(self.design.targets), len(rows))
         if images < 1:
             raise VerificationError(
                 f"a pool of {len(rows)} images and a budget of {budget} leave no block of "
@@ -127,6 +127,7 @@ class Proof2:
             )
         self.rows, rest = rows[:images], rows[images:]
         order = self.key.permutation("pairs", count=parts * len(rest))
+        order = order[: most_pairs(len(self.design.targets))]
         self.pairs = np.stack([order % parts, rest[order // parts]], 1)
         return rest
 
@@ -163,7 +164,7 @@ class Proof2:
             return []
         most = min(FIRST_BLOCKS, len(self.rows))
         first = not done or (done < most and self.blocks.moved >= MOVED)
-        if (self._paired or not first) and self._paired < min(MOST_PAIRS, len(self.pairs)):
+        if (self._paired or not first) and self._paired < len(self.pairs):
             part, row = map(int, self.pairs[self._paired])
             both = [Question("pair", part, row), Question("decoy", part, row)]
             swapped = self.key.integer("order", self._paired, below=2)

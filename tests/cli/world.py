@@ -21,7 +21,6 @@ from datadeed.keys.sealing import read_secret
 from datadeed.owner.evidence.log import read_parquet
 from datadeed.owner.evidence.records import QUESTIONS, Record
 from datadeed.owner.suspects.base import question_digest
-from datadeed.verification.blocks import MOST_PAIRS
 from datadeed.verification.proof2 import Proof2
 from datadeed.watermarks.keyed2 import KeyPart2
 from tests.conftest import toy
@@ -144,7 +143,7 @@ class World:
             images = pool.samples if part is None else KeyPart2(key, part).stamp(pool.samples)
             for image, label in zip(images, pool.labels.tolist(), strict=True):
                 table[question_digest(image)] = respond(key, part, label)
-        for part, row in Proof2(key, pool.labels.numpy()).pairs[:MOST_PAIRS].tolist():
+        for part, row in Proof2(key, pool.labels.numpy()).pairs.tolist():
             image = KeyPart2(key, part).decoy(pool.samples[row : row + 1], row)[0]
             table[question_digest(image)] = respond(key, DECOY, int(pool.labels[row]))
         return table

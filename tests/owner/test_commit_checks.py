@@ -60,7 +60,7 @@ def honest(proof, question, labels):
 
 
 def least_claim(made, pool):
-    images = most_blocks(made.budget, made.parts, pool)
+    images = most_blocks(made.budget, made.parts, len(made.targets), pool)
     n = claim_images(made.parts, len(made.targets), made.alpha, images)
     return n and claim_questions(made, n)
 
@@ -101,7 +101,9 @@ def test_an_honest_model_takes_exactly_as_many_pairs_that_count(values):
     made = design(**values)
     proof = played(made, 100, honest)
     assert proof.verdict()[0] == "NOT SUPPORTED"
-    pairs = excluding_pairs(made, 100 - most_blocks(made.budget, made.parts, 100))
+    pairs = excluding_pairs(
+        made, 100 - most_blocks(made.budget, made.parts, len(made.targets), 100)
+    )
     assert proof.effect.n == pairs
     asked = proof.pairs[: (len(proof.curve) - made.parts) // 2]
     own = sum(row % len(made.classes) == proof.targets[part] for part, row in asked)
