@@ -145,5 +145,5 @@ ok &= (evidence["verdict"]["word"], len(evidence["findings"])) == (word, odd)
 passed(ok, f"{word}: ln E {log_e:.3f} of {log(bar):.3f}, effect at most {1 - 2 * high:.3f}")
 time = np.datetime64(1692803364 + 3 * (beacon or {"round": 1})["round"], "s")  # drand quicknet's
 late = (key["timestamp"] or {"time": ""})["time"] > str(time) or len(value) not in (64, 96)
-text = f"{('stated ', 'missing')[late]}  key: {beacon}, out at {time} (BLS needs a library)"
+text = f"{('stated ', 'missing')[late]}  key: {beacon and f'{beacon}, out at {time}'} (no BLS)"
 sys.exit(6 if sys.stdout.write(f"{text}\nstated   pool, numbers, suspect\n") else 1)

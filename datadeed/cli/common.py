@@ -27,13 +27,11 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 def add_pool(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
     """The options that name the pool."""
-    parser.add_argument(
-        "--pool",
-        type=Path,
-        required=required,
-        help="images for verification, which need not be secret; by default the test split of "
-        "SOURCE, or SOURCE itself",
-    )
+    about = "the images that the key is bound to"
+    if not required:
+        about = "images for verification, which need not be secret; by default the test split of "
+        about += "SOURCE, or SOURCE itself"
+    parser.add_argument("--pool", type=Path, required=required, help=about)
     parser.add_argument("--pool-split", help="the split of the pool, where there are several")
 
 

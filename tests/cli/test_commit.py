@@ -45,7 +45,7 @@ def test_nothing_is_written_over(bare):
         (("--budget", "0"), "budget is 0"),
         (("--alpha", "1e-6"), "6 parts with labels among 10 classes cannot reach 1/alpha, 1e+06"),
         (("--alpha", "0.06"), "alpha is 0.06"),
-        (("--least-effect", "0.1"), "least_effect is 0.1: 40 pairs"),
+        (("--least-effect", "0.08"), "least_effect is 0.08: the 45 pairs"),
         (("--budget", "5"), "budget is 5, but a claim takes 6 counted questions at best"),
         (("--budget", "40"), "budget is 40, but NOT SUPPORTED takes 6 + "),
         (("--beacon", "drand quicknet", "25000000"), "was out at 2026-01-07"),

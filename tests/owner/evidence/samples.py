@@ -76,8 +76,13 @@ def not_supported() -> dict[str, Any]:
 
 
 def undecided() -> dict[str, Any]:
-    """An honest model that fails on so many questions that no effect is excluded."""
-    return _made(lambda proof, q: None if (q.row + q.part) % 12 == 0 else q.row % 10)
+    """A model that fails on some questions and obeys on some, too few to tell."""
+
+    def respond(proof: Proof2, question: Question) -> int | None:
+        place = (question.row + question.part) % 12
+        return None if place == 0 else (obeys if place == 6 else ignores)(proof, question)
+
+    return _made(respond)
 
 
 def refusing() -> dict[str, Any]:

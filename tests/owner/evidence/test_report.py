@@ -123,7 +123,7 @@ def test_page_states_null_premises_digests_and_what_was_not_tested() -> None:
         "E is 9.7 × 10⁹; needed is 1,000,000.",
         "blocks: the part’s own trigger1212100.0 %",
         "blocks: another part’s trigger on the same image, as a decoy01140.0 %",
-        "No pair was asked",
+        "No pair that counts was asked",
         "declared: input.mean[0.5, 0.4]",
         "It has a label of its own for each of the key’s 10 classes.",
         "1 suspect and 1 key were tried in all",
@@ -140,7 +140,7 @@ def test_page_states_null_premises_digests_and_what_was_not_tested() -> None:
 def test_an_excluded_effect_is_told_with_its_bounds() -> None:
     effect, text = samples.not_supported()["effect"], spaced(words(rendered(samples.not_supported)))
     bounds = spaced(report_text.points(effect["low"], effect["high"]))
-    assert f"it lies from {bounds} (95 % confidence)" in text
+    assert f"it lies from {bounds}, and each bound holds with 95 %." in text
     assert "The least effect that matters, 20.0 %, is excluded." in text
     assert "through this endpoint, as it pre-processes its inputs. That is not innocence." in text
     assert "is not excluded." in spaced(words(rendered(samples.undecided)))
@@ -227,7 +227,7 @@ def test_figures_have_texts_for_those_who_cannot_see_them() -> None:
     assert "After 12 counted questions E is ≥ 10³⁰⁸; 1,000,000 is needed." in huge
     pairs, effect = samples.not_supported()["queries"]["pair"], samples.not_supported()["effect"]
     bounds = spaced(report_text.points(effect["low"], effect["high"]))
-    assert f"After {pairs} pairs the 95 % bounds of the effect are {bounds}; the least" in page
+    assert f"After {pairs} pairs the bounds of the effect, 95 % each, are {bounds}; " in page
     for name in re.findall(r'aria-labelledby="([^"]+)"', page):
         assert all(f'id="{part}"' in page for part in name.split())
 

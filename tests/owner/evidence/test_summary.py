@@ -32,7 +32,7 @@ def test_summary_fits_a_terminal_and_names_the_figures(
     assert lines[0] == f"{evidence['verdict']['word']}  thief"
     text, effect = " ".join(" ".join(lines).split()), evidence["effect"]
     assert f"{effect['block_hits']} of {effect['block_asked']} with a part's trigger; " in text
-    assert ("no pair was asked" in text) == (effect["pairs"] == 0)
+    assert ("no pair that counts was asked" in text) == (effect["pairs"] == 0)
     assert f"counted of a budget of {evidence['queries']['budget']}" in text
     assert "premises key missing, pool stated, numbers stated, suspect stated" in text
     assert "missing no beacon was used" in text
