@@ -6,15 +6,18 @@ import torch
 
 from datadeed.datasets.formats.registry import read
 from datadeed.errors import EvidenceError, KeyRecordError, WatermarkError
+from datadeed.owner.check import FAILED, check
 from datadeed.owner.check_release import check_release
 from datadeed.owner.commit import commit
 from datadeed.owner.data import open_data, silent
 from datadeed.owner.protect import edits, protect
 from datadeed.owner.release.rows import Items
+from datadeed.owner.verify import verify
 from datadeed.watermarks.keyed2 import Keyed2
 from datadeed.watermarks.marking import mark_dataset
 from tests.conftest import toy
 from tests.datasets.formats.writers import write
+from tests.judge_toys import Toy, honest, new_key, thief
 
 
 @pytest.fixture
@@ -77,3 +80,16 @@ def test_an_opacity_is_of_patches(source):
         keyed(source, opacity=200)
     with pytest.raises(KeyRecordError, match="choose patch, mosaic"):
         keyed(source, carrier="wave")
+
+
+@pytest.mark.parametrize(("say", "word"), [(thief, "CLAIM"), (honest, "NOT SUPPORTED")])
+def test_suspects_are_asked_with_mosaics_and_the_evidence_is_checked(say, word, tmp_path):
+    pool = toy(100, classes=10, shape=(3, 16, 16))
+    key, other = (new_key(pool=pool, carrier={"name": "mosaic"}, parts=n) for n in (12, 13))
+    done = verify(Toy(key, say, pool=pool), key, pool, tmp_path / "evidence")
+    assert done.evidence["verdict"]["word"] == word
+    write(pool, tmp_path / "pool.npz", format="npz")
+    found = check(key, evidence=tmp_path / "evidence", pool=tmp_path / "pool.npz")
+    assert not [line for line in found if line.word == FAILED]
+    found = check(other, evidence=tmp_path / "evidence", pool=tmp_path / "pool.npz")
+    assert FAILED in {line.word for line in found}
