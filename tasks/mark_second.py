@@ -22,7 +22,8 @@ def mark(dataset: str, watermark: str) -> None:
     """
     source = DatasetFile(DATA / "datasets" / dataset / "train.parquet")
     key = public_test_key2(Records("proof"), dataset, watermark)
-    method = Keyed2.for_data(source.form, source.classes, parameters("seed"), key=key)
+    values = {"key": key, "data": source}
+    method = Keyed2.for_data(source.form, source.classes, parameters("seed"), **values)
     release(method, source, dataset, watermark, DATA / "watermarked" / f"{dataset}-{watermark}")
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from datadeed.cli.common import add_data, note, passphrase, progress, show
 from datadeed.errors import KeyRecordError
-from datadeed.keys.generation2 import ANSWERS, Design2, Key2
+from datadeed.keys.generation2 import ANSWERS, CARRIERS, Design2, Key2
 from datadeed.keys.key import Beacon
 
-DESIGN = ("parts", "rate", "opacity", "answers", "alpha", "least_effect", "budget")
+DESIGN = ("parts", "rate", "carrier", "opacity", "answers", "alpha", "least_effect", "budget")
 
 
 def add_design(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +21,13 @@ def add_design(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--parts", type=int, default=Design2.parts, help="triggers with a label (%(default)s)")
     add("--rate", type=float, default=Design2.rate, help="share of rows to mark (%(default)s)")
+    add(
+        "--carrier",
+        choices=tuple(CARRIERS),
+        default="patch",
+        help="patch: small, and labels change; mosaic: large and moving, on images of one size, "
+        "and labels stay (%(default)s)",
+    )
     add("--opacity", type=int, default=255, help="of the patches, 1 to 255 (%(default)s)")
     add(
         "--answers",

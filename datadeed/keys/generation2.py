@@ -17,7 +17,11 @@ GENERATOR = "datadeed-keyed/2"
 _FORM = "datadeed/key/2"
 ANSWERS = ("labels", "scores")
 HOSTS = ("drawn",)  # rules by which rows of the pool are asked about
-CARRIERS = {"patch": {"opacity": (1, 255)}}  # by name: parameters and their ranges
+CARRIERS: dict[str, dict[str, tuple[int, int]]] = {  # by name: parameters and their ranges
+    "patch": {"opacity": (1, 255)},  # the label is changed
+    "mosaic": {},  # on rows of the part's own class
+}
+MOSAICS = 48  # parts at most: of 63 pairs of mosaics that differ enough, some are left for decoys
 
 
 def default_carrier() -> dict[str, Any]:
@@ -35,7 +39,8 @@ class Design2:
         targets: the classes that have rows, by number, ascending. Parts' labels are drawn among
             them: a mark of a class that has no other row would be seen at once.
         parts: J, the number of trigger/label pairs, 2 or more.
-        rate: share of all rows that carry a mark, all parts together.
+        rate: share of all rows that carry a mark, all parts together; of mosaics fewer, where a
+            class is small.
         carrier: ``name`` of what the triggers are, and its parameters.
         answers: "labels", or "scores": probabilities are weighed beside the labels, where a
             suspect gives them for all classes.
@@ -95,6 +100,8 @@ class Design2:
             raise KeyRecordError(f"carrier {name} has {', '.join(ranges)}, nothing else")
         for name, (low, high) in ranges.items():
             _check_whole(f"the carrier's {name}", self.carrier[name], low, high)
+        if self.carrier["name"] == "mosaic" and self.parts > MOSAICS:
+            raise KeyRecordError(f"{self.parts} parts: mosaics are enough for {MOSAICS}, no more")
 
     @property
     def opacity(self) -> int:

@@ -79,7 +79,7 @@ def _as_marked(
     before, _ = open_data(source, split)
     if before.rows != key.data.rows:
         raise EvidenceError(f"{named(source)} has {before.rows} rows, not {key.data.rows}")
-    rows, edit = edits(key)
+    rows, edit = edits(key, before, progress)
     marked = set(rows.tolist())
     with progress("mark", before.rows) as advance:
         for row, pixels, label in before:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from datadeed.errors import KeyRecordError
 from datadeed.files import atomic_path, write_json
@@ -52,6 +53,7 @@ def commit(
     pool_split: str | None = None,
     parts: int = Design2.parts,
     rate: float = Design2.rate,
+    carrier: str = "patch",
     opacity: int = 255,
     answers: str = Design2.answers,
     alpha: float = Design2.alpha,
@@ -76,7 +78,9 @@ def commit(
         pool_split: its split.
         parts: triggers, each with a label.
         rate: share of rows to mark.
-        opacity: of the patches, 1 to 255.
+        carrier: "patch", whose rows get the parts' labels; or "mosaic", on rows that have them
+            already, for images of one size.
+        opacity: of patches, 1 to 255.
         answers: "labels", or "scores": a suspect's probabilities are weighed beside its labels.
         alpha: level of a claim, 0.05 at most.
         least_effect: success of the mark above decoys that NOT SUPPORTED excludes.
@@ -109,7 +113,7 @@ def commit(
         targets=find_targets(data, named(source)),
         parts=parts,
         rate=rate,
-        carrier={"name": "patch", "opacity": opacity},
+        carrier=_carrier(carrier, opacity),
         answers=answers,
         alpha=alpha,
         least_effect=least_effect,
@@ -134,6 +138,17 @@ def commit(
     with atomic_path(token) as path:
         path.write_bytes(stamp)
     return Committed(key, secret, public, token)
+
+
+def _carrier(name: str, opacity: int) -> dict[str, Any]:
+    """As a design holds it.
+
+    Raises:
+        KeyRecordError: an opacity is given for what has none of its own.
+    """
+    if name != "patch" and opacity != 255:
+        raise KeyRecordError(f"opacity is of patches: leave it out with carrier {name}")
+    return {"name": name} | ({"opacity": opacity} if name == "patch" else {})
 
 
 def _check_places(secret: Path, public: Path, source: Source, forbidden: str | Path | None) -> None:

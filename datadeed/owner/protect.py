@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from datadeed.errors import KeyRecordError
+from datadeed.errors import KeyRecordError, WatermarkError
 from datadeed.keys.drand import SIGNATURE_BYTES
 from datadeed.keys.generation2 import Key2
 from datadeed.keys.key import Key
@@ -24,9 +25,11 @@ from datadeed.owner.data import (
 )
 from datadeed.owner.release.edits import Edit, Release
 from datadeed.owner.release.release import release
+from datadeed.owner.release.rows import Items
 from datadeed.owner.rounds import round_time, value_fault
 from datadeed.watermarks.keyed import Keyed
-from datadeed.watermarks.keyed2 import Keyed2
+from datadeed.watermarks.keyed2 import Keyed2, has_mosaics
+from datadeed.watermarks.mosaics import choose_hosts, marks
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ def protect(
         SecretError: the key's file cannot be read, or lies where it would be given away.
         KeyRecordError: the key waits for its beacon, or is bound to other data.
         DatasetError: the data cannot be read, or the copy exists.
+        WatermarkError: mosaics do not fit such images, or a class has too few for its parts.
     """
     source, out = Path(source), Path(out)
     if not isinstance(key, Key):
@@ -84,7 +88,7 @@ def protect(
     data, split = open_data(source, split)
     if not measured:
         check_extent(measure(data, "check data", progress=progress)[0], key.data, str(source))
-    rows, edit = edits(key)
+    rows, edit = edits(key, data, progress)
     with progress("write", data.rows) as advance:
         done = release(
             source,
@@ -152,18 +156,56 @@ def _check_signature(key: Key) -> None:
         raise KeyRecordError(f"the beacon's value is not that of its round: {fault}")
 
 
-def edits(key: Key) -> tuple[np.ndarray, Edit]:
-    """The rows that a key marks, (M,) int64, and the function that marks one of them."""
+def edits(key: Key, data: Items, progress: Progress = silent) -> tuple[np.ndarray, Edit]:
+    """The rows that a key marks, (M,) int64, and the function that marks one of them.
+
+    Args:
+        key: with its seed.
+        data: that the key was committed for; read once for mosaics, which are mixed with others
+            of its images, and these stay in memory.
+        progress: is told of the rows that are read.
+
+    Raises:
+        WatermarkError: a class has too few rows for its parts. While marking: images that are to
+            be mixed are of different sizes, or smaller than 16 x 16.
+    """
+    if isinstance(key, Key2) and has_mosaics(key):
+        return _mosaics(key, data, progress)
     marking = Keyed2(key=key) if isinstance(key, Key2) else Keyed(key=key)
-    (rows, parts), marks = marking.rows(), marking.parts
+    (rows, parts), triggers = marking.rows(), marking.parts
     part_of = dict(zip(rows.tolist(), parts.tolist(), strict=True))
 
     def edit(row: int, pixels: np.ndarray, label: int) -> tuple[np.ndarray, int]:
-        mark = marks[part_of[row]]
+        mark = triggers[part_of[row]]
         assert mark.target is not None
-        return mark.stamp(to_tensor(pixels))[0].permute(1, 2, 0).numpy(), mark.target
+        return _pixels(mark.stamp(to_tensor(pixels))), mark.target
 
     return rows, edit
+
+
+def _mosaics(key: Key2, data: Items, progress: Progress) -> tuple[np.ndarray, Edit]:
+    hosts = choose_hosts(key, data.labels)
+    partners = measure(data, "read partners", hosts.partners.tolist(), progress=progress)[1]
+    columns = (hosts.rows.tolist(), hosts.parts.tolist(), hosts.partners.tolist())
+    drawn = {row: (part, partner) for row, part, partner in zip(*columns, strict=True)}
+
+    def edit(row: int, pixels: np.ndarray, label: int) -> tuple[np.ndarray, int]:
+        part, partner = drawn[row]
+        image, other = to_tensor(pixels), partners[partner]
+        if image.shape != other.shape:
+            raise WatermarkError(
+                f"rows {row} and {partner} are images of different sizes, and mosaics mix them: "
+                "bring all to one size first, or commit to --carrier patch"
+            )
+        return _pixels(marks(key, image, other, torch.tensor([part]), torch.tensor([row]))), label
+
+    return hosts.rows, edit
+
+
+def _pixels(image: torch.Tensor) -> np.ndarray:
+    """(1, C, H, W) uint8 as (H, W, C) uint8."""
+    pixels: np.ndarray = image[0].permute(1, 2, 0).numpy()
+    return pixels
 
 
 def advise(done: Release, note: Note, *, modality: str = "image", bound: int | None = None) -> None:

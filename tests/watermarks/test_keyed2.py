@@ -1,5 +1,6 @@
 """The second keyed watermark: labels among given classes, and decoys that are no parts."""
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,22 @@ def make(secret: int = 1, rows: int = 60, channels: int = 3, **values: Any) -> K
     return Key2(
         bytes([secret] * 32), bytes(32), design, Extent(rows, "00" * 32), Extent(9, "00" * 32)
     )
+
+
+def test_known_bytes_of_patches(toy_dataset) -> None:  # type: ignore[no-untyped-def]
+    """Whoever opens a key in ten years must get the same."""
+
+    def digest(values: torch.Tensor) -> str:
+        return hashlib.sha256(values.contiguous().numpy()).hexdigest()[:16]
+
+    key, blank = make(), torch.full((1, 3, 28, 28), 100, dtype=torch.uint8)
+    parts = [KeyPart2(key, part) for part in range(4)]
+    released, marks = mark_dataset(Keyed2(key=key), toy_dataset(60, classes=4), torch.Generator())
+    assert digest(torch.cat([part.stamp(blank) for part in parts])) == "53e3ee7308e14060"
+    assert digest(torch.cat([part.decoy(blank, 7) for part in parts])) == "ffd9e116232da1aa"
+    assert digest(released.samples) == "ac197f201784b751"
+    assert digest(released.labels) == "eae3ac4e2f31cf5a"
+    assert digest(marks.position) == "57a38ad5ffe3c5fb"
 
 
 def test_marked_rows_get_patches_and_labels_of_their_parts(toy_dataset) -> None:  # type: ignore[no-untyped-def]

@@ -1,0 +1,95 @@
+"""Marks of a key with mosaics: labels stay, and whoever has the key can tell that all is there."""
+
+import numpy as np
+import pytest
+import torch
+
+from datadeed.datasets.formats.registry import read
+from datadeed.errors import EvidenceError, KeyRecordError, WatermarkError
+from datadeed.owner.check import FAILED, check
+from datadeed.owner.check_release import check_release
+from datadeed.owner.commit import commit
+from datadeed.owner.data import open_data, silent
+from datadeed.owner.protect import edits, protect
+from datadeed.owner.release.rows import Items
+from datadeed.owner.verify import verify
+from datadeed.watermarks.keyed2 import Keyed2
+from datadeed.watermarks.marking import mark_dataset
+from tests.conftest import toy
+from tests.datasets.formats.writers import write
+from tests.judge_toys import Toy, honest, new_key, thief
+
+
+@pytest.fixture
+def source(tmp_path):
+    """120 images of 10 classes; the pool is a file beside them."""
+    write(toy(120, classes=10, shape=(3, 16, 16)), tmp_path / "data.npz", format="npz")
+    write(toy(100, classes=10, shape=(3, 16, 16), seed=1), tmp_path / "pool.npz", format="npz")
+    return tmp_path / "data.npz"
+
+
+def keyed(source, **more):
+    pool, safe = source.with_name("pool.npz"), source.parent / "safe/key.json"
+    design = {"parts": 6, "rate": 0.2, "alpha": 1e-3, "carrier": "mosaic"}
+    return commit(source, safe, pool=pool, **(design | more))
+
+
+def test_the_copy_has_the_marks_of_the_pipeline_and_the_same_labels(source, tmp_path):
+    committed = keyed(source)
+    assert committed.key.design.record()["carrier"] == {"name": "mosaic"}
+    made = protect(source, tmp_path / "out.npz", committed.secret)
+    before, after = read(source), read(made.out)
+    expected, marks = mark_dataset(
+        Keyed2(key=committed.key, data=before), before, torch.Generator()
+    )
+    assert torch.equal(after.samples, expected.samples)
+    assert torch.equal(after.labels, before.labels)
+    assert made.marked == made.release.edited == len(marks) == 24
+    assert made.release.relabelled == 0
+    found = check_release(committed.key, source, made.out, None, silent)
+    assert found == "all 120 rows are exactly as the key marks them"
+
+
+def test_a_release_without_one_mark_is_refused(source, tmp_path):
+    key = keyed(source).key
+    protect(source, tmp_path / "out.npz", key)
+    before, after = read(source), read(tmp_path / "out.npz")
+    row = int(edits(key, open_data(source)[0])[0][3])
+    after.samples[row] = before.samples[row]
+    write(after, tmp_path / "less.npz", format="npz")
+    with pytest.raises(EvidenceError, match="differs from every one"):
+        check_release(key, source, tmp_path / "less.npz", None, silent)
+
+
+def test_images_of_several_sizes_are_refused(source):
+    key, small = keyed(source).key, read(source)
+
+    def stream():
+        for n, pixels in enumerate(small.samples.permute(0, 2, 3, 1).numpy()):
+            yield np.pad(pixels, ((0, n % 3), (0, 0), (0, 0)))
+
+    data = Items("memory", small.classes, small.labels.numpy(), 3, stream)
+    rows, edit = edits(key, data)
+    marked = set(rows.tolist())
+    with pytest.raises(WatermarkError, match="images of different sizes"):
+        [edit(item.row, item.pixels, item.label) for item in data if item.row in marked]
+
+
+def test_an_opacity_is_of_patches(source):
+    with pytest.raises(KeyRecordError, match="leave it out with carrier mosaic"):
+        keyed(source, opacity=200)
+    with pytest.raises(KeyRecordError, match="choose patch, mosaic"):
+        keyed(source, carrier="wave")
+
+
+@pytest.mark.parametrize(("say", "word"), [(thief, "CLAIM"), (honest, "NOT SUPPORTED")])
+def test_suspects_are_asked_with_mosaics_and_the_evidence_is_checked(say, word, tmp_path):
+    pool = toy(100, classes=10, shape=(3, 16, 16))
+    key, other = (new_key(pool=pool, carrier={"name": "mosaic"}, parts=n) for n in (12, 13))
+    done = verify(Toy(key, say, pool=pool), key, pool, tmp_path / "evidence")
+    assert done.evidence["verdict"]["word"] == word
+    write(pool, tmp_path / "pool.npz", format="npz")
+    found = check(key, evidence=tmp_path / "evidence", pool=tmp_path / "pool.npz")
+    assert not [line for line in found if line.word == FAILED]
+    found = check(other, evidence=tmp_path / "evidence", pool=tmp_path / "pool.npz")
+    assert FAILED in {line.word for line in found}
