@@ -8,7 +8,7 @@ a random value that nobody knows yet, so that nobody can say you chose them.
 import argparse
 from pathlib import Path
 
-from datadeed.cli.common import add_data, note, passphrase, progress, show
+from datadeed.cli.common import add_data, add_levels, note, passphrase, progress, show
 from datadeed.errors import KeyRecordError
 from datadeed.keys.generation2 import ANSWERS, CARRIERS, Design2, Key2
 from datadeed.keys.key import Beacon
@@ -35,14 +35,7 @@ def add_design(parser: argparse.ArgumentParser) -> None:
         default=Design2.answers,
         help="what a claim weighs: labels, or scores too where a suspect gives them (%(default)s)",
     )
-    add("--alpha", type=float, default=Design2.alpha, help="level of a claim (%(default)s)")
-    add(
-        "--least-effect",
-        type=float,
-        default=Design2.least_effect,
-        help="success above decoys that NOT SUPPORTED excludes (%(default)s)",
-    )
-    add("--budget", type=int, default=Design2.budget, help="counted questions (%(default)s)")
+    add_levels(parser)
     add("--beacon", nargs=2, metavar=("SOURCE", "ROUND"), help="a future round of a public beacon")
     add("--commitment", type=Path, help="where to write it; beside the key by default")
     add("--timestamp", metavar="URL", help="an RFC 3161 authority that stamps the commitment")

@@ -35,6 +35,21 @@ def add_pool(parser: argparse.ArgumentParser, *, required: bool = False) -> None
     parser.add_argument("--pool-split", help="the split of the pool, where there are several")
 
 
+def add_levels(parser: argparse.ArgumentParser) -> None:
+    """The options that say what a verdict takes, for a plan and for a commitment."""
+    from datadeed.keys.generation2 import Design2  # NumPy, which other commands may do without
+
+    add = parser.add_argument
+    add("--alpha", type=float, default=Design2.alpha, help="level of a claim (%(default)s)")
+    add(
+        "--least-effect",
+        type=float,
+        default=Design2.least_effect,
+        help="success above decoys that NOT SUPPORTED excludes (%(default)s)",
+    )
+    add("--budget", type=int, default=Design2.budget, help="counted questions (%(default)s)")
+
+
 def add_suspect(parser: argparse.ArgumentParser, out: str) -> None:
     """The options of a command that asks a suspect.
 

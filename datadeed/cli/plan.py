@@ -2,8 +2,7 @@
 
 import argparse
 
-from datadeed.cli.common import show
-from datadeed.keys.generation2 import Design2
+from datadeed.cli.common import add_levels, show
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -11,14 +10,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--classes", type=int, required=True, help="of the task, those that have rows")
     add("--samples", type=int, required=True, help="rows that will be released")
-    add("--alpha", type=float, default=Design2.alpha, help="level of a claim (%(default)s)")
-    add(
-        "--least-effect",
-        type=float,
-        default=Design2.least_effect,
-        help="success above decoys that NOT SUPPORTED excludes (%(default)s)",
-    )
-    add("--budget", type=int, default=Design2.budget, help="counted questions (%(default)s)")
+    add_levels(parser)
     add("--parts", type=int, help="fix the number of parts")
     add("--rate", type=float, help="fix the share of rows to mark")
 
