@@ -142,14 +142,15 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 def _pairs_quotes(file: TextFile) -> bool:
     """Whether the quotes of a TSV enclose fields, rather than being part of them."""
-    width, odd = None, False
+    width, end, odd = None, None, False
     for line in file.lines():
-        fields = line.rstrip("\r\n").split("\t")
+        body = line.rstrip("\r\n")
+        fields, ended = body.split("\t"), line[len(body) :][-2:]
         if fields == [""]:
             continue
-        if width not in (None, len(fields)):
-            return True  # tabs or line breaks in quotes
-        width = len(fields)
+        if width not in (None, len(fields)) or (end and ended and ended != end):
+            return True  # tabs or line breaks in quotes; the file's own lines end alike
+        width, end = len(fields), ended
         odd = odd or any(one.startswith('"') and not _QUOTED.fullmatch(one) for one in fields)
     return not odd
 
