@@ -28,7 +28,7 @@ class Recipe:
         mixing: "", "cutmix" or "mixup".
         smoothing: of labels.
         network, width: see :mod:`~datadeed.thieves.practice.networks`.
-        lr, batch_size, weight_decay, optimiser, flip: see
+        lr, batch_size, weight_decay, optimiser, flip, precision: see
             :class:`~datadeed.models.training.config.TrainingConfig`.
     """
 
@@ -45,6 +45,7 @@ class Recipe:
     weight_decay: float = 5e-4
     optimiser: str = "sgd"
     flip: bool = True
+    precision: str = "bf16"
 
     def but(self, **changed: Any) -> "Recipe":
         """The same with other values."""
@@ -86,6 +87,7 @@ class Recipe:
             optimiser=self.optimiser,
             schedule="one-cycle",
             flip=self.flip,
+            precision=self.precision,
         )
         train(
             model,
