@@ -63,7 +63,7 @@ def cutout(x: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
 
 
 def trivial_augment(x: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
-    """TrivialAugment (Mueller & Hutter 2021) of torchvision, uint8 only; FEW images get the same."""
+    """TrivialAugment (Mueller & Hutter 2021) of torchvision, uint8 only; FEW at once get the same."""
     from torchvision.transforms import TrivialAugmentWide  # takes seconds to import
 
     change = TrivialAugmentWide()

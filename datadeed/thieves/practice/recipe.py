@@ -12,8 +12,9 @@ from datadeed.models.classifier import Classifier
 from datadeed.models.training.config import TrainingConfig
 from datadeed.models.training.loop import train
 from datadeed.randomness import derive_seed, generator
+from datadeed.thieves.practice.augmentations import AUGMENTATIONS
 from datadeed.thieves.practice.losses import recipe_loss
-from datadeed.thieves.practice.networks import build
+from datadeed.thieves.practice.networks import NETWORKS, build
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,10 @@ class Recipe:
             name: list(value) if isinstance(value, tuple) else value
             for name, value in dataclasses.asdict(self).items()
         }
+
+    def used(self) -> list[Callable[..., Any]]:
+        """The code that this recipe names."""
+        return [*(AUGMENTATIONS[name] for name in self.augment), NETWORKS[self.network]]
 
     def new(self, data: Dataset, seed: int) -> Classifier:
         """A model with fresh weights for such data; of grey images mean and std are averaged."""
