@@ -164,6 +164,7 @@ def run(lab: Lab, dataset: str) -> None:
     corpus, rows = Corpus(lab, dataset), list[dict[str, Any]]()
     parameters = {"scale": corpus.values, "parameters": lab.params(), "seed": lab.seed}
     panels: dict[Setting, Panel] = {}
+    in_full = lab.settings("thieves", "in_full")
     for setting, kinds in settings(corpus):
         panel = panels.setdefault(setting, Panel(setting))
         for kind in kinds:
@@ -171,6 +172,8 @@ def run(lab: Lab, dataset: str) -> None:
                 kept.closure(f"papers.thieves.kinds.{kind}", "datadeed.verification.repeated")
             )
             for entry in KINDS[kind](setting):
+                if not entry.main and setting.carrier not in in_full:
+                    continue
                 names = [setting.carrier, setting.seed, entry.kind, entry.thief]
                 name = canonical_digest({**parameters, "names": names, "code": code})[:24]
                 path = corpus.folder / "rows" / f"{name}.json"
