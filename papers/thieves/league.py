@@ -162,7 +162,8 @@ def settings(corpus: Corpus) -> Iterator[tuple[Setting, list[str]]]:
 def run(lab: Lab, dataset: str) -> None:
     """Write the table of a dataset."""
     corpus, rows = Corpus(lab, dataset), list[dict[str, Any]]()
-    parameters = {"scale": corpus.values, "parameters": lab.params(), "seed": lab.seed}
+    shared = {name: lab.params(name) for name in ("design", "pool", "runs", "keys")}
+    shared |= {"training": corpus.values, "dataset": dataset, "all seeds": lab.seed}
     panels: dict[Setting, Panel] = {}
     in_full = lab.settings("thieves", "in_full")
     for setting, kinds in settings(corpus):
@@ -175,7 +176,9 @@ def run(lab: Lab, dataset: str) -> None:
                 if not entry.main and setting.carrier not in in_full:
                     continue
                 names = [setting.carrier, setting.seed, entry.kind, entry.thief]
-                name = canonical_digest({**parameters, "names": names, "code": code})[:24]
+                marks = lab.params("carriers", setting.carrier)
+                identity = {**shared, "names": names, "carrier": marks, "code": code}
+                name = canonical_digest(identity)[:24]
                 path = corpus.folder / "rows" / f"{name}.json"
                 if not path.exists():
                     write_json(path, _plain(row_of(setting, entry, panel)))
