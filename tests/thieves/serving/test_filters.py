@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datadeed.errors import ParameterError
+from datadeed.thieves.served import own_classes
 from datadeed.thieves.serving.base import Trick
 from datadeed.thieves.serving.filters import (
     Blur,
@@ -31,6 +32,7 @@ FILTERS: dict[str, Filter] = {
     "rotation": Rotation(degrees=5),
 }
 WHOLE = [name for name in FILTERS if name not in ("shrink-pad", "rotation")]  # no black edge
+GROUPS = own_classes(2)
 
 
 def draw(seed: int = 0) -> torch.Generator:
@@ -161,7 +163,7 @@ class Brightness(ToyModel):
 @pytest.mark.parametrize("name", FILTERS)
 def test_a_served_model_sees_filtered_images(name: str) -> None:
     trick, images = FILTERS[name], noise()
-    served = trick.serve(Brightness(), generator=draw(1))
+    served = trick.serve(Brightness(), GROUPS, generator=draw(1))
     expected = Brightness().predict(trick.change(images, draw(1)))
     assert torch.equal(served.predict(images), expected)
     assert not served.labels_only

@@ -10,6 +10,7 @@ import torch
 from datadeed.errors import ParameterError
 from datadeed.keys.generation2 import Design2, Key2
 from datadeed.keys.key import Extent
+from datadeed.thieves.served import own_classes
 from datadeed.thieves.serving.refusing import Refusing, Square, asked_squares
 from datadeed.watermarks.keyed2 import Keyed2
 from tests.toy_model import ToyModel
@@ -25,6 +26,9 @@ class Asked(ToyModel):
     def predict(self, samples: torch.Tensor, *, batch_size: int = 512) -> torch.Tensor:
         self.seen += len(samples)
         return torch.tensor([[0.25, 0.75]]).expand(len(samples), -1)
+
+
+GROUPS = own_classes(2)
 
 
 def draw(seed: int = 0) -> torch.Generator:
@@ -87,7 +91,7 @@ def test_refused_images_get_no_answer_and_the_model_never_sees_them() -> None:
     images = scenes(6, 3, 32)
     images[2:4] = keyed(3, CARRIERS[1]).parts[0].stamp(images[2:4])
     model = Asked()
-    answers = Refusing().serve(model, generator=draw()).predict(images)
+    answers = Refusing().serve(model, GROUPS, generator=draw()).predict(images)
     assert answers.isnan().all(1).tolist() == [False, False, True, True, False, False]
     assert torch.equal(answers[0], torch.tensor([0.25, 0.75]))
     assert model.seen == 4
@@ -95,7 +99,7 @@ def test_refused_images_get_no_answer_and_the_model_never_sees_them() -> None:
 
 def test_all_may_be_refused() -> None:
     marked = keyed(1, CARRIERS[0]).parts[0].stamp(scenes(3, 1, 28))
-    answers = Refusing().serve(Asked(), generator=draw()).predict(marked)
+    answers = Refusing().serve(Asked(), GROUPS, generator=draw()).predict(marked)
     assert answers.shape == (3, 2)
     assert bool(answers.isnan().all())
 

@@ -1,0 +1,1 @@
+"""Searches for marks in released data, without the key."""
