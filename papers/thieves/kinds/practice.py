@@ -1,0 +1,11 @@
+"""Thieves who train as people train, in ways of their own."""
+
+from collections.abc import Iterator
+
+from papers.thieves.entries import Entry
+from papers.thieves.setting import Setting
+
+
+def entries(setting: Setting) -> Iterator[Entry]:
+    """None yet."""
+    yield from ()

@@ -1,0 +1,190 @@
+"""The league of thieves: ``python -m tasks.study thieves league DATASET``.
+
+Every thief of every kind takes the marked data of a carrier, and the owner verifies what he
+serves: by labels and by scores, over several orders of a pool of hard images. Writes a row a thief,
+carrier and seed to ``thieves-DATASET.csv`` as soon as it is there. A run that was killed repeats no
+finished row and no finished training.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from datadeed.files import canonical_digest, read_json, write_json, write_text
+from datadeed.randomness import derive_seed
+from datadeed.verification.proof2 import Proof2
+from datadeed.verification.repeated import Questions, Verification, asked_otherwise, verify
+from datadeed.verification.verdict import CLAIM, NOT_SUPPORTED
+from papers.base import Lab
+from papers.thieves import kept
+from papers.thieves.entries import Entry
+from papers.thieves.kinds import cleaning, extraction, plain, practice, repair, serving
+from papers.thieves.setting import Corpus, Setting
+
+# In the order in which they are run: what tells most comes first.
+KINDS: dict[str, Callable[[Setting], Iterator[Entry]]] = {
+    "plain": plain.entries,
+    "serving": serving.entries,
+    "practice": practice.entries,
+    "cleaning": cleaning.entries,
+    "repair": repair.entries,
+    "extraction": extraction.entries,
+}
+WITHIN = 240  # questions: claims in so many are counted
+RULES = ("labels", "scores")
+COLUMNS = [
+    *("dataset", "carrier", "kind", "thief", "seed", "accuracy", "honest_accuracy", "success"),
+    *("recall", "precision", "verdict_labels", "questions_labels", "verdict_scores"),
+    *("questions_scores", "claimed_labels", "claimed_scores", "not_supported", "findings"),
+    *("largest_log10_e", "runs", "stage"),
+]
+
+
+class Panel:
+    """How the owner asks the thieves of one release.
+
+    Args:
+        setting: the release.
+    """
+
+    def __init__(self, setting: Setting):
+        self._setting, self._kept = setting, dict[str, list[Verification]]()
+
+    def verifications(self, hosts: str) -> list[Verification]:
+        """Both rules over each order of the pool: all of "labels" first."""
+        if hosts not in self._kept:
+            setting, corpus = self._setting, self._setting.corpus
+            pool = corpus.pool if hosts == "hard" else corpus.drawn_pool
+            questions = Questions(
+                asked_otherwise(setting.key, answers="labels", pool=corpus.extents[hosts]), pool
+            )
+            seed = derive_seed(setting.lab.seed, "thieves", setting.dataset, "orders")
+            rng, runs = np.random.default_rng(seed), setting.lab.params("runs")
+            orders = [rng.permutation(len(pool)) for _ in range(runs)]
+            keys = [asked_otherwise(questions.key, answers=rule) for rule in RULES]
+            self._kept[hosts] = [
+                Verification(key, questions, order) for key in keys for order in orders
+            ]
+        return self._kept[hosts]
+
+    def of_others(self, count: int) -> list[Verification]:
+        """Both rules under each of some other keys, over the pool's own order."""
+        pool = self._setting.pool
+        asked = [Questions(self._setting.other_key(n), pool) for n in range(count)]
+        return [
+            Verification(asked_otherwise(each.key, answers=rule), each, np.arange(len(pool)))
+            for rule in RULES
+            for each in asked
+        ]
+
+    def proofs(self, entry: Entry, endpoint: Any) -> dict[str, list[Proof2]]:
+        """Finished proofs, by the rule of answers."""
+        wanted = self.of_others(entry.others) if entry.others else self.verifications(entry.hosts)
+        done = verify(endpoint, wanted)
+        half = len(done) // 2
+        return dict(zip(RULES, (done[:half], done[half:]), strict=True))
+
+
+def summary(proofs: dict[str, list[Proof2]]) -> dict[str, Any]:
+    """What many verifications of an endpoint came to.
+
+    Of each rule: ``verdict``, the most frequent; ``questions``, the median until it ends;
+    ``claimed``, the share of verifications that claim within WITHIN questions. ``success`` is the
+    share of marked images in blocks that get their part's label, ``not_supported`` and
+    ``findings`` the share of verifications by labels that end so.
+    """
+    found: dict[str, Any] = {}
+    for rule, done in proofs.items():
+        words, asked = [p.verdict()[0] for p in done], [len(p.curve) for p in done]
+        early = [w == CLAIM and n <= WITHIN for w, n in zip(words, asked, strict=True)]
+        found[f"verdict_{rule}"] = max(sorted(set(words)), key=words.count)
+        found[f"questions_{rule}"] = float(np.median(asked))
+        found[f"claimed_{rule}"] = float(np.mean(early))
+    by_labels = proofs["labels"]
+    hits = sum(int(p.blocks.hits.sum()) for p in by_labels)
+    asked_in_blocks = sum(p.blocks.count * len(p.labels.kept) for p in by_labels)
+    return found | {
+        "success": hits / asked_in_blocks if asked_in_blocks else np.nan,
+        "not_supported": float(np.mean([p.verdict()[0] == NOT_SUPPORTED for p in by_labels])),
+        "findings": float(np.mean([bool(p.findings()) for p in by_labels])),
+        "largest_log10_e": max(p.log_e for done in proofs.values() for p in done) / np.log(10),
+        "runs": len(by_labels),
+    }
+
+
+def row_of(setting: Setting, entry: Entry, panel: Panel) -> dict[str, Any]:
+    """A thief's row."""
+    start, stolen = time.monotonic(), entry.build()
+    built, endpoint = time.monotonic(), stolen.endpoint
+    honest = stolen.honest
+    if honest is None:
+        honest = setting.honest_accuracy(endpoint.groups)
+    row = {
+        "dataset": setting.dataset,
+        "carrier": setting.carrier,
+        "kind": entry.kind,
+        "thief": entry.thief,
+        "seed": setting.seed,
+        "accuracy": setting.accuracy(endpoint),
+        "honest_accuracy": honest,
+        "recall": stolen.recall,
+        "precision": stolen.precision,
+        **summary(panel.proofs(entry, endpoint)),
+        "stage": f"papers/thieves/dvc.yaml:league@{setting.dataset}",
+    }
+    seconds = f"{built - start:.0f} s to build, {time.monotonic() - built:.0f} s to verify"
+    print(f"{setting.carrier} {setting.seed} {entry.kind} {entry.thief}: {seconds}")  # noqa: T201
+    return row
+
+
+def settings(corpus: Corpus) -> Iterator[tuple[Setting, list[str]]]:
+    """Every release, and the kinds of thieves who take it, in the order in which they are run."""
+    scale = corpus.lab.settings("thieves")
+    made = {
+        (carrier, seed): Setting(corpus, carrier, seed)
+        for seed in [*scale["seeds"], *scale["more_keys"]]
+        for carrier in scale["carriers"]
+    }
+    for seed in scale["seeds"]:
+        for kind in ("plain", "serving"):
+            for carrier in scale["carriers"]:
+                yield made[carrier, seed], [kind]
+        for carrier in scale["carriers"]:
+            yield made[carrier, seed], [kind for kind in KINDS if kind not in ("plain", "serving")]
+    for seed in scale["more_keys"]:
+        for carrier in scale["carriers"]:
+            yield made[carrier, seed], ["plain"]
+
+
+def run(lab: Lab, dataset: str) -> None:
+    """Write the table of a dataset."""
+    corpus, rows = Corpus(lab, dataset), list[dict[str, Any]]()
+    parameters = {"scale": corpus.values, "parameters": lab.params(), "seed": lab.seed}
+    panels: dict[Setting, Panel] = {}
+    for setting, kinds in settings(corpus):
+        panel = panels.setdefault(setting, Panel(setting))
+        for kind in kinds:
+            code = kept.code(
+                kept.closure(f"papers.thieves.kinds.{kind}", "datadeed.verification.repeated")
+            )
+            for entry in KINDS[kind](setting):
+                names = [setting.carrier, setting.seed, entry.kind, entry.thief]
+                name = canonical_digest({**parameters, "names": names, "code": code})[:24]
+                path = corpus.folder / "rows" / f"{name}.json"
+                if not path.exists():
+                    write_json(path, _plain(row_of(setting, entry, panel)))
+                rows.append(read_json(path))
+                _write(lab, dataset, rows)
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """Missing numbers as JSON has them."""
+    return {name: None if pd.isna(value) else value for name, value in row.items()}
+
+
+def _write(lab: Lab, dataset: str, rows: list[dict[str, Any]]) -> None:
+    text = pd.DataFrame(rows, columns=COLUMNS).to_csv(index=False, float_format="%.6g")
+    write_text(lab.results / f"thieves-{dataset}.csv", text)
