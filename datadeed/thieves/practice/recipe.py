@@ -57,6 +57,19 @@ class Recipe:
             for name, value in dataclasses.asdict(self).items()
         }
 
+    @property
+    def config(self) -> TrainingConfig:
+        """The schedule, for the one training loop."""
+        return TrainingConfig(
+            epochs=self.epochs,
+            lr=self.lr,
+            batch_size=self.batch_size,
+            weight_decay=self.weight_decay,
+            optimiser=self.optimiser,
+            schedule="one-cycle",
+            flip=self.flip,
+        )
+
     def new(self, data: Dataset, seed: int) -> Classifier:
         """A model with fresh weights for such data; of grey images mean and std are averaged."""
         channels = data.shape[0]
@@ -78,19 +91,10 @@ class Recipe:
         on_progress: Callable[[int, str], None] = lambda done, note: None,
     ) -> Classifier:
         """Train a model in place on all of the data, and give it back."""
-        config = TrainingConfig(
-            epochs=self.epochs,
-            lr=self.lr,
-            batch_size=self.batch_size,
-            weight_decay=self.weight_decay,
-            optimiser=self.optimiser,
-            schedule="one-cycle",
-            flip=self.flip,
-        )
         train(
             model,
             data,
-            config,
+            self.config,
             generator=generator(seed, "order"),
             loss=recipe_loss(self.augment, self.mixing, self.smoothing, derive_seed(seed, "loss")),
             device=device,
