@@ -1,1 +1,1 @@
-"""Searches for marks in released data, without the key."""
+"""Looking for marks in data before training on them: one file a cleaner, one interface."""
