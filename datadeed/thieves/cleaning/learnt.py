@@ -1,7 +1,7 @@
 """A detector that a thief trains on marks of his own: our code makes them, and he has read it."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -10,13 +10,14 @@ import numpy as np
 import torch
 
 from datadeed.datasets.form.dataset import Dataset, concatenate
-from datadeed.errors import DatasetError, UnsupportedModality
+from datadeed.errors import DatasetError
 from datadeed.keys.generation2 import Design2, Key2, default_carrier
 from datadeed.keys.key import Extent
 from datadeed.models.classifier import Classifier, build
 from datadeed.models.training.config import TrainingConfig
 from datadeed.models.training.loop import train
-from datadeed.randomness import derive_seed, generator
+from datadeed.thieves.cleaning.base import Cleaner
+from datadeed.thieves.cleaning.cross_fit import CrossFit
 from datadeed.watermarks.keyed2 import Keyed2
 from datadeed.watermarks.marking import mark_dataset
 
@@ -28,13 +29,13 @@ class OwnMarks:
     """Marks of random keys that a thief draws.
 
     Attributes:
-        carrier: as a key's design has it; the owner's, or that of another family.
+        carriers: as keys' designs have them, which take turns: the owner's, or other families.
         parts: of each key.
         rows: that each key marks half of, or somewhat less where a class is small.
         seed: of the keys.
     """
 
-    carrier: Mapping[str, Any] = field(default_factory=default_carrier)
+    carriers: Sequence[Mapping[str, Any]] = field(default_factory=lambda: (default_carrier(),))
     parts: int = 12
     rows: int = 500
     seed: int = 0
@@ -69,7 +70,7 @@ class OwnMarks:
             targets=tuple(rows.labels.unique().tolist()),
             parts=self.parts,
             rate=0.5,
-            carrier=self.carrier,
+            carrier=self.carriers[number % len(self.carriers)],
         )
         secret, salt = (
             hashlib.sha256(f"a thief's key {self.seed} {number} {role}".encode()).digest()
@@ -80,16 +81,15 @@ class OwnMarks:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Learnt:
-    """Rates images by a small network that tells marks of the thief's own from all other rows.
+class Learnt(Cleaner):
+    """The probability of a small network that tells marks of the thief's own from all other rows.
 
-    A :class:`datadeed.thieves.outliers.Detector`. Half of the release gives the rows of a network
-    that rates the other half. Rows that the owner marked are taken for unmarked ones, where the
-    thief does not mark them himself.
+    Half of the release gives the rows of a network that rates the other half. Rows that the owner
+    marked are taken for unmarked ones, where the thief does not mark them himself. It is not among
+    the public cleaners of the registry: it has to be told what marks to make.
 
     Attributes:
         marks: gives training data, and which of them are marked.
-        seed: of rows, weights, order.
         rows: that a network is trained on, at most.
         epochs, width, lr: of a ResNet-18 with so many channels in its first stage.
         device: where to train.
@@ -97,9 +97,9 @@ class Learnt:
     """
 
     name: ClassVar[str] = "learnt"
+    modalities: ClassVar[tuple[str, ...]] = ("image",)
 
     marks: Callable[[Dataset], tuple[Dataset, torch.Tensor]]
-    seed: int = 0
     rows: int = 10_000
     epochs: int = 6
     width: int = 8
@@ -107,26 +107,20 @@ class Learnt:
     device: torch.device | str = "cpu"
     on_progress: Callable[[int, str], None] = lambda done, note: None
 
-    def scores(self, data: Dataset) -> np.ndarray:
-        """The probability that a row is marked, (N,) float64, 0 to 1.
-
-        Raises:
-            UnsupportedModality: these are no images.
-            DatasetError: there are fewer than four rows.
-        """
-        if data.modality != "image":
-            raise UnsupportedModality(f"learnt: {data.modality} cannot be searched, give images")
+    def _scores(
+        self, data: Dataset, generator: torch.Generator, fit: CrossFit | None
+    ) -> np.ndarray:
         if len(data) < 2 * HALVES:
             raise DatasetError(f"{len(data)} rows are too few for two halves: give 4 or more")
-        order = torch.randperm(len(data), generator=generator(self.seed, "halves"))
+        order = torch.randperm(len(data), generator=generator)
         found = torch.zeros(len(data), dtype=torch.float64)
         for number in range(HALVES):
             rated, rows = order[number::HALVES], order[1 - number :: HALVES][: self.rows]
-            network = self._trained(data.take(rows), number)
+            network = self._trained(data.take(rows), generator)
             found[rated] = network.predict(data.samples[rated])[:, 1].double()
         return found.numpy()
 
-    def _trained(self, data: Dataset, number: int) -> Classifier:
+    def _trained(self, data: Dataset, generator: torch.Generator) -> Classifier:
         shown, marked = self.marks(data)
         pixels = shown.samples.double() / 255
         network = build(
@@ -136,15 +130,14 @@ class Learnt:
             width=self.width,
             mean=pixels.mean((0, 2, 3)).tolist(),
             std=pixels.std((0, 2, 3)).clamp(min=1e-3).tolist(),
-            generator=generator(self.seed, "weights", number),
+            generator=generator,
         )
         task = Dataset(shown.samples, marked.long(), shown.index, ("as released", "marked"))
-        config = TrainingConfig(epochs=self.epochs, lr=self.lr, schedule="one-cycle")
         train(
             network,
             task,
-            config,
-            generator=torch.Generator().manual_seed(derive_seed(self.seed, "order", number)),
+            TrainingConfig(epochs=self.epochs, lr=self.lr, schedule="one-cycle"),
+            generator=generator,
             device=self.device,
             on_progress=lambda done, note, _: self.on_progress(done, note),
         )

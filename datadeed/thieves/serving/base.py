@@ -46,7 +46,7 @@ class Trick(ABC):
         """What :meth:`Server.predict` gives for (N, C, H, W) uint8 images."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Server:
     """A model behind a trick: a :class:`datadeed.thieves.served.Endpoint`.
 

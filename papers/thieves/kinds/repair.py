@@ -1,4 +1,4 @@
-"""Repairs of the plain thief's model with some trusted data; repaired models that are trained on."""
+"""Repairs of the plain thief's model with trusted data, and repaired models that are trained on."""
 
 import copy
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from datadeed.models.classifier import Classifier
 from datadeed.models.model import Model
 from datadeed.randomness import derive_seed, generator
 from datadeed.thieves.repair.choice import repair
-from datadeed.thieves.repair.registry import build_repair
+from datadeed.thieves.repair.registry import REPAIRS, build_repair
 from papers.thieves import kept
 from papers.thieves.entries import Entry, Stolen
 from papers.thieves.setting import Setting
 
 LEAST = 4  # trusted samples of a class, so that one can be held out
-CODE = ("datadeed.thieves.repair.choice", "datadeed.thieves.repair.registry")
+CODE = ("datadeed.thieves.repair.choice", *(path.split(":")[0] for path in REPAIRS.values()))
 
 
 def entries(setting: Setting) -> Iterator[Entry]:

@@ -1,6 +1,7 @@
 """What a server does to images and answers: tricks around the plain thief's model."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from datadeed.randomness import generator
 from datadeed.thieves.served import own_classes
@@ -32,7 +33,7 @@ TRICKS: dict[str, Trick] = {
 def entries(setting: Setting) -> Iterator[Entry]:
     """A thief a trick."""
     for name in TRICKS:
-        yield Entry("serving", name, lambda name=name: served(setting, name))  # type: ignore[misc]
+        yield Entry("serving", name, partial(served, setting, name))
 
 
 def served(setting: Setting, name: str) -> Stolen:
