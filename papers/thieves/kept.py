@@ -6,6 +6,7 @@ of the data and of the code. Comments and docstrings of that code do not count.
 
 import ast
 import hashlib
+import inspect
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -18,19 +19,31 @@ from datadeed.models.model import Model
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("datadeed", "papers")
-# What decides a training besides its recipe, seed and data.
+# What decides a training besides its recipe, seed and data; networks and augmentations are added
+# one by one, so that a new one makes no other training stale.
 TRAINING = [
     *(f"datadeed/models/{name}.py" for name in ("classifier", "layers", "model", "resnet", "vgg")),
     *(f"datadeed/models/training/{name}.py" for name in ("augmentation", "loop", "optimiser")),
-    *(f"datadeed/thieves/practice/{name}.py" for name in ("augmentations", "losses", "networks")),
+    "datadeed/thieves/practice/losses.py",
 ]
 
 
-def code(files: Iterable[str] = TRAINING) -> str:
-    """SHA-256 of source files (paths from the root) without their comments and docstrings."""
+def code(files: Iterable[str] = TRAINING, used: Iterable[Callable[..., Any]] = ()) -> str:
+    """SHA-256 of source text without its comments and docstrings.
+
+    Args:
+        files: paths from the root.
+        used: functions and classes, with the numbers that they take from their modules.
+    """
+    texts = [(ROOT / file).read_text(encoding="utf-8") for file in sorted(files)]
+    for each in used:
+        names = getattr(getattr(each, "__code__", None), "co_names", ())
+        values = {name: getattr(each, "__globals__", {}).get(name) for name in names}
+        numbers = {n: v for n, v in sorted(values.items()) if isinstance(v, int | float)}
+        texts.append(f"{inspect.getsource(each)}\nNUMBERS = {numbers}")
     sha = hashlib.sha256()
-    for file in sorted(files):
-        tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    for text in texts:
+        tree = ast.parse(text)
         for node in ast.walk(tree):
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
                 node.value.value = None

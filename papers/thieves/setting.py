@@ -114,6 +114,7 @@ class Corpus:
             return model
 
         identity = {"recipe": recipe.record(), "data": data.digest(), "seed": drawn}
+        identity["used"] = kept.code([], recipe.used())
         if start is not None:
             identity["start"] = _digest(start)
         return self.keep(identity, new, make)

@@ -11,24 +11,23 @@ from datadeed.models.vgg import vgg16bn
 
 
 def mobilenet(channels: int, classes: int, width: int) -> nn.Module:
-    """Inverted residuals as in MobileNetV2 (Sandler et al. 2018), seven of them, for small images.
+    """Inverted residuals as in MobileNetV2 (Sandler et al. 2018), six of them, for small images.
 
     Args:
         channels: input channels.
         classes: number of logits.
-        width: channels of the stem are 3/2 of it, of the last block six times.
+        width: channels of the stem; the last block has four times as many.
     """
     from torchvision.models.mobilenetv2 import InvertedResidual  # takes seconds to import
 
-    stem = width * 3 // 2
     layers: list[nn.Module] = [
-        nn.Conv2d(channels, stem, 3, padding=1, bias=False),
-        nn.BatchNorm2d(stem),
+        nn.Conv2d(channels, width, 3, 2, padding=1, bias=False),
+        nn.BatchNorm2d(width),
         nn.ReLU6(inplace=True),
     ]
-    inputs = stem
-    sizes = ((stem, 1), (2 * width, 2), (2 * width, 1), (4 * width, 2), (4 * width, 1))
-    for outputs, stride in (*sizes, (6 * width, 2), (6 * width, 1)):
+    inputs, wider = width, width * 3 // 2
+    sizes = ((wider, 1), (wider, 1), (2 * width, 2), (2 * width, 1), (4 * width, 2), (4 * width, 1))
+    for outputs, stride in sizes:
         layers.append(InvertedResidual(inputs, outputs, stride, expand_ratio=4))
         inputs = outputs
     return nn.Sequential(*layers, GlobalAverage(), nn.Linear(inputs, classes))

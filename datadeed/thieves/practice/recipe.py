@@ -12,8 +12,9 @@ from datadeed.models.classifier import Classifier
 from datadeed.models.training.config import TrainingConfig
 from datadeed.models.training.loop import train
 from datadeed.randomness import derive_seed, generator
+from datadeed.thieves.practice.augmentations import AUGMENTATIONS
 from datadeed.thieves.practice.losses import recipe_loss
-from datadeed.thieves.practice.networks import build
+from datadeed.thieves.practice.networks import NETWORKS, build
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Recipe:
         mixing: "", "cutmix" or "mixup".
         smoothing: of labels.
         network, width: see :mod:`~datadeed.thieves.practice.networks`.
-        lr, batch_size, weight_decay, optimiser, flip: see
+        lr, batch_size, weight_decay, optimiser, flip, precision: see
             :class:`~datadeed.models.training.config.TrainingConfig`.
     """
 
@@ -45,6 +46,7 @@ class Recipe:
     weight_decay: float = 5e-4
     optimiser: str = "sgd"
     flip: bool = True
+    precision: str = "bf16"
 
     def but(self, **changed: Any) -> "Recipe":
         """The same with other values."""
@@ -68,7 +70,12 @@ class Recipe:
             optimiser=self.optimiser,
             schedule="one-cycle",
             flip=self.flip,
+            precision=self.precision,
         )
+
+    def used(self) -> list[Callable[..., Any]]:
+        """The code that this recipe names."""
+        return [*(AUGMENTATIONS[name] for name in self.augment), NETWORKS[self.network]]
 
     def new(self, data: Dataset, seed: int) -> Classifier:
         """A model with fresh weights for such data; of grey images mean and std are averaged."""

@@ -15,7 +15,7 @@ from papers.thieves import kept
 from papers.thieves.entries import Entry, Stolen
 from papers.thieves.setting import Setting
 
-CODE = "datadeed.thieves.extraction"
+CODE = "datadeed/thieves/extraction.py"
 
 
 def entries(setting: Setting) -> Iterator[Entry]:
@@ -57,7 +57,7 @@ def soft(setting: Setting, data: Dataset, answers: torch.Tensor, name: str) -> C
         "data": data.digest(),
         "answers": hashlib.sha256(answers.contiguous().numpy().tobytes()).hexdigest(),
         "seed": seed,
-        "extraction": kept.code(kept.closure(CODE)),
+        "extraction": kept.code([CODE], recipe.used()),
     }
     model: Classifier = setting.keep(identity, lambda: recipe.new(data, seed), make)
     return model
