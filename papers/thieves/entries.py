@@ -11,13 +11,13 @@ class Stolen:
     """A thief's endpoint, and what is known of it besides what the league measures.
 
     Attributes:
-        endpoint: what the owner can ask.
+        endpoint: what the owner can ask; None of a search that nobody trains a model after.
         honest: the accuracy of the same made of unmarked data; None: that of the honest model of
             crops and flips, whose classes are merged or left out as the endpoint's are.
         recall, precision: of a search for marks in the release.
     """
 
-    endpoint: Endpoint
+    endpoint: Endpoint | None
     honest: float | None = None
     recall: float | None = None
     precision: float | None = None

@@ -20,7 +20,7 @@ from datadeed.verification.repeated import Questions, Verification, asked_otherw
 from datadeed.verification.verdict import CLAIM, NOT_SUPPORTED
 from papers.base import Lab
 from papers.thieves import kept
-from papers.thieves.entries import Entry
+from papers.thieves.entries import Entry, Stolen
 from papers.thieves.kinds import cleaning, extraction, plain, practice, repair, serving
 from papers.thieves.setting import Corpus, Setting
 
@@ -118,26 +118,32 @@ def summary(proofs: dict[str, list[Proof2]]) -> dict[str, Any]:
 def row_of(setting: Setting, entry: Entry, panel: Panel) -> dict[str, Any]:
     """A thief's row."""
     start, stolen = time.monotonic(), entry.build()
-    built, endpoint = time.monotonic(), stolen.endpoint
-    honest = stolen.honest
-    if honest is None:
-        honest = setting.honest_accuracy(endpoint.groups)
+    built = time.monotonic()
     row = {
         "dataset": setting.dataset,
         "carrier": setting.carrier,
         "kind": entry.kind,
         "thief": entry.thief,
         "seed": setting.seed,
-        "accuracy": setting.accuracy(endpoint),
-        "honest_accuracy": honest,
         "recall": stolen.recall,
         "precision": stolen.precision,
-        **summary(panel.proofs(entry, endpoint)),
         "stage": f"papers/thieves/dvc.yaml:league@{setting.dataset}",
+        **asked(setting, entry, panel, stolen),
     }
     seconds = f"{built - start:.0f} s to build, {time.monotonic() - built:.0f} s to verify"
     print(f"{setting.carrier} {setting.seed} {entry.kind} {entry.thief}: {seconds}")  # noqa: T201
     return row
+
+
+def asked(setting: Setting, entry: Entry, panel: Panel, stolen: Stolen) -> dict[str, Any]:
+    """What is known of a thief's endpoint once it was asked; nothing, where there is none."""
+    endpoint, honest = stolen.endpoint, stolen.honest
+    if endpoint is None:
+        return {}
+    if honest is None:
+        honest = setting.honest_accuracy(endpoint.groups)
+    found = {"accuracy": setting.accuracy(endpoint), "honest_accuracy": honest}
+    return found | summary(panel.proofs(entry, endpoint))
 
 
 def settings(corpus: Corpus) -> Iterator[tuple[Setting, list[str]]]:

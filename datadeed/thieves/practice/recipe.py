@@ -59,6 +59,20 @@ class Recipe:
             for name, value in dataclasses.asdict(self).items()
         }
 
+    @property
+    def config(self) -> TrainingConfig:
+        """The schedule, for the one training loop."""
+        return TrainingConfig(
+            epochs=self.epochs,
+            lr=self.lr,
+            batch_size=self.batch_size,
+            weight_decay=self.weight_decay,
+            optimiser=self.optimiser,
+            schedule="one-cycle",
+            flip=self.flip,
+            precision=self.precision,
+        )
+
     def used(self) -> list[Callable[..., Any]]:
         """The code that this recipe names."""
         return [*(AUGMENTATIONS[name] for name in self.augment), NETWORKS[self.network]]
@@ -84,20 +98,10 @@ class Recipe:
         on_progress: Callable[[int, str], None] = lambda done, note: None,
     ) -> Classifier:
         """Train a model in place on all of the data, and give it back."""
-        config = TrainingConfig(
-            epochs=self.epochs,
-            lr=self.lr,
-            batch_size=self.batch_size,
-            weight_decay=self.weight_decay,
-            optimiser=self.optimiser,
-            schedule="one-cycle",
-            flip=self.flip,
-            precision=self.precision,
-        )
         train(
             model,
             data,
-            config,
+            self.config,
             generator=generator(seed, "order"),
             loss=recipe_loss(self.augment, self.mixing, self.smoothing, derive_seed(seed, "loss")),
             device=device,
