@@ -73,8 +73,7 @@ def scores(setting: Setting, name: str) -> np.ndarray:
     identity = {
         "search": name,
         "release": setting.released.digest(),
-        "carriers": setting.lab.params("carriers"),
-        "own": setting.carrier,
+        "carriers": [] if name in CLEANERS else list(_learnt(setting, name).items()),
         "parameters": setting.lab.params("cleaning"),
         "seed": _seed(setting, name),
         "threads": torch.get_num_threads(),
@@ -95,17 +94,21 @@ def cleaner(setting: Setting, name: str) -> Cleaner:
     """The one of that name."""
     if name in CLEANERS:
         return build_cleaner(name)
-    carriers: dict[str, Any] = setting.lab.params("carriers")
-    own = {setting.carrier: carriers[setting.carrier]}
-    chosen = own if name == OWN else {n: c for n, c in carriers.items() if n not in own}
     marks = OwnMarks(
-        carriers=list(chosen.values()),
+        carriers=list(_learnt(setting, name).values()),
         parts=setting.key.design.parts,
         seed=_seed(setting, "own keys"),
     )
     return Learnt(
         marks=marks, device=setting.lab.device, **setting.lab.params("cleaning", "learnt")
     )
+
+
+def _learnt(setting: Setting, name: str) -> dict[str, Any]:
+    """The carriers that a detector learns."""
+    carriers: dict[str, Any] = setting.lab.params("carriers")
+    own = setting.carrier
+    return {n: c for n, c in carriers.items() if (n == own) == (name == OWN)}
 
 
 def _fit(setting: Setting, name: str) -> CrossFit | None:
