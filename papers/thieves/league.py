@@ -205,4 +205,5 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 def _write(lab: Lab, dataset: str, rows: list[dict[str, Any]]) -> None:
     text = pd.DataFrame(rows, columns=COLUMNS).to_csv(index=False, float_format="%.6g")
-    write_text(lab.results / f"thieves-{dataset}.csv", text)
+    for path in (lab.results / f"thieves-{dataset}.csv", lab.studies / f"tables/{dataset}.csv"):
+        write_text(path, text)
