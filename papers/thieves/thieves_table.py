@@ -26,10 +26,11 @@ def run(lab: Lab, *files: str) -> None:
     """
     folder = lab.studies / "tables"
     own = [folder / f"{dataset}.csv" for dataset in lab.settings("thieves", "datasets")]
-    rows = pd.concat(map(read, own))
+    rows = pd.concat(map(read, own), ignore_index=True)
     for name, table in (("thieves", rows), ("thieves-goals", goals(rows))):
         write_text(lab.results / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
-    plot(pd.concat([rows, *(read(Path(file)) for file in files)]), lab.figures / "thieves.png")
+    drawn = pd.concat([rows, *(read(Path(file)) for file in files)], ignore_index=True)
+    plot(drawn, lab.figures / "thieves.png")
 
 
 def read(file: Path) -> pd.DataFrame:

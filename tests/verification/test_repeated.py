@@ -1,7 +1,5 @@
 """Many verifications at once against one at a time, and endpoints with known answers."""
 
-from collections import Counter
-
 import numpy as np
 import pytest
 import torch
@@ -34,37 +32,43 @@ def key(seed: int = 1, **values: object) -> Key2:
 
 
 class Known:
-    """Knows every image of the pool and every trigger on it.
+    """Knows every image of the pool, with a trigger, with a decoy and without.
 
     Args:
-        key: whose marks it learnt; None: of none.
-        lacks: the classes that it does not have.
+        key: of the triggers.
+        learnt: whether triggers bring their labels about.
+        lacks: how many classes it does not have, the last ones.
+        refuses: whether it answers clean images alone.
     """
 
-    def __init__(self, key: Key2 | None = None, lacks: int = 0, refuses: bool = False):
-        self.groups = [[k] for k in range(CLASSES - lacks)]
-        self.refuses, self.asked = refuses, Counter[bytes]()
-        self._label = {
-            s.numpy().tobytes(): int(y) for s, y in zip(POOL.samples, POOL.labels, strict=True)
-        }
+    def __init__(self, key: Key2, learnt: bool = True, lacks: int = 0, refuses: bool = False):
+        self.groups, self.refuses = [[k] for k in range(CLASSES - lacks)], refuses
+        own = POOL.labels.tolist()
+        self._label = dict(zip(map(name_of, POOL.samples), own, strict=True))
         self._clean = set(self._label)
-        for part in range(key.design.parts if key else 0):
-            assert key is not None
-            for image in KeyPart2(key, part).stamp(POOL.samples):
-                self._label[image.numpy().tobytes()] = key.target(part)
+        for part in range(key.design.parts):
+            maker = KeyPart2(key, part)
+            labels = [key.target(part)] * len(own) if learnt else own
+            stamped = map(name_of, maker.stamp(POOL.samples))
+            self._label |= zip(stamped, labels, strict=True)
+            for row, label in enumerate(own):
+                self._label[name_of(maker.decoy(POOL.samples[row : row + 1], row)[0])] = label
 
     def answers(self, images: torch.Tensor) -> list[Answer]:
         given: list[Answer] = []
         for image in images:
-            name = image.contiguous().numpy().tobytes()
-            self.asked[name] += 1
+            name = name_of(image)
             if self.refuses and name not in self._clean:
                 given.append(None)
                 continue
-            label = self._label.get(name, 0) % len(self.groups)
+            label = self._label[name] % len(self.groups)
             rest = [k for k in range(len(self.groups)) if k != label]
             given.append(([label, *rest], [0.91] + [0.03] * len(rest)))
         return given
+
+
+def name_of(image: torch.Tensor) -> bytes:
+    return image.contiguous().numpy().tobytes()
 
 
 def verifications(own: Key2, pool: Dataset = POOL, runs: int = 3) -> list[Verification]:
@@ -91,7 +95,7 @@ def by_hand(endpoint: Known, own: Key2, order: np.ndarray) -> Proof2:
 @pytest.mark.parametrize("learnt", [True, False])
 def test_the_same_as_one_question_at_a_time(rule: str, learnt: bool) -> None:
     own = key(answers=rule)
-    endpoint, wanted = Known(own if learnt else None), verifications(key(answers=rule))
+    endpoint, wanted = Known(own, learnt), verifications(key(answers=rule))
     for proof, each in zip(verify(endpoint, wanted), wanted, strict=True):
         alone = by_hand(endpoint, own, each.order)
         assert proof.curve == alone.curve
@@ -101,7 +105,7 @@ def test_the_same_as_one_question_at_a_time(rule: str, learnt: bool) -> None:
 
 
 def test_refusals_are_failures_and_a_finding() -> None:
-    for proof in verify(Known(refuses=True), verifications(key())):
+    for proof in verify(Known(key(), refuses=True), verifications(key())):
         assert sum(proof.failed.values()) == len(proof.curve)
         assert proof.clean == (16, 16, 16)
         assert "refuses" in " ".join(proof.findings())
@@ -109,7 +113,7 @@ def test_refusals_are_failures_and_a_finding() -> None:
 
 
 def test_clean_images_of_classes_that_it_lacks_are_answered_wrong() -> None:
-    for proof in verify(Known(lacks=2), verifications(key())):
+    for proof in verify(Known(key(), lacks=2), verifications(key())):
         right, answered, asked = proof.clean
         assert answered == asked == 16
         assert 0 < right < 16

@@ -25,7 +25,7 @@ def test_a_model_is_made_once(tmp_path: Path) -> None:
 
     new: Any = Net
     models = [kept.weights(tmp_path, {"a": a}, new, make) for a in (1, 1, 2)]
-    assert [float(model.layer.weight[0, 0]) for model in models] == [1, 1, 2]  # type: ignore[attr-defined]
+    assert [model.layer.weight[0, 0].item() for model in models] == [1, 1, 2]  # type: ignore
     assert len(made) == 2
     assert torch.equal(models[0].layer.bias, models[1].layer.bias)  # type: ignore[attr-defined]
 
