@@ -38,7 +38,11 @@ class Patches(Cleaner):
         rows = np.concatenate([f[0] + s for f, s in zip(found, starts, strict=True)])
         places, codes = (np.concatenate([f[k] for f in found]) for k in (1, 2))
         height, width = (size - cell * CELLS + 1 for size in data.shape[1:])
-        return highest(surprise(rows, places, codes, height * width), rows, len(data))
+        return highest(
+            surprise(rows, places, codes, spots=height * width, bits=CELLS * (CELLS // 2 + 1)),
+            rows,
+            len(data),
+        )
 
 
 def _patches(images: torch.Tensor, cell: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -43,7 +43,12 @@ class RecurringWindows(Cleaner):
             places, codes = (np.concatenate([f[k] for f in found]) for k in (1, 2))
             height, width = (size - scale * SIDE + 1 for size in data.shape[1:])
             scores = np.maximum(
-                scores, highest(surprise(rows, places, codes, height * width), rows, len(data))
+                scores,
+                highest(
+                    surprise(rows, places, codes, spots=height * width, bits=SIDE**2),
+                    rows,
+                    len(data),
+                ),
             )
         return scores
 
