@@ -10,7 +10,7 @@ from datadeed.thieves.cleaning.base import Cleaner
 from datadeed.thieves.cleaning.cross_fit import CrossFit
 
 LENGTH, STEP = 16, 8  # samples
-QUIET = 64  # of 32768: a stretch whose values all lie so near each other is silence
+QUIET = 256  # of 32768: a stretch that stays below is silence
 
 
 class Snippets(Cleaner):
@@ -26,7 +26,7 @@ class Snippets(Cleaner):
         waves, most = data.samples.numpy(), np.ones(len(data))
         for start in range(0, waves.shape[1] - LENGTH + 1, STEP):
             part = np.ascontiguousarray(waves[:, start : start + LENGTH])
-            loud = np.flatnonzero(np.ptp(part.astype(np.int32), axis=1) > QUIET)
+            loud = np.flatnonzero(np.abs(part.astype(np.int32)).max(1) > QUIET)
             if len(loud):
                 as_one = part[loud].view(f"V{2 * LENGTH}").ravel()
                 _, same, count = np.unique(as_one, return_inverse=True, return_counts=True)
