@@ -24,6 +24,7 @@ from datadeed.models.training.loop import train
 LARGEST = 32  # pixels: larger images are scaled down for the quick network
 FOLDS = 2
 WIDTH = 16  # channels of the quick network's first layer
+ENOUGH = 15_000  # images: of more, one epoch will do
 QUICK = TrainingConfig(epochs=1, lr=0.1, batch_size=64, schedule="one-cycle")
 
 # Trains a model on data and gives it back in evaluation mode; calls the function that comes third
@@ -110,7 +111,9 @@ def _said(model: Model, data: Dataset, batch: int = 512) -> tuple[np.ndarray, np
 
 
 def quick(data: Dataset, generator: torch.Generator, first_epoch: Callable[[Model], None]) -> Model:
-    """A :data:`Trainer` for images: a small residual network, twice an epoch with flips.
+    """A :data:`Trainer` for images: a small residual network, an epoch or two with flips.
+
+    A second epoch follows the first, from its learning rate on, unless there are many images.
 
     Raises:
         UnsupportedModality: the data are no images.
@@ -122,7 +125,8 @@ def quick(data: Dataset, generator: torch.Generator, first_epoch: Callable[[Mode
     model = _small(data, generator)
     train(model, data, QUICK, generator=generator)
     first_epoch(model)
-    train(model, data, QUICK, generator=generator)
+    if len(data) <= ENOUGH:
+        train(model, data, QUICK, generator=generator)
     return model.eval()
 
 

@@ -10,7 +10,7 @@ from datadeed.datasets.form.dataset import Dataset
 from datadeed.thieves.cleaning.base import Cleaner
 from datadeed.thieves.cleaning.cross_fit import CrossFit
 from datadeed.thieves.cleaning.recurrence import highest, surprise
-from datadeed.thieves.cleaning.windows import BLOCK, grey
+from datadeed.thieves.cleaning.windows import BLOCK, grey, is_rough
 from datadeed.watermarks.keyed import CELLS
 
 BLACK, WHITE = 80, 175  # of 255: cells between are neither; leaves room for JPEG
@@ -25,7 +25,7 @@ class Patches(Cleaner):
 
     name: ClassVar[str] = "patches"
     modalities: ClassVar[tuple[str, ...]] = ("image",)
-    threshold: ClassVar[float | None] = 40.0
+    threshold: ClassVar[float | None] = 60.0
 
     def _scores(
         self, data: Dataset, generator: torch.Generator, fit: CrossFit | None
@@ -38,7 +38,11 @@ class Patches(Cleaner):
         rows = np.concatenate([f[0] + s for f, s in zip(found, starts, strict=True)])
         places, codes = (np.concatenate([f[k] for f in found]) for k in (1, 2))
         height, width = (size - cell * CELLS + 1 for size in data.shape[1:])
-        return highest(surprise(rows, places, codes, height * width), rows, len(data))
+        return highest(
+            surprise(rows, places, codes, spots=height * width, bits=CELLS * (CELLS // 2 + 1)),
+            rows,
+            len(data),
+        )
 
 
 def _patches(images: torch.Tensor, cell: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -50,14 +54,16 @@ def _patches(images: torch.Tensor, cell: int) -> tuple[np.ndarray, np.ndarray, n
     def at(of: torch.Tensor, i: int, j: int) -> torch.Tensor:
         return of[:, cell * i : cell * i + height, cell * j : cell * j + width]
 
-    fits, code = at(sharp, 0, 0).clone(), torch.zeros(len(cells), height, width, dtype=torch.int64)
+    fits = at(sharp, 0, 0).clone()
+    code, whole = torch.zeros(2, len(cells), height, width, dtype=torch.int64)
     for i in range(CELLS):
         for j in range(CELLS):
             fits &= at(sharp, i, j)
+            whole |= at(light, i, j).long() << (CELLS * i + j)
             if j <= CELLS // 2:
                 fits &= at(light, i, j) == at(light, i, CELLS - 1 - j)
                 code = code * 2 + at(light, i, j)
-    fits &= (code > 0) & (code < 2 ** (CELLS * (CELLS // 2 + 1)) - 1)
     where = fits.flatten().nonzero().squeeze(1)
+    where = where[torch.from_numpy(is_rough(whole.flatten()[where].numpy()))]
     spots = height * width
     return (where // spots).numpy(), (where % spots).numpy(), code.flatten()[where].numpy()

@@ -16,6 +16,8 @@ CLEANERS = {
     "label-issues": "datadeed.thieves.cleaning.label_issues:LabelIssues",
     "early-loss": "datadeed.thieves.cleaning.losses:EarlyLoss",
     "early-neighbours": "datadeed.thieves.cleaning.early_neighbours:EarlyNeighbours",
+    "n-grams": "datadeed.thieves.cleaning.ngrams:NGrams",
+    "snippets": "datadeed.thieves.cleaning.snippets:Snippets",
 }
 
 

@@ -13,8 +13,8 @@ from datadeed.thieves.cleaning.cross_fit import CrossFit
 class SpectralSignatures(Cleaner):
     """The squared projection of a row's features on the first singular vector of its class.
 
-    Of the features of one class and fold, centred; in units of their mean, so that classes can be
-    compared.
+    Of the features of one class and fold, centred, over the network's mean square, so that folds
+    can be compared.
     """
 
     name: ClassVar[str] = "spectral-signatures"
@@ -25,8 +25,9 @@ class SpectralSignatures(Cleaner):
     ) -> np.ndarray:
         assert fit is not None
         scores = np.zeros(len(data))
+        spread = {half: fit.features[fit.fold == half].var() for half in np.unique(fit.fold)}
         for rows, centred in in_groups(fit.features, data.labels.numpy(), fit.fold):
             first = np.linalg.eigh(centred.T @ centred)[1][:, -1]
             along = (centred @ first) ** 2
-            scores[rows] = along / max(along.mean(), 1e-12)
+            scores[rows] = along / max(float(spread[fit.fold[rows[0]]]), 1e-12)
         return scores

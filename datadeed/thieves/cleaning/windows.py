@@ -15,6 +15,7 @@ from datadeed.thieves.cleaning.recurrence import highest, surprise
 SIDE = 5  # of a window
 CONTRAST = 25.0  # of 255: standard deviation below which a window is flat
 ROUGH = 14  # of 40 pairs of neighbours: fewer changes are an edge or a corner, as images have many
+BOTH_WAYS = 5  # of 20 pairs each way: fewer are stripes, of which clothes have many
 BLOCK = 2000  # images at once
 
 
@@ -28,7 +29,7 @@ class RecurringWindows(Cleaner):
 
     name: ClassVar[str] = "windows"
     modalities: ClassVar[tuple[str, ...]] = ("image",)
-    threshold: ClassVar[float | None] = 40.0
+    threshold: ClassVar[float | None] = 60.0
 
     def _scores(
         self, data: Dataset, generator: torch.Generator, fit: CrossFit | None
@@ -43,7 +44,12 @@ class RecurringWindows(Cleaner):
             places, codes = (np.concatenate([f[k] for f in found]) for k in (1, 2))
             height, width = (size - scale * SIDE + 1 for size in data.shape[1:])
             scores = np.maximum(
-                scores, highest(surprise(rows, places, codes, height * width), rows, len(data))
+                scores,
+                highest(
+                    surprise(rows, places, codes, spots=height * width, bits=SIDE**2),
+                    rows,
+                    len(data),
+                ),
             )
         return scores
 
@@ -76,16 +82,16 @@ def _codes(images: torch.Tensor, scale: int) -> tuple[np.ndarray, np.ndarray, np
     level, code = mean.flatten()[where], torch.zeros(len(where), dtype=torch.int64)
     for bit, cell in enumerate(cells):
         code |= (cell.flatten()[where] > level).long() << bit
-    rough = torch.from_numpy(changes(code.numpy()) >= ROUGH)
+    rough = torch.from_numpy(is_rough(code.numpy()))
     where, code = where[rough], code[rough]
     spots = height * width
     return (where // spots).numpy(), (where % spots).numpy(), code.numpy()
 
 
-def changes(codes: np.ndarray) -> np.ndarray:
-    """How many of a window's 40 pairs of neighbours differ."""
+def is_rough(codes: np.ndarray) -> np.ndarray:
+    """Whether windows, (M,) int64, change often from pixel to pixel, and both ways; (M,) bool."""
     beside = sum(1 << (SIDE * i + j) for i in range(SIDE) for j in range(SIDE - 1))
     below = (1 << SIDE * (SIDE - 1)) - 1
     across = np.bitwise_count((codes ^ (codes >> 1)) & beside).astype(np.int64)
     down = np.bitwise_count((codes ^ (codes >> SIDE)) & below).astype(np.int64)
-    return across + down
+    return (across + down >= ROUGH) & (np.minimum(across, down) >= BOTH_WAYS)
