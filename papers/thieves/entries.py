@@ -34,6 +34,7 @@ class Entry:
         hosts: which images are asked about: "hard" ones, or "drawn" as they come.
         others: under how many other keys it is verified, each over the pool's own order; 0: under
             the owner's, over several orders.
+        main: whether he takes every carrier, not only those that the scale tries in full.
     """
 
     kind: str
@@ -41,3 +42,4 @@ class Entry:
     build: Callable[[], Stolen]
     hosts: str = "hard"
     others: int = 0
+    main: bool = True

@@ -8,6 +8,7 @@ finished row and no finished training.
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,12 +28,13 @@ from papers.thieves.setting import Corpus, Setting
 # In the order in which they are run: what tells most comes first.
 KINDS: dict[str, Callable[[Setting], Iterator[Entry]]] = {
     "plain": plain.entries,
-    "serving": serving.entries,
     "practice": practice.entries,
-    "cleaning": cleaning.entries,
+    "serving": serving.entries,
     "repair": repair.entries,
     "extraction": extraction.entries,
+    "cleaning": cleaning.entries,
 }
+OFTEN = ("plain", "practice", "serving")  # who take every carrier
 WITHIN = 240  # questions: claims in so many are counted
 RULES = ("labels", "scores")
 COLUMNS = [
@@ -51,12 +53,12 @@ class Panel:
     """
 
     def __init__(self, setting: Setting):
-        self._setting, self._kept = setting, dict[str, list[Verification]]()
+        self.setting, self._kept = setting, dict[str, list[Verification]]()
 
     def verifications(self, hosts: str) -> list[Verification]:
         """Both rules over each order of the pool: all of "labels" first."""
         if hosts not in self._kept:
-            setting, corpus = self._setting, self._setting.corpus
+            setting, corpus = self.setting, self.setting.corpus
             pool = corpus.pool if hosts == "hard" else corpus.drawn_pool
             questions = Questions(
                 asked_otherwise(setting.key, answers="labels", pool=corpus.extents[hosts]), pool
@@ -72,8 +74,8 @@ class Panel:
 
     def of_others(self, count: int) -> list[Verification]:
         """Both rules under each of some other keys, over the pool's own order."""
-        pool = self._setting.pool
-        asked = [Questions(self._setting.other_key(n), pool) for n in range(count)]
+        pool = self.setting.pool
+        asked = [Questions(self.setting.other_key(n), pool) for n in range(count)]
         return [
             Verification(asked_otherwise(each.key, answers=rule), each, np.arange(len(pool)))
             for rule in RULES
@@ -146,44 +148,54 @@ def asked(setting: Setting, entry: Entry, panel: Panel, stolen: Stolen) -> dict[
     return found | summary(panel.proofs(entry, endpoint))
 
 
-def settings(corpus: Corpus) -> Iterator[tuple[Setting, list[str]]]:
-    """Every release, and the kinds of thieves who take it, in the order in which they are run."""
+def settings(corpus: Corpus) -> Iterator[tuple[Setting, str]]:
+    """Every release and a kind of thieves who take it, in the order in which they are run."""
     scale = corpus.lab.settings("thieves")
-    made = {
-        (carrier, seed): Setting(corpus, carrier, seed)
-        for seed in [*scale["seeds"], *scale["more_keys"]]
-        for carrier in scale["carriers"]
-    }
     for seed in scale["seeds"]:
-        for kind in ("plain", "serving"):
-            for carrier in scale["carriers"]:
-                yield made[carrier, seed], [kind]
         for carrier in scale["carriers"]:
-            yield made[carrier, seed], [kind for kind in KINDS if kind not in ("plain", "serving")]
+            setting = Setting(corpus, carrier, seed)
+            yield from ((setting, kind) for kind in KINDS if in_full(setting) or kind in OFTEN)
     for seed in scale["more_keys"]:
         for carrier in scale["carriers"]:
-            yield made[carrier, seed], ["plain"]
+            yield Setting(corpus, carrier, seed), "plain"
+
+
+def in_full(setting: Setting) -> bool:
+    """Whether every thief takes this carrier."""
+    return setting.carrier in setting.lab.settings("thieves", "in_full")
 
 
 def run(lab: Lab, dataset: str) -> None:
     """Write the table of a dataset."""
     corpus, rows = Corpus(lab, dataset), list[dict[str, Any]]()
-    parameters = {"scale": corpus.values, "parameters": lab.params(), "seed": lab.seed}
-    panels: dict[Setting, Panel] = {}
-    for setting, kinds in settings(corpus):
-        panel = panels.setdefault(setting, Panel(setting))
-        for kind in kinds:
-            code = kept.code(
-                kept.closure(f"papers.thieves.kinds.{kind}", "datadeed.verification.repeated")
-            )
-            for entry in KINDS[kind](setting):
-                names = [setting.carrier, setting.seed, entry.kind, entry.thief]
-                name = canonical_digest({**parameters, "names": names, "code": code})[:24]
-                path = corpus.folder / "rows" / f"{name}.json"
-                if not path.exists():
-                    write_json(path, _plain(row_of(setting, entry, panel)))
-                rows.append(read_json(path))
-                _write(lab, dataset, rows)
+    panel: Panel | None = None
+    for setting, kind in settings(corpus):
+        if panel is None or panel.setting is not setting:
+            panel = Panel(setting)
+        for path, entry in named(setting, kind):
+            if not path.exists():
+                write_json(path, _plain(row_of(setting, entry, panel)))
+            rows.append(read_json(path))
+            _write(lab, dataset, rows)
+
+
+def named(setting: Setting, kind: str) -> Iterator[tuple[Path, Entry]]:
+    """The thieves of a kind who take a release, and where each one's row is kept."""
+    lab, corpus = setting.lab, setting.corpus
+    modules = (f"papers.thieves.kinds.{kind}", "datadeed.verification.repeated")
+    shared = {name: lab.params(name) for name in ("design", "pool", "runs", "keys")}
+    shared |= {
+        "kind": lab.params().get(kind),
+        "carrier": lab.params("carriers", setting.carrier),
+        "training": corpus.values,
+        "dataset": [setting.dataset, lab.seed],
+        "code": kept.code(kept.closure(*modules)),
+    }
+    for entry in KINDS[kind](setting):
+        if entry.main or in_full(setting):
+            names = [setting.carrier, setting.seed, entry.kind, entry.thief]
+            file = canonical_digest({**shared, "names": names})[:24]
+            yield corpus.folder / "rows" / f"{file}.json", entry
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
@@ -193,4 +205,5 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 def _write(lab: Lab, dataset: str, rows: list[dict[str, Any]]) -> None:
     text = pd.DataFrame(rows, columns=COLUMNS).to_csv(index=False, float_format="%.6g")
-    write_text(lab.results / f"thieves-{dataset}.csv", text)
+    for path in (lab.results / f"thieves-{dataset}.csv", lab.studies / f"tables/{dataset}.csv"):
+        write_text(path, text)

@@ -265,6 +265,12 @@ class Setting:
         """A model of these data, made once and kept; see :meth:`Corpus.train`."""
         return self.corpus.train(data, recipe, f"{self.carrier} {name}", self.seed, start=start)
 
+    def train_honest(
+        self, data: Dataset, recipe: Recipe, name: str, *, start: Classifier | None = None
+    ) -> Classifier:
+        """The same, told as what it is; the same for every carrier."""
+        return self.corpus.train(data, recipe, f"honest {name}", self.seed, start=start)
+
     def keep(
         self, identity: dict[str, Any], new: Callable[[], Model], make: Callable[[Model], Any]
     ) -> Any:

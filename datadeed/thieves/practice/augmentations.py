@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional as F
 
 CROP = 4  # pixels of padding, so of movement
-FEW = 8  # images of a batch that share one operation, which is what it costs
+FEW = 4  # images of a batch that share one operation, which is what it costs
 HOLE = 14  # side of a cutout in pixels
 SMALLEST = 0.35  # share of the image that a random resized crop keeps at least
 
@@ -63,7 +63,7 @@ def cutout(x: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
 
 
 def trivial_augment(x: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
-    """TrivialAugment (Mueller & Hutter 2021) of torchvision, uint8 only; FEW at once get the same."""
+    """TrivialAugment (Mueller & Hutter 2021) of torchvision, uint8 only; FEW at once share one."""
     from torchvision.transforms import TrivialAugmentWide  # takes seconds to import
 
     change = TrivialAugmentWide()

@@ -37,6 +37,7 @@ SCALE: dict[str, Any] = {
     "thieves": {
         "datasets": ["waves"],
         "carriers": ["patch", "mosaic"],
+        "in_full": ["patch"],
         "seeds": [1],
         "more_keys": [],
         "training": {
