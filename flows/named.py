@@ -10,6 +10,11 @@ import yaml
 
 from flows.imports import closure, registry
 
+THIEVES = {
+    "datadeed/thieves/repair/registry.py": "REPAIRS",
+    "datadeed/thieves/cleaning/registry.py": "CLEANERS",
+}
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -73,15 +78,15 @@ class Names:
         for dep in self._stage.deps:
             yield from self._stored(dep)
         if kind == "study":
-            yield from self._repairs(f"papers.{paper}.{words[0]}")
+            yield from self._thieves(f"papers.{paper}.{words[0]}")
         entry = f"papers.{paper}.{words[0]}" if kind == "study" else f"tasks.{kind}"
         yield from self._carriers(paper, entry, words)
 
-    def _repairs(self, study: str) -> Iterator[str]:
-        """All repairs, for a study that makes them by the names in the scale."""
-        table = "datadeed/thieves/repair/registry.py"
-        if table in closure(self._root, [study]):
-            yield from registry(self._root / table, "REPAIRS").values()
+    def _thieves(self, study: str) -> Iterator[str]:
+        """All repairs and cleaners, for a study that makes them by their names."""
+        for file, table in THIEVES.items():
+            if file in closure(self._root, [study]):
+                yield from registry(self._root / file, table).values()
 
     def _carriers(self, paper: str, entry: str, words: tuple[str, ...]) -> Iterator[str]:
         """What keys of the second generation mark with: as the paper's parameters name it.

@@ -28,7 +28,6 @@ from papers.thieves.setting import Setting
 OWN, OTHERS = "learnt on the owner's carrier", "learnt on other carriers"
 BEST = "best public cleaner"
 DROPPED = "flagged rows dropped"
-CODE = ("datadeed.thieves.cleaning.learnt", *(path.split(":")[0] for path in CLEANERS.values()))
 
 
 def entries(setting: Setting) -> Iterator[Entry]:
@@ -70,16 +69,7 @@ def result(setting: Setting, name: str) -> Search:
 
 def scores(setting: Setting, name: str) -> np.ndarray:
     """How suspicious each row is, (N,) float64; computed once and kept."""
-    identity = {
-        "search": name,
-        "release": setting.released.digest(),
-        "carriers": [] if name in CLEANERS else list(_learnt(setting, name).items()),
-        "parameters": setting.lab.params("cleaning"),
-        "seed": _seed(setting, name),
-        "threads": torch.get_num_threads(),
-        "code": kept.code(kept.closure(*CODE)),
-    }
-    file = f"{canonical_digest(identity)[:24]}.safetensors"
+    file = f"{canonical_digest(identity(setting, name))[:24]}.safetensors"
     path = setting.corpus.folder / "searches" / file
     if not path.exists():
         draw = generator(_seed(setting, name))
@@ -90,25 +80,39 @@ def scores(setting: Setting, name: str) -> np.ndarray:
     return safetensors.torch.load_file(path)["scores"].numpy()
 
 
+def identity(setting: Setting, name: str) -> dict[str, Any]:
+    """JSON values that decide a search's scores."""
+    found = {
+        "search": name,
+        "release": setting.released.digest(),
+        "seed": _seed(setting, name),
+        "threads": torch.get_num_threads(),
+    }
+    if name in CLEANERS:
+        return found | {"code": kept.code(kept.closure(CLEANERS[name].partition(":")[0]))}
+    learnt = setting.lab.params("cleaning", "learnt")
+    code = kept.code(kept.closure("datadeed.thieves.cleaning.learnt"))
+    return found | {"carriers": learnable(setting, name), "learnt": learnt, "code": code}
+
+
+def learnable(setting: Setting, name: str) -> list[dict[str, Any]]:
+    """The carriers whose marks a detector of that name is trained on."""
+    carriers: dict[str, Any] = setting.lab.params("carriers")
+    return [c for n, c in carriers.items() if (n == setting.carrier) == (name == OWN)]
+
+
 def cleaner(setting: Setting, name: str) -> Cleaner:
     """The one of that name."""
     if name in CLEANERS:
         return build_cleaner(name)
     marks = OwnMarks(
-        carriers=list(_learnt(setting, name).values()),
+        carriers=learnable(setting, name),
         parts=setting.key.design.parts,
         seed=_seed(setting, "own keys"),
     )
     return Learnt(
         marks=marks, device=setting.lab.device, **setting.lab.params("cleaning", "learnt")
     )
-
-
-def _learnt(setting: Setting, name: str) -> dict[str, Any]:
-    """The carriers that a detector learns."""
-    carriers: dict[str, Any] = setting.lab.params("carriers")
-    own = setting.carrier
-    return {n: c for n, c in carriers.items() if (n == own) == (name == OWN)}
 
 
 def _fit(setting: Setting, name: str) -> CrossFit | None:
