@@ -27,7 +27,7 @@ def write(job: Job) -> None:
     """
     found, edits = job.reopen(), job.edits
     drawn = edited_files(job, found)
-    names = {row: new.name for row, new in job.rename(found.names).items()}
+    names = job.rename(found.names)
     assert found.columns is not None
     (column,) = found.columns.sample
     columns = _columns(found, found.columns.label, edits.moved) if edits.moved else {}
