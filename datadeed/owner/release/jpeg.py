@@ -35,7 +35,9 @@ def encode(image: Image.Image, original: Image.Image, data: bytes) -> tuple[byte
     coding = [one for one in segments if not _is_metadata(one[0])]
     kept = [one for one in old if _is_metadata(one[0])] + coding
     grafted = b"\xff\xd8" + b"".join(body for _, body in kept) + new[scan:]
-    if not _same_pixels(grafted, new):  # a colour transform that the old headers do not announce
+    if grafted != new and not _same_pixels(
+        grafted, new
+    ):  # a colour transform that the old headers do not announce
         return new, False
     form = [body for marker, body in old if marker != _DHT]
     return grafted, form == [body for marker, body in kept if marker != _DHT]
@@ -52,15 +54,21 @@ def settled(data: bytes) -> bytes:
     """
     with Image.open(io.BytesIO(data)) as original:
         original.load()
+        image: Image.Image = original
+        written = encode(original, original, data)[0]
         options = _options(original, _segments(data)[0])
-        now, image = b"", original
-        for _ in range(_PASSES):
-            before, now = now, _save(image, options)
-            if now == before:
+        for done in range(_PASSES):
+            again = _loaded(_save(image, options) if done else written)
+            if again.tobytes() == image.tobytes():
                 break
-            image = Image.open(io.BytesIO(now))
-            image.load()
-        return encode(image, original, data)[0]
+            image = again
+        return encode(image, original, data)[0] if image is not original else written
+
+
+def _loaded(data: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return image
 
 
 def _options(original: Image.Image, segments: list[tuple[int, bytes]]) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def release(
 
 
 # Formats of which rows may change places.
-REORDERED = frozenset({"npz", "idx", "cifar_pickle"})
+REORDERED = frozenset({"npz", "idx", "cifar_pickle", "huggingface", "parquet_audio"})
 _WRITERS: dict[str, Callable[[Job], None]] = {
     "npz": arrays.write_npz,
     "idx": arrays.write_idx,
