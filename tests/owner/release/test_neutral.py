@@ -30,22 +30,33 @@ ROWS = np.sort(np.random.default_rng(11).choice(N, N // 10, replace=False)).toli
 
 
 def blocks(row):
-    """A picture that says its row: four digits, each the grey of a quarter."""
+    """A picture that says its row: four digits, each the grey of a quarter; with noise."""
     digits = [row // 1000, row // 100 % 10, row // 10 % 10, row % 10]
     grey = np.array(digits, dtype=np.uint8).reshape(2, 2) * 20 + 40
-    return np.repeat(np.repeat(grey, 8, axis=0), 8, axis=1)
+    noise = np.random.default_rng(row).integers(-6, 7, (16, 16))
+    return (greys(grey) + noise).astype(np.uint8)
+
+
+def greys(four):
+    """(2, 2) values, each over a quarter."""
+    return np.repeat(np.repeat(four, 8, axis=0), 8, axis=1)
+
+
+def digits_of(pixels):
+    """The digits that a picture says, (2, 2)."""
+    means = pixels[..., 0].astype(float).reshape(2, 8, 2, 8).mean((1, 3))
+    return np.rint((means - 40) / 20).astype(int)
 
 
 def number_of(pixels):
-    """The row that a picture says, through JPEG."""
-    means = pixels[..., 0].astype(float).reshape(2, 8, 2, 8).mean((1, 3)).ravel()
-    return int(np.rint((means - 40) / 20) @ [1000, 100, 10, 1])
+    """The row that a picture says."""
+    return int(digits_of(pixels).ravel() @ [1000, 100, 10, 1])
 
 
 def relabel(row, sample, label):
-    """Another class, and a speck so faint that no size tells it."""
-    sample = sample.copy()
-    sample[0, 0] += 2
+    """Another class, and the noise the other way: a mark that no statistic of pixels tells."""
+    grey = greys(digits_of(sample) * 20 + 40)[..., None]
+    sample = (2 * grey - sample.astype(int)).clip(0, 255).astype(np.uint8)
     return sample, (label + 1 + row % (CLASSES - 1)) % CLASSES
 
 
