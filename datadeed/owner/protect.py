@@ -23,8 +23,9 @@ from datadeed.owner.data import (
     to_tensor,
     unheard,
 )
-from datadeed.owner.release.edits import Edit, Release
-from datadeed.owner.release.release import release
+from datadeed.owner.release import order
+from datadeed.owner.release.edits import NEUTRAL, Edit, Manner, Release
+from datadeed.owner.release.release import REORDERED, release
 from datadeed.owner.release.rows import Items
 from datadeed.owner.rounds import round_time, value_fault
 from datadeed.watermarks.carriers.registry import carrier_of
@@ -56,11 +57,15 @@ def protect(
     *,
     split: str | None = None,
     measured: bool = False,
+    manner: Manner = NEUTRAL,
     passphrase: str | None = None,
     progress: Progress = silent,
     note: Note = unheard,
 ) -> Protected:
-    """Write a marked copy of a dataset: same format, file names, order, encoder and metadata.
+    """Write a marked copy of a dataset: same format, encoder and metadata.
+
+    Names and order stay where no label changes; else those that would tell which did are drawn
+    anew (:mod:`datadeed.owner.release`).
 
     Args:
         source: the dataset that the key was committed for, on disk in any format.
@@ -68,6 +73,7 @@ def protect(
         key: of :func:`datadeed.owner.commit.commit`, or its secret file.
         split: the split to mark, where there are several (train).
         measured: whether the data were measured for this key just now; else they are again.
+        manner: what is done so that marked rows do not stand out.
         passphrase: opens the secret file.
         progress: is told of every row.
         note: takes what the owner should know of the copy.
@@ -88,6 +94,8 @@ def protect(
     if not measured:
         check_extent(measure(data, "check data", progress=progress)[0], key.data, str(source))
     rows, edit = edits(key, data, progress)
+    if carrier_of(key).relabels:
+        warn(data, manner, note, instead="commit to --carrier mosaic, which changes no label")
     with progress("write", data.rows) as advance:
         done = release(
             source,
@@ -96,6 +104,7 @@ def protect(
             edit=edit,
             generator=np.random.default_rng(key.words("file names", count=4)),
             split=split,
+            manner=manner,
             on_rows=advance,
         )
     advise(done, note)
@@ -200,6 +209,29 @@ def _pixels(image: torch.Tensor) -> np.ndarray:
     return pixels
 
 
+def warn(data: Items, manner: Manner, note: Note, *, instead: str) -> None:
+    """Say, before anything is written, where labels that change would be seen without a key.
+
+    Args:
+        data: in which labels are to change.
+        manner: of the release.
+        note: takes the lines.
+        instead: what else an owner may do, at the end of a line.
+    """
+    in_one_file = data.format not in ("imagefolder", "wavfolder")
+    if in_one_file and order.tells(data.labels):
+        if manner.reorder and data.format in REORDERED:
+            note(
+                "the rows stand in an order in which a changed label is seen: those that change "
+                "it, and about as many others, stand at other places of the copy"
+            )
+        else:
+            note(
+                "the rows stand in an order in which a changed label is seen, and keep it: shuffle "
+                f"them before you commit, or {instead}"
+            )
+
+
 def advise(done: Release, note: Note, *, modality: str = "image", bound: int | None = None) -> None:
     """Say what an owner should know of a copy.
 
@@ -221,4 +253,5 @@ def advise(done: Release, note: Note, *, modality: str = "image", bound: int | N
     elif done.odd_rows:
         note(f"{len(done.odd_rows)} marked images have other file headers than before")
     if done.listed_in:
-        note(f"{', '.join(done.listed_in)}: names images whose label changed, and was copied as is")
+        listing = ", ".join(done.listed_in)
+        note(f"{listing}: names images whose name or label changed, and was copied as is")
