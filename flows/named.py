@@ -51,6 +51,8 @@ class Names:
             yield from self._network(words[0], words[1])
         elif kind in ("mark", "ask", "judge", "study"):
             yield from self._of_paper(kind, *words)
+        elif kind == "mark_second":
+            yield from self._carriers("proof", module, tuple(words))
         elif kind == "tabulate":
             yield from self._tabulated(words[0])
         elif kind == "report":
@@ -72,12 +74,31 @@ class Names:
             yield from self._stored(dep)
         if kind == "study":
             yield from self._repairs(f"papers.{paper}.{words[0]}")
+        entry = f"papers.{paper}.{words[0]}" if kind == "study" else f"tasks.{kind}"
+        yield from self._carriers(paper, entry, words)
 
     def _repairs(self, study: str) -> Iterator[str]:
         """All repairs, for a study that makes them by the names in the scale."""
         table = "datadeed/thieves/repair/registry.py"
         if table in closure(self._root, [study]):
             yield from registry(self._root / table, "REPAIRS").values()
+
+    def _carriers(self, paper: str, entry: str, words: tuple[str, ...]) -> Iterator[str]:
+        """What keys of the second generation mark with: as the paper's parameters name it.
+
+        Those of the entries of ``keys2`` that a command names, or of all; and those in the list
+        ``carriers`` of the section that bears the study's name.
+        """
+        table = "datadeed/watermarks/carriers/registry.py"
+        if table not in closure(self._root, [entry]):
+            return
+        params = read_yaml(self._root / "papers" / paper / "params.yaml")
+        keys = params.get("keys2", {})
+        named = [keys[word] for word in words if word in keys] or list(keys.values())
+        names = [each.get("carrier", {}).get("name", "patch") for each in named]
+        known = registry(self._root / table, "CARRIERS")
+        for name in (*names, *params.get(words[0], {}).get("carriers", [])):
+            yield known[name]
 
     def _needed_to_mark(self, paper: str, name: str) -> Iterator[str]:
         """What ``tasks/mark.py`` asks for by name, for the methods that need it."""

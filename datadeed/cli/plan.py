@@ -81,11 +81,11 @@ def _lines(made: "Plan", alpha: float) -> Iterator[str]:
     yield f"parts            {made.parts} ({made.enough} learnt well are enough)"
     yield f"marks            {made.marks} rows ({made.rate:.1%}), {made.marks_a_part} a part"
     yield f"attainable       E {made.largest_e:.0e}; needed {1 / alpha:.0e}"
-    if found := made.expected:
+    if near := made.expected:
         yield (
-            f"as keys did      {found['median_questions']:.0f} questions (median), "
-            f"{found['questions_95']:.0f} in 95%; CLAIM in {found['share']:.0%} of runs, in "
-            f"{found['least_share']:.0%} of the weakest key's"
+            f"as keys did      {near['fewest_questions']:.0f} to {near['most_questions']:.0f} "
+            f"questions (medians of the nearest measured keys), CLAIM in {near['share']:.0%} of "
+            f"their verifications, {near['least_share']:.0%} of the weakest key's"
         )
     for success, found in made.questions.items():
         yield f"a {success:.0%} mark       {_verdict(found, 'CLAIM')}"
@@ -122,8 +122,9 @@ def _of_carrier(name: str, made: "Plan") -> Iterator[str]:
     for key in prospect.keys:
         claimed = "" if key.claimed is None else f", CLAIM in {key.claimed:.0%}"
         yield (
-            f"  measured       {key.success:.0%} of {key.marks:.0f} marks a part, {key.rows:,} rows "
-            f"of {key.data}{claimed}, {key.cost:.1f} points (results/{key.source})"
+            f"  measured       {key.parts} parts, {key.marks:.0f} marks each, {key.rows:,} rows of "
+            f"{key.data}: success {key.success:.0%}{claimed}, {key.cost:.1f} points of accuracy "
+            f"(results/{key.source})"
         )
     if prospect.found:
         yield f"  found          {prospect.found}"

@@ -17,11 +17,31 @@ GENERATOR = "datadeed-keyed/2"
 _FORM = "datadeed/key/2"
 ANSWERS = ("labels", "scores")
 HOSTS = ("drawn",)  # rules by which rows of the pool are asked about
-CARRIERS: dict[str, dict[str, tuple[int, int]]] = {  # by name: parameters and their ranges
-    "patch": {"opacity": (1, 255)},  # the label is changed
-    "mosaic": {},  # on rows of the part's own class
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a design may say of a carrier.
+
+    Attributes:
+        modality: of the samples that it marks.
+        parts: how many at most.
+        kept: share of the images on which an honest model is right that it is at least right on
+            with a decoy; a suspect below it filters its inputs. One hides some of an image.
+        ranges: its parameters, whole numbers, and the least and the largest value of each.
+    """
+
+    modality: str = "image"
+    parts: int = 1000
+    kept: float = 1.0
+    ranges: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+
+CARRIERS = {
+    "patch": Kind(ranges={"opacity": (1, 255)}),
+    # Of 63 pairs that differ enough, the rest is for decoys. One hides a fifth of an image.
+    "mosaic": Kind(parts=48, kept=0.5),
 }
-MOSAICS = 48  # parts at most: of 63 pairs of mosaics that differ enough, some are left for decoys
 
 
 def default_carrier() -> dict[str, Any]:
@@ -35,7 +55,7 @@ class Design2:
 
     Attributes:
         classes: class names, in label order.
-        channels: of an image, 1 or 3.
+        channels: of an image, 1 or 3; of texts and clips 0.
         targets: the classes that have rows, by number, ascending. Parts' labels are drawn among
             them: a mark of a class that has no other row would be seen at once.
         parts: J, the number of trigger/label pairs, 2 or more.
@@ -67,10 +87,8 @@ class Design2:
         for name in ("classes", "targets"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "carrier", dict(self.carrier))
-        for name, low, high in (("channels", 1, 3), ("parts", 2, 1000), ("budget", 1, 10**9)):
+        for name, low, high in (("channels", 0, 3), ("parts", 2, 1000), ("budget", 1, 10**9)):
             _check_whole(name, getattr(self, name), low, high)
-        if self.channels == 2:
-            raise KeyRecordError("channels is 2: give 1 or 3")
         for name in ("rate", "alpha", "least_effect"):
             value = getattr(self, name)
             if type(value) not in (int, float) or not 0 < value < 1:
@@ -93,15 +111,27 @@ class Design2:
 
     def _check_carrier(self) -> None:
         name = str(self.carrier.get("name"))
-        ranges = CARRIERS.get(name)
-        if ranges is None:
+        kind = CARRIERS.get(name)
+        if kind is None:
             raise KeyRecordError(f"carrier {name!r} is unknown: choose {', '.join(CARRIERS)}")
-        if set(self.carrier) != {"name", *ranges}:
-            raise KeyRecordError(f"carrier {name} has {', '.join(ranges)}, nothing else")
-        for name, (low, high) in ranges.items():
-            _check_whole(f"the carrier's {name}", self.carrier[name], low, high)
-        if self.carrier["name"] == "mosaic" and self.parts > MOSAICS:
-            raise KeyRecordError(f"{self.parts} parts: mosaics are enough for {MOSAICS}, no more")
+        if set(self.carrier) != {"name", *kind.ranges}:
+            known = ", ".join(kind.ranges) or "no parameter"
+            raise KeyRecordError(f"carrier {name} has {known}, nothing else")
+        for parameter, (low, high) in kind.ranges.items():
+            _check_whole(f"the carrier's {parameter}", self.carrier[parameter], low, high)
+        if self.parts > kind.parts:
+            raise KeyRecordError(f"{self.parts} parts: {name} is enough for {kind.parts}, no more")
+        allowed = (1, 3) if kind.modality == "image" else (0,)
+        if self.channels not in allowed:
+            raise KeyRecordError(
+                f"channels is {self.channels}: carrier {name} takes "
+                f"{' or '.join(map(str, allowed))}, for {kind.modality}"
+            )
+
+    @property
+    def kind(self) -> Kind:
+        """Of the carrier."""
+        return CARRIERS[self.carrier["name"]]
 
     @property
     def opacity(self) -> int:

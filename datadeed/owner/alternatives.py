@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from datadeed.errors import KeyRecordError
+from datadeed.errors import KeyRecordError, UnsupportedModality
 from datadeed.keys.generation2 import CARRIERS
 from datadeed.owner.plan_figures import LEAST, PLENTY
 from datadeed.owner.proposal import CHEAP_RATE, MOST_RATE, Demand, Proposal, propose
@@ -64,7 +64,22 @@ def changed(demand: Demand, change: dict[str, Any]) -> Demand:
 
 def plain_carrier(name: str) -> dict[str, Any]:
     """A carrier as a design holds it, with every parameter at the end of its range."""
-    return {"name": name} | {key: high for key, (_, high) in CARRIERS.get(name, {}).items()}
+    ranges = CARRIERS[name].ranges if name in CARRIERS else {}
+    return {"name": name} | {parameter: high for parameter, (_, high) in ranges.items()}
+
+
+def carriers_of(modality: str) -> list[str]:
+    """The carriers for samples of a modality, the usual one first.
+
+    Raises:
+        UnsupportedModality: there is none.
+    """
+    found = [name for name, kind in CARRIERS.items() if kind.modality == modality]
+    if not found:
+        raise UnsupportedModality(
+            f"no key marks {modality}: mark it with one of the methods of docs/methods"
+        )
+    return found
 
 
 def _sorts(demand: Demand, made: Proposal) -> Iterator[Iterator[dict[str, Any]]]:
@@ -72,7 +87,10 @@ def _sorts(demand: Demand, made: Proposal) -> Iterator[Iterator[dict[str, Any]]]
     design = demand.design
     if demand.parts is not None or demand.rate is not None:
         yield _freed(demand)
-    yield ({"carrier": name} for name in CARRIERS if name != design.carrier["name"])
+    else:
+        yield ({"parts": n} for n in range(made.design.parts - 1, demand.enough - 1, -1))
+    others = (name for name in carriers_of(design.kind.modality) if name != design.carrier["name"])
+    yield ({"carrier": name} for name in others)
     if not demand.few_marks:
         yield iter([{"few_marks": True}])
     if made.kinds - {"cost"}:  # fewer marks are no reason to claim on less

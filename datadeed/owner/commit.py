@@ -24,7 +24,8 @@ from datadeed.owner.data import (
     unheard,
 )
 from datadeed.owner.pool import measure_pool
-from datadeed.owner.proposal import Demand, demand_for, fitted, propose
+from datadeed.owner.proposal import Demand, propose
+from datadeed.owner.proposal_data import demand_for, fitted
 from datadeed.owner.release.rows import Items
 from datadeed.owner.rounds import check_ahead
 

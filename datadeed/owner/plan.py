@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from datadeed.errors import UnsupportedModality, VerificationError
+from datadeed.errors import VerificationError
 from datadeed.keys.generation2 import CARRIERS, Design2
-from datadeed.owner.alternatives import Alternative, alternatives, plain_carrier
+from datadeed.owner.alternatives import Alternative, alternatives, carriers_of, plain_carrier
 from datadeed.owner.commit_checks import check_alpha
-from datadeed.owner.plan_figures import BLURRED, FOUND, MODALITY, Learnt, nearest, repaired
+from datadeed.owner.plan_figures import BLURRED, FOUND, Learnt, nearest, repaired
 from datadeed.owner.proposal import Caution, Demand, Proposal, propose
-from datadeed.owner.rehearsal import Rehearsed, rehearse
+from datadeed.owner.rehearsal import rehearse
 from datadeed.verification.blocks import most_blocks
 from datadeed.verification.centred import EPSILON
 from datadeed.verification.keylabels import largest_factor
@@ -21,7 +21,7 @@ from datadeed.verification.verdict import CLAIM, NOT_SUPPORTED
 
 LOG_LARGEST = 709.0  # exp of more is no float
 SUCCESS = (0.95, 0.5, 0.3)  # of marks that were learnt well, half, and badly
-RUNS, HONEST_RUNS = 40, 20  # proofs that are played; those of honest models hardly differ
+RUNS, HONEST_RUNS = 60, 20  # proofs that are played; those of honest models hardly differ
 LONGEST = 1000  # questions that are played
 POOL = 2 * LONGEST  # images at least, in the proofs that are played: few make pairs tell more
 MOST_PLAYED = 100  # classes that are played; with more of them a claim takes no more questions
@@ -69,9 +69,9 @@ class Plan:
         parts: J. enough: parts that suffice for a claim on the first image if all are learnt.
         rate: share of rows to mark; ``marks`` rows, ``marks_a_part`` of them for each part.
         largest_e: the most that any answers can reach with these parts, whatever is asked.
-        expected: of the measured keys that are nearest: the ``share`` of proofs that would end in
-            a claim, ``median_questions`` and ``questions_95`` until the end of 95 in 100, and the
-            ``least_share`` of any of the keys. Empty where nothing was measured.
+        expected: as the nearest measured keys that were verified: the ``share`` of verifications
+            that ended in a claim, ``least_share`` of the weakest key's, and ``fewest_questions``
+            and ``most_questions``, medians of the best and the worst key. Empty where none was.
         questions: success of a mark above decoys to ``median_questions`` until the end, and the
             ``share`` of the proofs that end in a claim.
         honest: the same until NOT SUPPORTED, for models that never saw the marks.
@@ -117,7 +117,7 @@ def plan(
     samples: int,
     *,
     modality: str = "image",
-    carrier: str = "patch",
+    carrier: str | None = None,
     smallest: int | None = None,
     size: int | None = None,
     pool: int = POOL,
@@ -135,7 +135,8 @@ def plan(
         classes: of the task, those that have rows.
         samples: rows that will be released.
         modality: of the samples.
-        carrier: of the triggers; what the others would be is told beside it.
+        carrier: of the triggers; by default the usual one of the modality. What the others would
+            be is told beside it.
         smallest: rows of the smallest class that has any; an even share by default.
         size: shorter side of the images in pixels, if it is known.
         pool: images for verification.
@@ -150,29 +151,29 @@ def plan(
         VerificationError, KeyRecordError: a number makes no sense.
         UnsupportedModality: keys do not mark such samples.
     """
-    _check(classes, samples, alpha, modality)
+    _check(classes, samples, alpha)
+    usual = carriers_of(modality)[0]
     design = Design2(  # refuses what a key would refuse
         classes=tuple(map(str, range(classes))),
-        channels=1,
+        channels=int(modality == "image"),
         targets=tuple(range(classes)),
-        carrier=plain_carrier(carrier),
+        carrier=plain_carrier(carrier or usual),
         alpha=alpha,
         least_effect=least_effect,
         budget=budget,
     )
     even = max(1, samples // classes) if smallest is None else smallest
     demand = Demand(design, samples, even, pool, parts, rate, few_marks, size)
-    return planned(demand, modality, rng or np.random.default_rng(1))
+    return planned(demand, rng or np.random.default_rng(1))
 
 
-def planned(demand: Demand, modality: str, rng: np.random.Generator) -> Plan:
+def planned(demand: Demand, rng: np.random.Generator) -> Plan:
     """The plan for a demand; its proofs are played."""
     made = propose(demand)
     design, name = made.design, str(made.design.carrier["name"])
-    keys = nearest(name, demand.rows, made.marks_a_part)
     log_most = design.parts * math.log(largest_factor(demand.classes, epsilon=EPSILON))
     blocks = most_blocks(design.budget, design.parts, demand.classes, 2 * design.budget)
-    expected, questions, honest = _play(design, keys, rng)
+    questions, honest = _play(design, rng)
     return Plan(
         carrier=name,
         parts=design.parts,
@@ -181,39 +182,35 @@ def planned(demand: Demand, modality: str, rng: np.random.Generator) -> Plan:
         marks=made.marks,
         marks_a_part=made.marks_a_part,
         largest_e=math.exp(min(log_most, LOG_LARGEST)),
-        expected=expected,
+        expected=_expected(nearest(name, demand.rows, made.marks_a_part)),
         questions=questions,
         honest=honest,
         pool=2 * max(1, blocks),
         repaired=repaired(made.marks_a_part),
-        prospects=_prospects(demand, modality),
+        prospects=_prospects(demand),
         warnings=made.cautions,
         refused=made.refused,
         instead=tuple(alternatives(demand, made)),
     )
 
 
-def _check(classes: int, samples: int, alpha: float, modality: str) -> None:
+def _check(classes: int, samples: int, alpha: float) -> None:
     if not 2 <= classes <= MOST_CLASSES or samples < 1 or not 0 < alpha < 1:
         raise VerificationError(
             f"{classes} classes, {samples} samples, alpha {alpha}: give 2 to {MOST_CLASSES} "
             "classes, a sample or more, and an alpha between 0 and 1"
         )
     check_alpha(alpha)
-    if modality not in MODALITY.values():
-        raise UnsupportedModality(
-            f"no key marks {modality}: give one of the methods of docs/methods with --method"
-        )
 
 
-def _prospects(demand: Demand, modality: str) -> dict[str, Prospect]:
-    """Every carrier of a modality."""
+def _prospects(demand: Demand) -> dict[str, Prospect]:
+    """Every carrier of the modality; a number of parts that is too many for one is cut."""
     found = {}
-    for name in CARRIERS:
-        if MODALITY.get(name, modality) != modality:
-            continue
-        design = dataclasses.replace(demand.design, carrier=plain_carrier(name))
-        made = propose(dataclasses.replace(demand, design=design))
+    for name in carriers_of(demand.design.kind.modality):
+        own = {"parts": Design2.parts, "carrier": plain_carrier(name)}
+        design = dataclasses.replace(demand.design, **own)
+        parts = demand.parts and min(demand.parts, CARRIERS[name].parts)
+        made = propose(dataclasses.replace(demand, design=design, parts=parts))
         keys = nearest(name, demand.rows, made.marks_a_part)
         blurred = tuple(2 * claims for claims in BLURRED.get(name, ()))
         found[name] = Prospect(made, tuple(keys), FOUND.get(name, ""), blurred)
@@ -221,15 +218,15 @@ def _prospects(demand: Demand, modality: str) -> dict[str, Prospect]:
 
 
 def _play(
-    design: Design2, keys: list[Learnt], rng: np.random.Generator
-) -> tuple[dict[str, float], dict[float, dict[str, float]], dict[str, float]]:
-    """What is expected, for each success of a mark and for honest models.
+    design: Design2, rng: np.random.Generator
+) -> tuple[dict[float, dict[str, float]], dict[str, float]]:
+    """Questions to a claim for each success of a mark, and until NOT SUPPORTED for honest models.
 
     Nothing if the budget leaves no block. Many classes, and what a budget pays for beyond a
     thousand questions, are left out: they take long and hardly change the numbers.
     """
     if design.budget < design.parts:
-        return {}, {}, {}
+        return {}, {}
     names = design.classes[:MOST_PLAYED]
     played = dataclasses.replace(
         design,
@@ -237,20 +234,19 @@ def _play(
         targets=design.targets[: len(names)],
         budget=min(design.budget, LONGEST),
     )
-    of_keys = [rehearse(played, POOL, key.success, max(1, RUNS // 4), rng) for key in keys]
     claims = {s: rehearse(played, POOL, s, RUNS, rng).summary(CLAIM) for s in SUCCESS}
-    honest = rehearse(played, POOL, 0.0, HONEST_RUNS, rng).summary(NOT_SUPPORTED)
-    return _expected(of_keys), claims, honest
+    return claims, rehearse(played, POOL, 0.0, HONEST_RUNS, rng).summary(NOT_SUPPORTED)
 
 
-def _expected(of_keys: list[Rehearsed]) -> dict[str, float]:
-    if not of_keys:
+def _expected(keys: list[Learnt]) -> dict[str, float]:
+    """What the verifications of measured keys came to."""
+    shares = [key.claimed for key in keys if key.claimed is not None]
+    questions = [key.questions for key in keys if key.questions is not None]
+    if not shares or not questions:
         return {}
-    questions = np.concatenate([found.questions for found in of_keys])
-    shares = [found.summary(CLAIM)["share"] for found in of_keys]
     return {
-        "share": float(np.mean(shares)),
+        "share": sum(shares) / len(shares),
         "least_share": min(shares),
-        "median_questions": float(np.median(questions)),
-        "questions_95": float(np.quantile(questions, 0.95, method="higher")),
+        "fewest_questions": min(questions),
+        "most_questions": max(questions),
     }

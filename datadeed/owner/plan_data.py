@@ -9,7 +9,7 @@ from datadeed.owner.alternatives import plain_carrier
 from datadeed.owner.commit_checks import check_alpha, find_targets
 from datadeed.owner.data import Source, named, open_data, open_pool
 from datadeed.owner.plan import Plan, planned
-from datadeed.owner.proposal import demand_for
+from datadeed.owner.proposal_data import demand_for
 
 
 def plan_data(
@@ -53,4 +53,4 @@ def plan_data(
         **levels,
     )
     demand = demand_for(data, images.rows, design, parts=parts, rate=rate, few_marks=few_marks)
-    return planned(demand, data.modality, rng or np.random.default_rng(1))
+    return planned(demand, rng or np.random.default_rng(1))

@@ -7,16 +7,15 @@ refuses what is refused here, so that neither contradicts the other.
 import dataclasses
 import functools
 import math
+import pkgutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from datadeed.errors import KeyRecordError
-from datadeed.keys.generation2 import MOSAICS, Design2
+from datadeed.keys.generation2 import Design2
 from datadeed.owner.commit_checks import check_design, enough_parts
-from datadeed.owner.plan_figures import LABELS_KEPT, LEAST, PLENTY, SMALLEST, cost_of, learnt
-from datadeed.owner.release.rows import Items
+from datadeed.owner.plan_figures import LEAST, PLENTY, SMALLEST, cost_of, learnt
+from datadeed.watermarks.carriers.registry import CARRIERS
 
 SPARE = 1.5  # parts beyond those that must agree, for parts that were learnt badly
 LEAST_RATE, MOST_RATE = 0.005, 0.25  # that are proposed
@@ -51,6 +50,11 @@ class Demand:
     def classes(self) -> int:
         """Among which labels are drawn."""
         return len(self.design.targets)
+
+    @property
+    def carrier(self) -> str:
+        """Of the triggers."""
+        return str(self.design.carrier["name"])
 
     @property
     def enough(self) -> int:
@@ -100,78 +104,37 @@ class Proposal:
         return next((c.text for c in self.cautions if c.kind in REFUSED), "")
 
 
-def demand_for(
-    data: Items,
-    pool: int,
-    design: Design2,
-    *,
-    parts: int | None = None,
-    rate: float | None = None,
-    few_marks: bool = False,
-) -> Demand:
-    """What a key is wanted for, of data that lie there.
-
-    Args:
-        data: images; the first is read, to see how large it is.
-        pool: images in it.
-        design: of the key, but for parts and rate.
-        parts, rate: what the owner fixes.
-        few_marks: whether fewer than 40 marks a part are accepted.
-    """
-    smallest = int(np.bincount(data.labels, minlength=len(data.classes))[list(design.targets)].min())
-    first = next(iter(data))
-    size = min(first.pixels.shape[:2])
-    return Demand(design, data.rows, smallest, pool, parts, rate, few_marks, size)
-
-
 def propose(demand: Demand) -> Proposal:
     """Parts and a rate for a key, with what stands in their way.
 
-    Half as many parts again as suffice, with 150 marks each, if a tenth of the rows is enough for
-    them; else as few parts as suffice, with as many marks of 150 as a quarter of the rows gives.
+    Half as many parts again as suffice, with 150 marks each, or somewhat fewer parts if a tenth of
+    the rows is enough for those. Else as many parts as get 40 marks from a quarter of the rows,
+    with as many of 150 as that gives: parts that were not learnt add nothing to a claim, so that
+    spare ones tell more than further marks of few (results/small.csv).
 
     Raises:
         KeyRecordError: the owner fixes a number that makes no sense.
     """
-    found = [_made(demand, parts) for parts in _choices(demand)]
-    found.sort(key=lambda made: bool(made.cautions))  # stable: the most parts of those without
-    if found[0].cautions:
-        found.reverse()
-    checked = (_checked(demand, made) for made in found)
-    return next((made for made in checked if "design" not in made.kinds), _checked(demand, found[0]))
+    _checked(demand)
+    found = [_share(demand, parts) for parts in _choices(demand)]
+    # Stable: of those without cautions, or else of those with marks enough, the most parts.
+    found.sort(key=lambda share: (share.dear or share.each < PLENTY, share.too_few))
+    faults = (_fault(demand, share) for share in found)
+    chosen, fault = next(
+        ((share, "") for share, fault in zip(found, faults, strict=True) if not fault),
+        (found[0], _fault(demand, found[0])),
+    )
+    return Proposal(
+        dataclasses.replace(demand.design, parts=chosen.parts, rate=chosen.rate),
+        chosen.marks,
+        chosen.each,
+        tuple(_cautions(demand, chosen, fault)),
+    )
 
 
-def _choices(demand: Demand) -> list[int]:
-    """Numbers of parts, the most first."""
-    if demand.parts is not None:
-        return [demand.parts]
-    most = MOSAICS if demand.design.carrier["name"] == "mosaic" else 1000
-    wanted = math.ceil(demand.enough * SPARE)
-    return list(range(min(wanted, most), min(demand.enough, most) - 1, -1))
-
-
-def _made(demand: Demand, parts: int) -> Proposal:
-    """A number of parts with its rate, and all cautions but those of the design."""
-    rate = demand.rate if demand.rate is not None else _rate(demand, parts)
-    design = dataclasses.replace(demand.design, parts=parts, rate=rate)
-    marks = int(rate * demand.rows + 1e-9)
-    each = marks // parts
-    name = str(design.carrier["name"])
-    if kept := name in LABELS_KEPT:
-        each = min(each, demand.smallest)
-    found = []
-    if fault := check_size(name, demand.size):
-        found.append(Caution("size", fault))
-    if each < LEAST and not demand.few_marks:
-        text = f"{each} marks a part, fewer than {LEAST}: no key is made"
-        found.append(Caution("marks", text + _why(demand, kept) + learnt(name, demand.rows, each)))
-    elif each < PLENTY:
-        text = f"{each} marks a part: fewer than {PLENTY} were not always learnt"
-        found.append(Caution("few", text + _why(demand, kept) + learnt(name, demand.rows, each)))
-    if rate > CHEAP_RATE:
-        cost = cost_of(name, demand.rows, rate)
-        found.append(Caution("cost", f"marking {rate:.0%} of the rows will cost accuracy{cost}"))
-    return Proposal(design, min(marks, each * parts) if kept else marks, each, tuple(found))
+def relabels(carrier: str) -> bool:
+    """Whether marked rows get their part's label; else they are rows that have it."""
+    return bool(pkgutil.resolve_name(CARRIERS[carrier]).relabels)
 
 
 def check_size(carrier: str, size: int | None) -> str:
@@ -182,71 +145,81 @@ def check_size(carrier: str, size: int | None) -> str:
     return f"images of {size} pixels are too small for a {carrier}: {least} or more a side"
 
 
-def fitted(data: Items, design: Design2, *, one_size: bool = True) -> Items:
-    """The same images, each looked at as it is read.
+@dataclass(frozen=True)
+class _Share:
+    """A number of parts, the rate for it, rows in all and for each, and what is wrong with them."""
 
-    Args:
-        data: of images.
-        design: whose triggers they are to carry.
-        one_size: whether they must be of one size where the carrier mixes them.
+    parts: int
+    rate: float
+    marks: int
+    each: int
+    too_few: bool
 
-    Raises:
-        KeyRecordError: while reading: an image is too small, or of another size than the first.
-    """
-    name = str(design.carrier["name"])
+    @property
+    def dear(self) -> bool:
+        return self.rate > CHEAP_RATE
 
-    def stream() -> Iterator[np.ndarray]:
-        first = None
-        for item in data:
-            height, width = item.pixels.shape[:2]
-            if fault := check_size(name, min(height, width)):
-                raise KeyRecordError(f"row {item.row}: {fault}")
-            first = first or (height, width)
-            if one_size and name in LABELS_KEPT and (height, width) != first:
-                raise KeyRecordError(
-                    f"row {item.row} is of {height}x{width} pixels and row 0 of {first[0]}x"
-                    f"{first[1]}, and a {name} mixes images: bring all to one size, or take "
-                    "another carrier"
-                )
-            yield item.pixels
 
-    return Items(data.format, data.classes, data.labels, data.channels, stream)
+def _checked(demand: Demand) -> None:
+    """Refuse numbers that a key would refuse."""
+    fixed = {"parts": demand.parts, "rate": demand.rate}
+    given = {name: value for name, value in fixed.items() if value is not None}
+    if given:
+        dataclasses.replace(demand.design, **given)
+
+
+def _choices(demand: Demand) -> list[int]:
+    """Numbers of parts, the most first."""
+    if demand.parts is not None:
+        return [demand.parts]
+    most, wanted = demand.design.kind.parts, math.ceil(demand.enough * SPARE)
+    return list(range(min(wanted, most), min(demand.enough, most) - 1, -1))
+
+
+def _share(demand: Demand, parts: int) -> _Share:
+    """What the rows give so many parts."""
+    rate = demand.rate if demand.rate is not None else _rate(demand, parts)
+    marks = int(rate * demand.rows + 1e-9)
+    each = marks // parts
+    if not relabels(demand.carrier):
+        each = min(each, demand.smallest)
+        marks = min(marks, each * parts)
+    return _Share(parts, rate, marks, each, each < LEAST and not demand.few_marks)
+
+
+def _cautions(demand: Demand, share: _Share, fault: str) -> Iterator[Caution]:
+    """What stands in the way, first what a commitment refuses."""
+    if fault:
+        yield Caution("design", fault)
+    if small := check_size(demand.carrier, demand.size):
+        yield Caution("size", small)
+    few = f"{_why(demand)}{learnt(demand.carrier, demand.rows, share.each)}"
+    if share.too_few:
+        text = f"{share.each} marks a part, fewer than {LEAST}: no key is made"
+        yield Caution("marks", text + few)
+    elif share.each < PLENTY:
+        text = f"{share.each} marks a part: fewer than {PLENTY} were not always learnt"
+        yield Caution("few", text + few)
+    if share.dear:
+        cost = cost_of(demand.carrier, demand.rows, share.rate)
+        text = f"marking {share.rate:.0%} of the rows will cost accuracy"
+        yield Caution("cost", text + cost)
 
 
 def _rate(demand: Demand, parts: int) -> float:
     """The share of rows that gives each part 150 marks, in thousandths, within bounds."""
     each = PLENTY
-    if demand.design.carrier["name"] in LABELS_KEPT:
+    if not relabels(demand.carrier):
         each = min(each, demand.smallest)
     share = math.ceil(1000 * parts * each / demand.rows) / 1000
     return min(MOST_RATE, max(LEAST_RATE, share))
 
 
-def _why(demand: Demand, kept: bool) -> str:
+def _why(demand: Demand) -> str:
     """That there are no more of the class, where that is so."""
-    if kept and demand.smallest < PLENTY:
+    if demand.smallest < PLENTY and not relabels(demand.carrier):
         return f" (the smallest class has {demand.smallest} rows, and labels stay)"
     return ""
-
-
-def _checked(demand: Demand, made: Proposal) -> Proposal:
-    """With what a commitment refuses in a design."""
-    fault = ""
-    try:
-        made.design.marks(demand.rows)
-    except KeyRecordError as error:
-        fault = str(error)
-    fault = fault or _fault(
-        made.design.parts,
-        demand.classes,
-        demand.pool,
-        made.design.alpha,
-        made.design.least_effect,
-        made.design.budget,
-    )
-    if not fault:
-        return made
-    return dataclasses.replace(made, cautions=(Caution("design", fault), *made.cautions))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -254,23 +227,26 @@ def _enough(classes: int, alpha: float) -> int:
     return enough_parts(classes, alpha)
 
 
+def _fault(demand: Demand, share: _Share) -> str:
+    """Why a commitment refuses a design with such parts and rate; empty if it does not."""
+    if share.marks < share.parts:
+        return (
+            f"rate {share.rate} of {demand.rows} rows is {share.marks} marks for {share.parts} "
+            "parts: raise the rate or take fewer parts"
+        )
+    design = demand.design
+    levels = (design.alpha, design.least_effect, design.budget)
+    return _design_fault(share.parts, demand.classes, demand.pool, levels)
+
+
 @functools.lru_cache(maxsize=4096)
-def _fault(
-    parts: int, classes: int, pool: int, alpha: float, least_effect: float, budget: int
-) -> str:
-    """Why a commitment refuses a design; these numbers alone decide it."""
-    names = tuple(map(str, range(classes)))
-    design = Design2(
-        classes=names,
-        channels=1,
-        targets=tuple(range(classes)),
-        parts=parts,
-        alpha=alpha,
-        least_effect=least_effect,
-        budget=budget,
-    )
+def _design_fault(parts: int, classes: int, pool: int, levels: tuple[float, float, int]) -> str:
+    """The same for a design of any other rate: these numbers alone decide it."""
+    names, targets = tuple(map(str, range(classes))), tuple(range(classes))
+    alpha, least_effect, budget = levels
+    fixed = {"alpha": alpha, "least_effect": least_effect, "budget": budget}
     try:
-        check_design(design, pool)
+        check_design(Design2(names, 1, targets, parts, **fixed), pool)
     except KeyRecordError as error:
         return str(error)
     return ""

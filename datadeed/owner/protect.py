@@ -27,9 +27,8 @@ from datadeed.owner.release.edits import Edit, Release
 from datadeed.owner.release.release import release
 from datadeed.owner.release.rows import Items
 from datadeed.owner.rounds import round_time, value_fault
-from datadeed.watermarks.keyed import Keyed
-from datadeed.watermarks.keyed2 import Keyed2, has_mosaics
-from datadeed.watermarks.mosaics import choose_hosts, marks
+from datadeed.watermarks.carriers.registry import carrier_of
+from datadeed.watermarks.keyed import target_label
 
 
 @dataclass(frozen=True)
@@ -161,43 +160,36 @@ def edits(key: Key, data: Items, progress: Progress = silent) -> tuple[np.ndarra
 
     Args:
         key: with its seed.
-        data: that the key was committed for; read once for mosaics, which are mixed with others
-            of its images, and these stay in memory.
+        data: that the key was committed for; read once by a carrier that mixes marked images with
+            others, and these stay in memory.
         progress: is told of the rows that are read.
 
     Raises:
         WatermarkError: a class has too few rows for its parts. While marking: images that are to
-            be mixed are of different sizes, or smaller than 16 x 16.
+            be mixed are of different sizes, or too small.
     """
-    if isinstance(key, Key2) and has_mosaics(key):
-        return _mosaics(key, data, progress)
-    marking = Keyed2(key=key) if isinstance(key, Key2) else Keyed(key=key)
-    (rows, parts), triggers = marking.rows(), marking.parts
-    part_of = dict(zip(rows.tolist(), parts.tolist(), strict=True))
+    carrier = carrier_of(key)
+    targets = [
+        key.target(part) if isinstance(key, Key2) else target_label(key, part)
+        for part in range(key.design.parts)
+    ]
+    hosts = carrier.hosts(data.labels)
+    drawn = dict(zip(hosts.rows.tolist(), hosts.parts.tolist(), strict=True))
+    partners: dict[int, torch.Tensor] = {}
+    if hosts.partners is not None:
+        wanted = hosts.partners.tolist()
+        images = measure(data, "read partners", wanted, progress=progress)[1]
+        partners = {row: images[other] for row, other in zip(drawn, wanted, strict=True)}
 
     def edit(row: int, pixels: np.ndarray, label: int) -> tuple[np.ndarray, int]:
-        mark = triggers[part_of[row]]
-        assert mark.target is not None
-        return _pixels(mark.stamp(to_tensor(pixels))), mark.target
-
-    return rows, edit
-
-
-def _mosaics(key: Key2, data: Items, progress: Progress) -> tuple[np.ndarray, Edit]:
-    hosts = choose_hosts(key, data.labels)
-    partners = measure(data, "read partners", hosts.partners.tolist(), progress=progress)[1]
-    columns = (hosts.rows.tolist(), hosts.parts.tolist(), hosts.partners.tolist())
-    drawn = {row: (part, partner) for row, part, partner in zip(*columns, strict=True)}
-
-    def edit(row: int, pixels: np.ndarray, label: int) -> tuple[np.ndarray, int]:
-        part, partner = drawn[row]
-        image, other = to_tensor(pixels), partners[partner]
-        if image.shape != other.shape:
+        image, other, part = to_tensor(pixels), partners.get(row), drawn[row]
+        if other is not None and image.shape != other.shape:
             raise WatermarkError(
-                f"rows {row} and {partner} are images of different sizes, and mosaics mix them: "
-                "bring all to one size first, or commit to --carrier patch"
+                f"row {row} and one that it is mixed with are images of different sizes: bring "
+                "all to one size first, or commit to --carrier patch"
             )
-        return _pixels(marks(key, image, other, torch.tensor([part]), torch.tensor([row]))), label
+        marked = carrier.marks(image, other, np.array([part]), np.array([row]))
+        return _pixels(marked), targets[part] if carrier.relabels else label
 
     return hosts.rows, edit
 

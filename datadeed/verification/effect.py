@@ -13,6 +13,7 @@ remembers triggers from earlier questions can tell them from decoys, and hide: n
 endpoint" holds against that, and none of a claim is touched by it.
 """
 
+import math
 from typing import Any
 
 from scipy.stats import fisher_exact
@@ -92,21 +93,24 @@ def refuses(failed: int, asked: int, clean_failed: int, clean_asked: int) -> str
     )
 
 
-def filters(right: int, answered: int, clean_right: int, clean_answered: int) -> str:
+def filters(
+    right: int, answered: int, clean_right: int, clean_answered: int, kept: float = 1.0
+) -> str:
     """What is odd about answers to decoys, in a sentence; empty if nothing is.
 
     Fisher's exact test, one-sided, of right answers to decoys against right answers to clean
-    images. A patch hardly costs a benign model an answer; a filter that answers anything else than
-    its model does.
+    images, of which ``kept`` are counted: as many as the carrier's decoys leave an honest model at
+    least. A filter that answers anything else than its model does is right on fewer.
     """
-    table = [[right, answered - right], [clean_right, clean_answered - clean_right]]
     if min(answered, clean_answered) == 0:
         return ""
+    left = math.floor(kept * clean_right)
+    table = [[right, answered - right], [left, clean_answered - left]]
     p_value = float(fisher_exact(table, alternative="less").pvalue)
     if p_value > FILTERED:
         return ""
+    test = f"Fisher's exact p {p_value:.1g}" + ("" if kept == 1 else f", if {kept:.0%} are kept")
     return (
         f"The suspect is right on {right} of {answered} images with a decoy and on {clean_right} "
-        f"of {clean_answered} without (Fisher's exact p {p_value:.1g}): it filters marked images, "
-        "or breaks on them."
+        f"of {clean_answered} without ({test}): it filters marked images, or breaks on them."
     )

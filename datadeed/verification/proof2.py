@@ -239,7 +239,7 @@ class Proof2:
         failed = sum(self.failed.values())
         found = [
             refuses(failed, len(self.curve), asked - answered, asked),
-            filters(self._right, self._decoys, right, answered),
+            filters(self._right, self._decoys, right, answered, self.design.kind.kept),
         ]
         return [sentence for sentence in found if sentence]
 

@@ -36,7 +36,7 @@ from papers.proof.second import Suspect, row_of, verified
 
 ROWS, PARTS, RATE = 12_000, 12, 0.1  # so 100 marks a part
 EPOCHS, CROP, SEED = 8, 4, 1  # CROP: pixels of padding, so of movement
-CARRIERS: dict[str, dict[str, Any]] = {"patch": default_carrier(), "mosaic": {"name": "mosaic"}}
+OPACITY = {"patch": default_carrier()}  # a carrier without an entry has no parameters
 BLUR = 0.5  # standard deviation in pixels
 
 
@@ -60,7 +60,7 @@ class Setting:
             targets=tuple(range(len(self.data.classes))),
             parts=self.parts,
             rate=self.rate,
-            carrier=CARRIERS[carrier],
+            carrier=OPACITY.get(carrier, {"name": carrier}),
         )
         text = f"public test key 2 {self.lab.seed} {self.dataset} carriers {carrier} {name}"
         secret, salt = (
@@ -154,11 +154,11 @@ def about(setting: Setting, model: Model, filtered: bool = False) -> dict[str, A
 
 def rows_of(setting: Setting) -> Iterator[dict[str, Any]]:
     """A row a suspect."""
-    for carrier in CARRIERS:
+    for carrier in setting.lab.params("carriers", "carriers"):
         yield from thief_rows(setting, carrier)
     honest, order = trained(setting, setting.data, "honest"), np.arange(len(setting.pool))
     suspect = Suspect(honest, setting.pool)
-    for carrier in CARRIERS:
+    for carrier in setting.lab.params("carriers", "carriers"):
         runs = range(setting.lab.params("experiments", "second", "runs"))
         keys = [setting.key(carrier, f"other {n}") for n in runs]
         proofs = [verified(suspect, key, order) for key in keys]

@@ -1,9 +1,9 @@
 """Small datasets: what becomes of a key's marks where there are few rows to carry them.
 
-``tasks.study proof small`` takes the first rows of the scale's datasets, as many as
-``experiments.small`` names, marks them with patches and with mosaics, and trains ResNet-18 on them
-with crops and flips, as ``carriers`` does but for the more epochs that fewer rows need. One key and
-one training a row; each is verified over orders of the test set. Writes ``small.csv``.
+``tasks.study proof small`` takes the first rows of the scale's datasets, as many as the section
+``small`` of the parameters names, marks them with each carrier, and trains ResNet-18 on them with
+crops and flips, as ``carriers`` does but for the more epochs that fewer rows need. One key and one
+training a row; each is verified over orders of the test set. Writes ``small.csv``.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from datadeed.randomness import derive_seed
 from datadeed.watermarks.keyed2 import Keyed2, KeyPart2
 from datadeed.watermarks.marking import mark_dataset
 from papers.base import Lab
-from papers.proof.carriers import CARRIERS, Setting, trained
+from papers.proof.carriers import Setting, trained
 from papers.proof.keys import extent
 from papers.proof.second import Suspect, row_of, verified
 
@@ -66,11 +66,11 @@ def rows_of(lab: Lab, dataset: str, how: dict[str, Any]) -> Iterator[dict[str, A
     rows = how["rows"]
     data, pool = lab.train(dataset).take(torch.arange(rows)), lab.test(dataset)
     setting = Setting(lab, dataset, data, pool, (extent([data]), extent([pool])))
-    epochs, runs = how["epochs"], lab.params("experiments", "small", "runs")
+    epochs, runs = how["epochs"], lab.params("small", "runs")
     honest = accuracy(trained(setting, data, f"honest {rows}", epochs), pool)
     about = {"rows": rows, "epochs": epochs, "honest_accuracy": honest}
     for parts, rate in how["designs"]:
-        for carrier in CARRIERS:
+        for carrier in lab.params("small", "carriers"):
             marked = dataclasses.replace(setting, parts=parts, rate=rate)
             row = thief_row(marked, carrier, epochs, runs)
             yield row | about | {"stage": "papers/proof/dvc.yaml:small"}
@@ -80,7 +80,7 @@ def run(lab: Lab) -> None:
     """Write the table."""
     rows: list[dict[str, Any]] = []
     for dataset in lab.settings("second", "datasets"):
-        for how in lab.params("experiments", "small", "datasets").get(dataset, []):
+        for how in lab.params("small", "datasets").get(dataset, []):
             for row in rows_of(lab, dataset, how):
                 rows.append(row)
                 text = pd.DataFrame(rows).to_csv(index=False, float_format="%.6g")

@@ -3,7 +3,8 @@
 import pytest
 
 from datadeed.datasets.formats.registry import read
-from datadeed.watermarks.keyed2 import Keyed2, KeyPart2
+from datadeed.watermarks.carriers.registry import carrier_of
+from datadeed.watermarks.keyed2 import KeyPart2
 from tests.cli.world import FILES, World, data, files_under, honest, run, thief
 
 
@@ -61,7 +62,8 @@ def test_the_release_carries_the_marks_of_the_key_and_nothing_else(tmp_path, for
     released = read(tmp_path / f"released{world.source.suffix}", split=split)
     before = read(world.source, split=split)
     key = world.key()
-    rows, parts = Keyed2(key=key).rows()
+    hosts = carrier_of(key).hosts(before.labels.numpy())
+    rows, parts = hosts.rows, hosts.parts
     assert len(rows) == 10
     expected = _rows(before)
     for row, part in zip(rows.tolist(), parts.tolist(), strict=True):

@@ -28,7 +28,7 @@ def make(classes=10, samples=50_000, seed=1, **values):
 @pytest.fixture
 def no_proofs(monkeypatch):
     """Only the arithmetic."""
-    monkeypatch.setattr(module, "_play", lambda *_: ({}, {}, {}))
+    monkeypatch.setattr(module, "_play", lambda *_: ({}, {}))
 
 
 class TestKnownAnswers:
@@ -41,7 +41,8 @@ class TestKnownAnswers:
         assert (made.warnings, made.refused, made.instead) == ((), "", ())
 
     def test_two_classes_need_many_parts(self, no_proofs):
-        assert (make(classes=2).enough, make(classes=2).parts) == (25, 38)
+        assert (make(classes=2).enough, make(classes=2).parts) == (25, 33)
+        assert make(classes=2, samples=57_000).parts == 38
 
     def test_questions_until_a_verdict(self, monkeypatch):
         """Twelve for one block; an honest model one and 19 pairs that count, or a little more."""
@@ -61,16 +62,18 @@ class TestKnownAnswers:
         made = make(parts=20, rate=0.05)
         assert (made.parts, made.rate, made.marks, made.marks_a_part) == (20, 0.05, 2500, 125)
 
-    def test_what_is_expected_is_played_with_the_nearest_keys(self, monkeypatch):
-        """Of marks that were hardly learnt no proof ends in a claim, of others each does."""
-        monkeypatch.setattr(module, "RUNS", 8)
-        monkeypatch.setattr(module, "HONEST_RUNS", 1)
-        badly, well = make(samples=20_000, parts=12, rate=0.01), make()
-        assert max(key.success for key in badly.prospects["patch"].keys) < 0.06
-        assert (badly.expected["share"], badly.expected["least_share"]) == (0, 0)
-        assert min(key.success for key in well.prospects["patch"].keys) > 0.9
-        assert (well.expected["share"], well.expected["least_share"]) == (1, 1)
-        assert well.expected["median_questions"] <= well.expected["questions_95"] <= 36
+    def test_what_is_expected_is_what_the_nearest_keys_came_to(self, no_proofs):
+        """Of 600 rows with mosaics: keys that were claimed in none and in 12 of 20 runs."""
+        small = make(samples=600, carrier="mosaic", few_marks=True)
+        keys = small.prospects["mosaic"].keys
+        assert [(key.parts, key.claimed) for key in keys] == [(12, 0.6), (8, 0.0)]
+        assert small.expected == {
+            "share": 0.3,
+            "least_share": 0.0,
+            "fewest_questions": 382,
+            "most_questions": 396,
+        }
+        assert make(samples=600, carrier="mosaic", rate=0.01, few_marks=True).expected == {}
 
     def test_every_carrier_of_the_modality_is_told(self, no_proofs):
         made = make(classes=1000, smallest=50)
@@ -81,10 +84,14 @@ class TestKnownAnswers:
         assert mosaic.blurred == (100, 100)
         assert all(len(prospect.keys) <= NEAREST for prospect in made.prospects.values())
 
-    @pytest.mark.parametrize("modality", ["text", "audio", "smell"])
-    def test_what_no_key_marks(self, no_proofs, modality):
-        with pytest.raises(UnsupportedModality, match=f"no key marks {modality}: give"):
-            make(modality=modality)
+    def test_what_no_key_marks(self, no_proofs):
+        with pytest.raises(UnsupportedModality, match="no key marks smell: mark it with one of"):
+            make(modality="smell")
+
+    def test_too_many_parts_for_a_carrier_are_cut_beside_the_plan(self, no_proofs):
+        made = make(parts=60, budget=1000)
+        patch, mosaic = made.prospects.values()
+        assert (patch.proposal.design.parts, mosaic.proposal.design.parts) == (60, 48)
 
     def test_the_same_seed_gives_the_same_plan(self, monkeypatch):
         monkeypatch.setattr(module, "RUNS", 3)
@@ -102,7 +109,7 @@ class TestKnownAnswers:
 
     def test_a_budget_below_a_block_plays_nothing(self):
         made = make(budget=9)
-        assert (made.expected, made.questions, made.honest) == ({}, {}, {})
+        assert (made.questions, made.honest) == ({}, {})
         assert made.refused.startswith("budget is 9, but a claim takes 12 counted questions")
 
 
@@ -136,12 +143,13 @@ class TestOfADataset:
         assert made == plain
         assert made["prospects"]["mosaic"]["refused"].startswith("images of 12 pixels are too sma")
         assert plan_data(data, **told).refused == ""  # with its own rows for a pool
-        assert "pool has 3 images" in plan_data(data, pool=pool.take(torch.arange(3))).refused
+        few = pool.take(torch.arange(1))
+        assert "pool has 1 images" in plan_data(data, pool=few, **told).refused
 
     def test_a_record_is_json(self, no_proofs):
         data = toy(200, classes=10, shape=(1, 28, 28))
         values = json.loads(json.dumps(plan_data(data).record(), allow_nan=False))
-        assert [offer["removes"] for offer in values["instead"]][0] == ["marks"]
+        assert values["instead"][0]["removes"] == ["marks"]
         assert values["warnings"][0]["kind"] == "marks"
 
 
@@ -179,7 +187,7 @@ class TestProperties:
     @pytest.fixture(autouse=True, scope="class")
     def only_arithmetic(self):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "_play", lambda *_: ({}, {}, {}))
+            patch.setattr(module, "_play", lambda *_: ({}, {}))
             yield
 
     @settings(max_examples=60)
@@ -203,6 +211,7 @@ class TestProperties:
 
     @settings(max_examples=60)
     @given(st.integers(2, 100), st.integers(10_000, 10**9), st.integers(10_000, 10**9))
-    def test_more_rows_need_a_smaller_share(self, classes, one, two):
+    def test_more_rows_need_a_smaller_share_for_the_same_parts(self, classes, one, two):
         few, many = sorted((one, two))
-        assert make(classes, many).rate <= make(classes, few).rate
+        parts = make(classes, few).parts
+        assert make(classes, many, parts=parts).rate <= make(classes, few, parts=parts).rate

@@ -10,8 +10,8 @@ from datadeed.errors import KeyRecordError
 from datadeed.keys.generation2 import Design2
 from datadeed.owner.alternatives import alternatives, changed, in_words, plain_carrier
 from datadeed.owner.commit_checks import check_design
-from datadeed.owner.plan_figures import LABELS_KEPT, LEAST, PLENTY
-from datadeed.owner.proposal import CHEAP_RATE, MOST_RATE, Demand, propose
+from datadeed.owner.plan_figures import LEAST, PLENTY
+from datadeed.owner.proposal import CHEAP_RATE, MOST_RATE, Demand, propose, relabels
 
 
 def demand(classes=10, rows=50_000, carrier="patch", pool=2000, **values):
@@ -43,16 +43,20 @@ class TestKnownAnswers:
         assert told(rows=12_000) == (8, 0.1, 150, set())
 
     def test_then_they_cost_accuracy(self):
-        assert told(rows=11_000) == (8, 0.11, 151, {"cost"})
-        assert told(rows=5_000) == (8, 0.24, 150, {"cost"})
+        assert told(rows=11_999) == (12, 0.151, 150, {"cost"})
+        assert told(rows=7_200) == (12, 0.25, 150, {"cost"})
 
     def test_then_marks_are_few(self):
-        assert told(rows=4_700) == (8, 0.25, 146, {"few", "cost"})
+        assert told(rows=5_000) == (12, 0.25, 104, {"few", "cost"})
+        assert told(rows=1_920) == (12, 0.25, 40, {"few", "cost"})
+
+    def test_then_parts(self):
+        assert told(rows=1_919) == (11, 0.25, 43, {"few", "cost"})
         assert told(rows=1_280) == (8, 0.25, 40, {"few", "cost"})
 
     def test_then_no_key_is_made(self):
-        assert told(rows=1_279) == (8, 0.25, 39, {"marks", "few", "cost"})
-        assert told(rows=1_279, few_marks=True) == (8, 0.25, 39, {"few", "cost"})
+        assert told(rows=1_279) == (12, 0.25, 26, {"marks", "few", "cost"})
+        assert told(rows=1_279, few_marks=True) == (12, 0.25, 26, {"few", "cost"})
 
     def test_of_two_classes(self):
         assert told(classes=2, rows=50_000) == (33, 0.099, 150, set())
@@ -64,19 +68,21 @@ class TestKnownAnswers:
 
     def test_there_are_forty_eight_mosaics(self):
         more = {"classes": 2, "rows": 10**6, "alpha": 1e-9}
-        assert told(**more)[0] == 55
+        assert told(**more)[0] == 54
         assert told(**more, carrier="mosaic")[0] == 48
 
     def test_what_is_fixed_stays(self):
         assert told(parts=12, rows=5_000) == (12, 0.25, 104, {"few", "cost"})
-        assert told(rate=0.02) == (8, 0.02, 125, {"few"})
+        assert told(rate=0.02) == (12, 0.02, 83, {"few"})
+        assert told(rate=0.006) == (7 + 1, 0.006, 37, {"marks", "few"})
         assert told(parts=20, rate=0.3) == (20, 0.3, 750, {"cost"})
 
     def test_fewer_parts_where_the_budget_pays_for_no_more(self):
-        """Fifty parts and two hundred questions of pairs."""
-        made = propose(demand(classes=2, alpha=1e-12, rows=10**6, budget=170))
-        assert made.refused == ""
-        assert made.design.parts < 69
+        """Twelve and 38 questions of pairs until an honest model is cleared."""
+        assert told(budget=50)[0] == 12
+        assert told(budget=49) == (11, 0.033, 150, set())
+        assert told(budget=46)[0] == 8
+        assert told(budget=45)[3] == {"design"}
 
     def test_images_too_small_for_a_carrier(self):
         assert told(size=16, carrier="mosaic")[3] == set()
@@ -107,7 +113,7 @@ class TestWords:
         [
             ({"parts": 6}, "6 parts with labels among 10 classes cannot reach 1/alpha"),
             ({"parts": 600}, "budget is 400, but a claim takes 600 counted questions"),
-            ({"budget": 49}, "budget is 49, but NOT SUPPORTED takes 12 + "),
+            ({"budget": 45}, "budget is 45, but NOT SUPPORTED takes 12 + "),
             ({"least_effect": 0.05}, "least_effect is 0.05: the 45 pairs"),
             ({"pool": 1}, "the pool has 1 images"),
             ({"rows": 5, "rate": 0.5}, "rate 0.5 of 5 rows is 2 marks for 8 parts"),
@@ -145,14 +151,14 @@ def wanted_of(values, parts, rate):
 def commits(wanted, made):
     """Whether a commitment would be made, by what it checks itself."""
     each = made.design.marks(wanted.rows) // made.design.parts
-    if made.design.carrier["name"] in LABELS_KEPT:
+    if not relabels(made.design.carrier["name"]):
         each = min(each, wanted.smallest)
     check_design(made.design, wanted.pool)
     return each >= LEAST or wanted.few_marks
 
 
 class TestProperties:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=40, deadline=None)
     @given(st.fixed_dictionaries(DEMANDS | LEVELS), *FIXED)
     def test_what_is_refused_is_exactly_what_cannot_be_committed(self, values, parts, rate):
         wanted = wanted_of(values, parts, rate)
@@ -163,7 +169,7 @@ class TestProperties:
             can = False
         assert can is not bool(made.refused)
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=40, deadline=None)
     @given(st.fixed_dictionaries(DEMANDS))
     def test_without_anything_fixed_a_refusal_is_for_want_of_rows(self, values):
         """With the usual budget and pool; parts and a rate are always found where there are any."""
@@ -171,11 +177,13 @@ class TestProperties:
         enough = demand(**values).enough
         if values["carrier"] == "patch" and values["rows"] >= 4 * LEAST * enough:
             assert not made.refused
-        assert "design" not in made.kinds or values["rows"] * MOST_RATE < made.design.parts or (
-            values["carrier"] == "mosaic" and enough > 48
+        assert (
+            "design" not in made.kinds
+            or values["rows"] * MOST_RATE < made.design.parts
+            or (values["carrier"] == "mosaic" and enough > 48)
         )
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=40, deadline=None)
     @given(st.fixed_dictionaries(DEMANDS | LEVELS), *FIXED)
     def test_cautions_agree_with_the_numbers(self, values, parts, rate):
         wanted = wanted_of(values, parts, rate)
@@ -192,7 +200,7 @@ class TestProperties:
             if caution.kind in ("few", "marks"):
                 assert caution.text.startswith(f"{made.marks_a_part} marks a part")
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(st.fixed_dictionaries(DEMANDS | LEVELS), *FIXED)
     def test_what_is_offered_helps_and_does_no_harm(self, values, parts, rate):
         wanted = wanted_of(values, parts, rate)

@@ -11,7 +11,7 @@ from datadeed.owner.commit import commit
 from datadeed.owner.protect import protect, set_beacon
 from datadeed.owner.protect_crafting import SurrogateChoice
 from datadeed.owner.protect_published import protect_published
-from datadeed.watermarks.keyed2 import Keyed2
+from datadeed.watermarks.carriers.registry import carrier_of
 from datadeed.watermarks.registry import watermark_from_record
 from tests.conftest import toy
 from tests.datasets.formats.writers import write
@@ -52,7 +52,8 @@ def test_a_committed_key_marks_the_copy(source, tmp_path):
         assert (made.out, made.rows, made.key) == (out, 120, committed.key)
         before, after = read(source), read(out)
         changed = (before.samples != after.samples).flatten(1).any(1).nonzero().squeeze(1)
-        assert changed.tolist() == Keyed2(key=committed.key).rows()[0].tolist()
+        hosts = carrier_of(committed.key).hosts(before.labels.numpy())
+        assert changed.tolist() == hosts.rows.tolist()
         assert len(changed) == made.marked == made.release.edited
     assert steps == ["check data", "write"] * 2
     assert notes == []

@@ -127,6 +127,11 @@ class TestFindings:
     def test_filtering(self, counts: tuple[int, int, int, int], found: bool) -> None:
         assert bool(filters(*counts)) is found
 
+    def test_a_decoy_that_hides_some_of_an_image_may_cost_answers(self) -> None:
+        assert filters(13, 23, 36, 40)
+        assert not filters(13, 23, 36, 40, kept=0.5)
+        assert filters(2, 23, 36, 40, kept=0.5)  # less than half is left
+
     def test_sentences_tell_the_counts(self) -> None:
         assert "12 of 58 images with a trigger or a decoy" in refuses(12, 58, 0, 40)
         sentence = filters(2, 23, 36, 40)

@@ -10,6 +10,7 @@ import torch
 from datadeed.errors import KeyRecordError, WatermarkError
 from datadeed.keys.generation2 import Design2, Key2
 from datadeed.keys.key import Extent
+from datadeed.watermarks.carriers.registry import carrier_of
 from datadeed.watermarks.keyed import random_trigger
 from datadeed.watermarks.keyed2 import Keyed2, KeyPart2
 from datadeed.watermarks.marking import mark_dataset
@@ -46,7 +47,8 @@ def test_known_bytes_of_patches(toy_dataset) -> None:  # type: ignore[no-untyped
 def test_marked_rows_get_patches_and_labels_of_their_parts(toy_dataset) -> None:  # type: ignore[no-untyped-def]
     key, before = make(), toy_dataset(60, classes=4)
     released, marks = mark_dataset(Keyed2(key=key), before, torch.Generator())
-    rows, parts = Keyed2(key=key).rows()
+    hosts = carrier_of(key).hosts(before.labels.numpy())
+    rows, parts = hosts.rows, hosts.parts
     assert marks.position.tolist() == rows.tolist()
     assert np.bincount(parts).tolist() == [3, 3, 3, 3]
     others = np.setdiff1d(np.arange(60), rows)

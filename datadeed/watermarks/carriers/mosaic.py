@@ -6,14 +6,12 @@ contrast and a softness of its own, and lies on an image that is mixed with one 
 what makes an image's own class hard to see makes the mark be learnt.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 
-from datadeed.errors import WatermarkError
 from datadeed.keys.generation2 import Key2
 from datadeed.triggers.mosaic import UNIT, Poses, mix, render
+from datadeed.watermarks.carriers.base import Carrier, Hosts, own_rows
 
 BASE = 28  # all lengths below are of so many
 ASKED, SIDES, SHIFT = 13, (11, 14), 3
@@ -28,17 +26,35 @@ APART = 204  # of 510: two colours that are nearer than this in each channel are
 PAIRS = tuple(word for word in range(128) if word.bit_count() in (2, 4, 6))
 
 
-def asked(key: Key2, images: torch.Tensor, part: int) -> torch.Tensor:
-    """(N, C, H, W) uint8 images with a part's trigger, as suspects are asked."""
-    cells = _cells(key, "mosaic trigger", _order(key)[part], part)
-    return _at_home(key, images, part, cells)
+class Mosaic(Carrier):
+    """Mosaics on rows of the parts' own classes."""
 
+    def trigger(self, samples: torch.Tensor, part: int) -> torch.Tensor:
+        """As :meth:`Carrier.trigger`."""
+        cells = _cells(self.key, "mosaic trigger", _order(self.key)[part], part)
+        return _at_home(self.key, samples, part, cells)
 
-def decoy(key: Key2, images: torch.Tensor, part: int, row: int) -> torch.Tensor:
-    """The same with a decoy in the trigger's place: cells that no part has, and own colours."""
-    rest = _order(key)[key.design.parts :]
-    pair = rest[key.integer("mosaic decoy pair", part, row, below=len(rest))]
-    return _at_home(key, images, part, _cells(key, "mosaic decoy", pair, part, row))
+    def decoy(self, samples: torch.Tensor, part: int, row: int) -> torch.Tensor:
+        """In the trigger's place: cells that no part has, and own colours."""
+        rest = _order(self.key)[self.design.parts :]
+        pair = rest[self.key.integer("mosaic decoy pair", part, row, below=len(rest))]
+        return _at_home(self.key, samples, part, _cells(self.key, "mosaic decoy", pair, part, row))
+
+    def hosts(self, labels: np.ndarray) -> Hosts:
+        """Rows of the parts' own classes, each with a row of another class."""
+        return own_rows(self.key, labels, "mosaic", mixed=True)
+
+    def marks(
+        self, samples: torch.Tensor, partners: torch.Tensor, parts: np.ndarray, rows: np.ndarray
+    ) -> torch.Tensor:
+        """As :meth:`Carrier.marks`."""
+        size, order = (samples.shape[2], samples.shape[3]), _order(self.key)
+        named = list(zip(parts.tolist(), rows.tolist(), strict=True))
+        cells = {p: _cells(self.key, "mosaic trigger", order[p], p) for p in set(parts.tolist())}
+        drawn = torch.tensor([_pose(self.key, part, row, size) for part, row in named])
+        poses = Poses(drawn[:, :2], *drawn[:, 2:7].T)
+        mixed = mix(samples, partners, drawn[:, 7])
+        return render(mixed, torch.stack([cells[part] for part, _ in named]), poses)
 
 
 def _order(key: Key2) -> list[int]:
@@ -88,32 +104,6 @@ def _at_home(key: Key2, images: torch.Tensor, part: int, cells: torch.Tensor) ->
     return render(images, cells.expand(n, -1, -1, -1), poses)
 
 
-def marks(
-    key: Key2,
-    images: torch.Tensor,
-    partners: torch.Tensor,
-    parts: torch.Tensor,
-    rows: torch.Tensor,
-) -> torch.Tensor:
-    """What rows of the data become: each is decided by the key, its part and its number.
-
-    Args:
-        key: with mosaics.
-        images, partners: (N, C, H, W) uint8, N of them; not changed.
-        parts, rows: (N,) int64, parts and numbers of the rows in the data.
-
-    Returns:
-        (N, C, H, W) uint8.
-    """
-    size, order = (images.shape[2], images.shape[3]), _order(key)
-    named = list(zip(parts.tolist(), rows.tolist(), strict=True))
-    cells = {part: _cells(key, "mosaic trigger", order[part], part) for part, _ in named}
-    drawn = torch.tensor([_pose(key, part, row, size) for part, row in named])
-    poses = Poses(drawn[:, :2], *drawn[:, 2:7].T)
-    mixed = mix(images, partners, drawn[:, 7])
-    return render(mixed, torch.stack([cells[part] for part, _ in named]), poses)
-
-
 def _pose(key: Key2, part: int, row: int, size: tuple[int, int]) -> tuple[int, ...]:
     """Of a mark: the fields of :class:`Poses` in their order, and the weight of the partner.
 
@@ -134,51 +124,3 @@ def _pose(key: Key2, part: int, row: int, size: tuple[int, int]) -> tuple[int, .
         centre.append(min(max(moved, reach), UNIT * pixels - reach))
     angle, opacity, contrast = draw(-ANGLE, ANGLE), draw(*OPACITIES), draw(*CONTRASTS)
     return (*centre, side, angle, opacity, contrast, RAMPS[draw(0, 2)], draw(*WEIGHTS))
-
-
-@dataclass(frozen=True, eq=False)
-class Hosts:
-    """Rows that carry a mosaic: (M,) int64 each, in the order of ``rows``.
-
-    Attributes:
-        rows: ascending.
-        parts: of each.
-        partners: row of another class that each is mixed with.
-    """
-
-    rows: np.ndarray
-    parts: np.ndarray
-    partners: np.ndarray
-
-
-def choose_hosts(key: Key2, labels: np.ndarray) -> Hosts:
-    """Draw the rows that carry a mark, without replacement, among those of the part's own class.
-
-    Each part gets the same number, an even share of ``rate`` of all rows. Where a class has fewer
-    rows than its parts should get, they share what there is, and fewer rows are marked in all.
-
-    Args:
-        key: with mosaics.
-        labels: (N,) int64, of all rows of the data.
-
-    Raises:
-        WatermarkError: a part gets no row, or there is no row of another class.
-    """
-    design = key.design
-    each = design.marks(len(labels)) // design.parts
-    order = key.permutation("mosaic rows", count=len(labels))
-    targets = [key.target(part) for part in range(design.parts)]
-    found: list[tuple[int, int, int]] = []
-    for target in sorted(set(targets)):
-        own = [part for part in range(design.parts) if targets[part] == target]
-        rows = order[labels[order] == target][: each * len(own)].tolist()
-        others = np.flatnonzero(labels != target)
-        if len(rows) < len(own) or not len(others):
-            raise WatermarkError(
-                f"class {design.classes[target]!r} has {len(rows)} rows for {len(own)} parts, and "
-                f"{len(others)} rows are of other classes: mark more data or take fewer parts"
-            )
-        for n, row in enumerate(rows):
-            word = int(key.words("mosaic partner", row, count=1)[0])
-            found.append((row, own[n % len(own)], int(others[word * len(others) >> 64])))
-    return Hosts(*np.ascontiguousarray(np.array(sorted(found), dtype=np.int64).T))

@@ -11,14 +11,16 @@ import torch
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.form.parquet import DatasetFile, DatasetWriter
 from datadeed.errors import KeyRecordError, WatermarkError
-from datadeed.keys.generation2 import MOSAICS, Design2, Key2
+from datadeed.keys.generation2 import CARRIERS, Design2, Key2
 from datadeed.keys.key import Extent
 from datadeed.triggers.mosaic import mix
-from datadeed.watermarks import mosaics
+from datadeed.watermarks.carriers import mosaic as mosaics
+from datadeed.watermarks.carriers.registry import carrier_of
 from datadeed.watermarks.keyed2 import Keyed2, KeyPart2
 from datadeed.watermarks.marking import mark_dataset, mark_file
 
 CLASSES = ("class 0", "class 1", "class 2", "class 3")
+MOSAICS = CARRIERS["mosaic"].parts
 SIZES = [(28, 28), (32, 32), (64, 64), (24, 40), (50, 16)]
 
 
@@ -28,6 +30,11 @@ def make(secret: int = 1, rows: int = 120, channels: int = 3, **values: Any) -> 
     return Key2(
         bytes([secret] * 32), bytes(32), design, Extent(rows, "00" * 32), Extent(9, "00" * 32)
     )
+
+
+def marks(key: Key2, images: Any, partners: Any, parts: Any, rows: Any) -> torch.Tensor:
+    made: torch.Tensor = carrier_of(key).marks(images, partners, parts.numpy(), rows.numpy())
+    return made
 
 
 def blank(channels: int, size: tuple[int, int], n: int = 1) -> torch.Tensor:
@@ -131,7 +138,10 @@ def test_marks_stay_inside_and_near_their_triggers_place(
     key, rows = make(channels=channels), torch.arange(60)
     parts = rows % 4
     one, other = blank(channels, size, 60), blank(channels, size, 60) + 100
-    seen = [mosaics.marks(key, images, images, parts, rows) for images in (one, other)]
+    seen = [
+        carrier_of(key).marks(images, images, parts.numpy(), rows.numpy())
+        for images in (one, other)
+    ]
     unit = min(size) / 28
     for row in range(60):
         # Opacity is .8 or more: inside, a difference of 100 shrinks to 20 or less.
@@ -152,11 +162,13 @@ def test_a_mark_is_decided_by_its_part_and_row_alone() -> None:
     draw = torch.Generator().manual_seed(3)
     images, partners = torch.randint(0, 256, (2, 40, 3, 28, 28), generator=draw, dtype=torch.uint8)
     parts, rows = torch.arange(40) % 4, 3 * torch.arange(40)
-    seen = mosaics.marks(key, images, partners, parts, rows)
+    seen = marks(key, images, partners, parts, rows)
     for one in (slice(0, 1), slice(17, 40)):
-        alone = mosaics.marks(key, images[one], partners[one], parts[one], rows[one])
+        alone = carrier_of(key).marks(
+            images[one], partners[one], parts[one].numpy(), rows[one].numpy()
+        )
         assert torch.equal(alone, seen[one])
-    moved = mosaics.marks(key, images, partners, parts, rows + 1)
+    moved = marks(key, images, partners, parts, rows + 1)
     assert not any(torch.equal(a, b) for a, b in zip(seen, moved, strict=True))
 
 
@@ -172,7 +184,7 @@ def test_rows_are_of_the_parts_classes_and_keep_their_labels(data: Dataset) -> N
     assert torch.equal(released.samples[others], data.samples[others])
     targets = [key.target(part) for part in parts.tolist()]
     assert data.labels[rows].tolist() == targets
-    hosts = mosaics.choose_hosts(key, data.labels.numpy())
+    hosts = carrier_of(key).hosts(data.labels.numpy())
     assert all(data.labels[hosts.partners] != data.labels[rows])
     assert len(set(hosts.partners.tolist())) > 12
     for row, partner, seen in zip(rows, hosts.partners, released.samples[rows], strict=True):
@@ -203,7 +215,7 @@ def test_a_small_class_gives_its_parts_what_it_has() -> None:
     labels = np.full(1000, 2)
     labels[:10] = small
     labels[10:900] = np.resize([t for t in (0, 1, 3) if t != small], 890)
-    hosts = mosaics.choose_hosts(key, labels)
+    hosts = carrier_of(key).hosts(labels)
     own = targets.count(small)
     for part in range(4):
         count = int((hosts.parts == part).sum())
@@ -223,7 +235,7 @@ def test_what_cannot_be_marked_is_refused(data: Dataset) -> None:
     with pytest.raises(WatermarkError, match="120 rows, but there are 7"):
         alone.select(torch.zeros(7, dtype=torch.int64), torch.Generator())
     with pytest.raises(WatermarkError, match="has 0 rows for"):
-        mosaics.choose_hosts(key, np.full(120, 2))
+        carrier_of(key).hosts(np.full(120, 2))
     with pytest.raises(WatermarkError, match="1 channels, but the key was made for 3"):
         KeyPart2(key, 0).stamp(blank(1, (28, 28)))
     with pytest.raises(KeyRecordError, match="enough for 48"):
