@@ -77,12 +77,18 @@ def rows_of(lab: Lab, dataset: str, how: dict[str, Any]) -> Iterator[dict[str, A
 
 
 def run(lab: Lab) -> None:
-    """Write the table."""
+    """Write the table; it is empty where the parameters name none of the scale's datasets."""
     rows: list[dict[str, Any]] = []
+    sizes = lab.params("small", "datasets")
     for dataset in lab.settings("second", "datasets"):
-        for how in lab.params("small", "datasets").get(dataset, []):
+        for how in sizes.get(dataset, []):
             for row in rows_of(lab, dataset, how):
                 rows.append(row)
-                text = pd.DataFrame(rows).to_csv(index=False, float_format="%.6g")
-                write_text(lab.results / "small.csv", text)
+                _write(lab, rows)
                 print(row)  # noqa: T201
+    _write(lab, rows)
+
+
+def _write(lab: Lab, rows: list[dict[str, Any]]) -> None:
+    text = pd.DataFrame(rows).to_csv(index=False, float_format="%.6g")
+    write_text(lab.results / "small.csv", text)

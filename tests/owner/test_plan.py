@@ -14,10 +14,16 @@ from hypothesis import strategies as st
 
 import datadeed.owner.plan as module
 from datadeed.errors import DatadeedError, UnsupportedModality
+from datadeed.keys.generation2 import CARRIERS, Design2, Key2
+from datadeed.keys.key import Extent
+from datadeed.owner.alternatives import plain_carrier
 from datadeed.owner.plan import plan
 from datadeed.owner.plan_data import plan_data
-from datadeed.owner.plan_figures import NEAREST, REPAIRED
+from datadeed.owner.plan_figures import BLURRED, LEARNT, MIXED, NEAREST, REPAIRED, SMALLEST
+from datadeed.triggers import mosaic
 from datadeed.verification.centred import log_e_value
+from datadeed.watermarks import keyed
+from datadeed.watermarks.carriers.registry import carrier_of
 from tests.conftest import toy
 
 
@@ -129,6 +135,79 @@ class TestRepair:
             for rate, values in zip(keyed["rate"], keyed[names].round(2).to_numpy(), strict=True)
         }
         assert found == REPAIRED
+
+
+class TestFigures:
+    """What plans tell of measured keys stands in the tables that they name."""
+
+    RESULTS = Path(__file__).parents[2] / "results"
+
+    def table(self, source):
+        """Rows of thieves whose inputs are not filtered, as plans hold them."""
+        found = pd.read_csv(self.RESULTS / source)
+        if source == "embedding-summary.csv":
+            return [
+                (row.parts, row.rate, row.mean_success, None, None, 100 * row.drop)
+                for row in found.itertuples()
+                if row.parts >= 6
+            ]
+        thieves = found[found.suspect == "thief"]
+        if source == "small.csv":
+            names = ["parts", "rate", "mean_success"]
+            costs = thieves.honest_accuracy - thieves.accuracy
+        else:
+            thieves = thieves.assign(parts=12, rate=0.1)
+            names = ["parts", "rate", "block_hit_rate"]
+            costs = found[found.suspect == "honest"].accuracy.iloc[0] - thieves.accuracy
+        claims = thieves.claims / thieves.runs
+        rest = (claims, thieves.median_questions, 100 * costs)
+        return list(zip(*(thieves[name] for name in names), *rest, strict=True))
+
+    @pytest.mark.parametrize("source", sorted({key.source for key in LEARNT}))
+    def test_of_keys(self, source):
+        told = [key for key in LEARNT if key.source == source]
+        values = [
+            (key.parts, key.rate, key.success, key.claimed, key.questions, key.cost) for key in told
+        ]
+        table = self.table(source)
+        assert len(values) == len(table)
+        for row in table:
+            near = [value for value in values if self.same(value, row)]
+            assert near, row
+
+    @staticmethod
+    def same(value, row):
+        """Rounded to what is printed."""
+        parts, rate, success, claimed, questions, cost = row
+        return (
+            value[:2] == (parts, rate)
+            and value[3:5] == (claimed, questions)
+            and (abs(value[2] - success) <= 0.0051 and abs(value[5] - cost) <= 0.0501)
+        )
+
+    def test_behind_a_blur(self):
+        for carrier, claims in BLURRED.items():
+            found = [
+                int(row.claims)
+                for source in ("carriers.csv", "cifar10-lite/carriers.csv")
+                for row in pd.read_csv(self.RESULTS / source).itertuples()
+                if (row.watermark, "blurred" in row.suspect) == (carrier, True)
+            ]
+            assert tuple(found) == claims
+
+    def test_sizes_are_those_that_carriers_refuse(self):
+        assert SMALLEST == {"patch": keyed.SMALLEST, "mosaic": mosaic.SMALLEST}
+
+    def test_mixed_are_those_with_partners(self):
+        labels = np.arange(400) % 10
+        for name in CARRIERS:
+            if CARRIERS[name].modality == "image":
+                classes, carrier = tuple("abcdefghij"), plain_carrier(name)
+                design = Design2(classes, 3, tuple(range(10)), rate=0.2, carrier=carrier)
+                extent = Extent(400, "00" * 32)
+                key = Key2(bytes(32), bytes(32), design, extent, extent)
+                hosts = carrier_of(key).hosts(labels)
+                assert (hosts.partners is not None) is (name in MIXED)
 
 
 class TestOfADataset:
