@@ -1,4 +1,4 @@
-"""Small datasets: the table is of the designs that the parameters name, and success is what it says."""
+"""Small datasets: a row for each design that the parameters name, and what success means."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ DESIGNS = [{"rows": 120, "epochs": 1, "designs": [[4, 0.2], [8, 0.2]]}]
 class SmallLab(ToyLab):
     """With the study's own parameters."""
 
-    sizes: Any = {"toys": DESIGNS}
+    def __init__(self, *places: Any):
+        super().__init__(*places)
+        self.sizes: dict[str, Any] = {"toys": DESIGNS}
 
     def params(self, *keys: str) -> Any:
         return {"carriers": ["patch", "mosaic"], "runs": 2, "datasets": self.sizes}[keys[1]]
@@ -66,7 +68,8 @@ def test_success_is_on_images_of_other_classes() -> None:
             return images
 
     class Model:
-        asked: list[int] = []
+        def __init__(self) -> None:
+            self.asked: list[int] = []
 
         def predict(self, images: torch.Tensor) -> torch.Tensor:
             self.asked.append(len(images))
