@@ -13,14 +13,22 @@ from datadeed.errors import KeyRecordError
 from datadeed.keys.generation2 import ANSWERS, CARRIERS, Design2, Key2
 from datadeed.keys.key import Beacon
 
-DESIGN = ("parts", "rate", "carrier", "opacity", "answers", "alpha", "least_effect", "budget")
+DESIGN = (
+    *("parts", "rate", "few_marks", "carrier", "opacity"),
+    *("answers", "alpha", "least_effect", "budget"),
+)
 
 
 def add_design(parser: argparse.ArgumentParser) -> None:
     """The options that are committed."""
     add = parser.add_argument
-    add("--parts", type=int, default=Design2.parts, help="triggers with a label (%(default)s)")
-    add("--rate", type=float, default=Design2.rate, help="share of rows to mark (%(default)s)")
+    add("--parts", type=int, help="triggers with a label (as `datadeed plan SOURCE` says)")
+    add("--rate", type=float, help="share of rows to mark (as `datadeed plan SOURCE` says)")
+    add(
+        "--few-marks",
+        action="store_true",
+        help="make the key even if a part gets fewer than 40 marks",
+    )
     add(
         "--carrier",
         choices=tuple(CARRIERS),
