@@ -37,10 +37,27 @@ class Kind:
     ranges: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
+# Of sound: the rate of all clips, and how much of each a model hears; the marks' loudness in
+# percent of the clip's own; whether labels change.
+_SOUND = Kind(
+    modality="audio",
+    parts=30,  # of 42 patterns, the rest is for decoys
+    kept=0.5,
+    ranges={
+        "hertz": (4000, 192_000),
+        "milliseconds": (100, 60_000),
+        "level": (10, 400),
+        "relabel": (0, 1),
+    },
+)
+
 CARRIERS = {
     "patch": Kind(ranges={"opacity": (1, 255)}),
     # Of 63 pairs that differ enough, the rest is for decoys. One hides a fifth of an image.
     "mosaic": Kind(parts=48, kept=0.5),
+    "chirps": _SOUND,
+    "tones": _SOUND,
+    "bands": _SOUND,
 }
 
 
