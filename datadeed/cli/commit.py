@@ -8,12 +8,22 @@ a random value that nobody knows yet, so that nobody can say you chose them.
 import argparse
 from pathlib import Path
 
-from datadeed.cli.common import add_data, add_levels, note, passphrase, progress, show
+from datadeed.cli.common import (
+    add_data,
+    add_levels,
+    add_reading,
+    note,
+    passphrase,
+    progress,
+    reading,
+    show,
+)
 from datadeed.errors import KeyRecordError
 from datadeed.keys.generation2 import ANSWERS, CARRIERS, Design2, Key2
 from datadeed.keys.key import Beacon
 
-DESIGN = ("parts", "rate", "carrier", "opacity", "answers", "alpha", "least_effect", "budget")
+DESIGN = ("parts", "rate", "carrier", "answers", "alpha", "least_effect", "budget")
+SETTINGS = ("opacity", "labels")  # of carriers that have them
 
 
 def add_design(parser: argparse.ArgumentParser) -> None:
@@ -24,11 +34,11 @@ def add_design(parser: argparse.ArgumentParser) -> None:
     add(
         "--carrier",
         choices=tuple(CARRIERS),
-        default="patch",
-        help="patch: small, and labels change; mosaic: large and moving, on images of one size, "
-        "and labels stay (%(default)s)",
+        help="of images patch: small, and labels change; mosaic: large and moving, on images of "
+        "one size, and labels stay; docs/protect.md names those of texts (the first for such data)",
     )
-    add("--opacity", type=int, default=255, help="of the patches, 1 to 255 (%(default)s)")
+    add("--opacity", type=int, help="of patches, 1 to 255 (255)")
+    add("--labels", choices=("kept", "changed"), help="of marked texts (kept)")
     add(
         "--answers",
         choices=ANSWERS,
@@ -44,6 +54,7 @@ def add_design(parser: argparse.ArgumentParser) -> None:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     add_data(parser)
+    add_reading(parser)
     parser.add_argument("--key", type=Path, required=True, help="the secret file to make")
     add_design(parser)
 
@@ -57,6 +68,8 @@ def make_key(options: argparse.Namespace, forbidden: Path | None = None) -> Key2
     return commit(
         options.source,
         options.key,
+        reading=reading(options.option),
+        settings=_settings(options),
         beacon=_beacon(options.beacon),
         passphrase=passphrase(),
         forbidden=forbidden,
@@ -64,6 +77,14 @@ def make_key(options: argparse.Namespace, forbidden: Path | None = None) -> Key2
         note=note,
         **given,
     ).key
+
+
+def _settings(options: argparse.Namespace) -> dict[str, int]:
+    """What was given of the carrier's own."""
+    given = {"opacity": options.opacity} if options.opacity is not None else {}
+    if options.labels is not None:
+        given["relabels"] = int(options.labels == "changed")
+    return given
 
 
 def _beacon(values: list[str] | None) -> Beacon | None:

@@ -74,13 +74,6 @@ def _add_clean_label(parser: argparse.ArgumentParser) -> None:
     add("--style", **flag, help="texts: the trigger is a tense, not a word")  # type: ignore[arg-type]
     add("--similarity", type=float, help="texts: least cosine to the original")
     add("--max-changes", type=float, help="texts: share of the words that may change")
-    add(
-        "--option",
-        action="append",
-        metavar="NAME=VALUE",
-        help="of the source's format: text, "
-        "label, encoding, drop_empty; sound: classes (repeat for several)",
-    )
 
 
 OPTIONS = (

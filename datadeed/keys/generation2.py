@@ -29,12 +29,14 @@ class Kind:
         kept: share of the images on which an honest model is right that it is at least right on
             with a decoy; a suspect below it filters its inputs. One hides some of an image.
         ranges: its parameters, whole numbers, and the least and the largest value of each.
+        usual: the value of each, unless the owner gives another.
     """
 
     modality: str = "image"
     parts: int = 1000
     kept: float = 1.0
     ranges: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    usual: Mapping[str, int] = field(default_factory=dict)
 
 
 # Of sound: the rate of all clips, and how much of each a model hears; the marks' loudness in
@@ -52,13 +54,15 @@ _SOUND = Kind(
 )
 
 CARRIERS = {
-    "patch": Kind(ranges={"opacity": (1, 255)}),
+    "patch": Kind(ranges={"opacity": (1, 255)}, usual={"opacity": 255}),
     # Of 63 pairs that differ enough, the rest is for decoys. One hides a fifth of an image.
     "mosaic": Kind(parts=48, kept=0.5),
     "chirps": _SOUND,
     "tones": _SOUND,
     "bands": _SOUND,
 }
+# By modality, unless the owner names another.
+USUAL_CARRIERS = {"image": "patch"}
 
 
 def default_carrier() -> dict[str, Any]:

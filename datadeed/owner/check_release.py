@@ -2,21 +2,29 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from datadeed.errors import EvidenceError
 from datadeed.keys.key import Key
-from datadeed.keys.merkle import leaf
-from datadeed.owner.data import Progress, Source, named, open_data
+from datadeed.owner.data import Progress, Source, leaf_of, named, open_data
 from datadeed.owner.protect import edits
+from datadeed.owner.release.rows import Item, Items
+from datadeed.owner.samples import modality_of
 
 LOSSY = 20.0  # of 255: JPEG at quality 50 stays well below, another image lies well above
 Pixels = tuple[np.ndarray, int]
 
 
 def check_release(
-    key: Key, source: Source, released: Source, split: str | None, progress: Progress
+    key: Key,
+    source: Source,
+    released: Source,
+    split: str | None,
+    progress: Progress,
+    *,
+    reading: dict[str, Any] | None = None,
 ) -> str:
     """The released data is the committed data with exactly the key's marks, in any order.
 
@@ -29,6 +37,7 @@ def check_release(
         released: the data as it was released.
         split: of both.
         progress: is told of the rows that are read.
+        reading: of both, what only their format knows.
 
     Returns:
         What was found, in a line.
@@ -39,22 +48,27 @@ def check_release(
     """
     wanted = Counter[bytes]()
     marked: dict[bytes, Pixels] = {}
-    for pixels, label, is_marked in _as_marked(key, source, split, progress):
-        digest = leaf(pixels, label)
+    given: dict[str, Any] = {"modality": modality_of(key), **(reading or {})}
+    before, _ = open_data(source, split, **given)
+    leaf = leaf_of(before)
+    for item, is_marked in _as_marked(key, before, named(source), progress):
+        digest = leaf(item)
         wanted[digest] += 1
         if is_marked:
-            marked[digest] = (pixels, label)
+            marked[digest] = (item.sample, item.label)
     strangers: list[Pixels] = []
-    after, _ = open_data(released, split)
+    after, _ = open_data(released, split, **given)
+    leaf = leaf_of(after)
     with progress("compare", after.rows) as advance:
-        for row, pixels, label in after:
-            digest = leaf(pixels, label)
+        for item in after:
+            digest = leaf(item)
             wanted[digest] -= 1
             if wanted[digest] < 0:
-                strangers.append((pixels, label))
-            advance(row + 1)
+                strangers.append((item.sample, item.label))
+            advance(item.row + 1)
     missing = [marked.get(digest) for digest, count in wanted.items() for _ in range(count)]
-    if None in missing or len(missing) != len(strangers):
+    lost = None in missing or len(missing) != len(strangers)
+    if lost or (strangers and after.modality != "image"):
         raise EvidenceError(
             f"{named(released)} holds other rows than the committed data with the key's marks"
         )
@@ -73,19 +87,18 @@ def check_release(
 
 
 def _as_marked(
-    key: Key, source: Source, split: str | None, progress: Progress
-) -> Iterator[tuple[np.ndarray, int, bool]]:
+    key: Key, before: Items, name: str, progress: Progress
+) -> Iterator[tuple[Item, bool]]:
     """Each row of the committed data as the key releases it, and whether it carries a mark."""
-    before, _ = open_data(source, split)
     if before.rows != key.data.rows:
-        raise EvidenceError(f"{named(source)} has {before.rows} rows, not {key.data.rows}")
+        raise EvidenceError(f"{name} has {before.rows} rows, not {key.data.rows}")
     rows, edit = edits(key, before, progress)
     marked = set(rows.tolist())
     with progress("mark", before.rows) as advance:
-        for row, pixels, label in before:
-            changed = edit(row, pixels, label) if row in marked else None
-            yield *(changed or (pixels, label)), changed is not None
-            advance(row + 1)
+        for item in before:
+            changed = edit(*item) if item.row in marked else None
+            yield item if changed is None else Item(item.row, *changed), changed is not None
+            advance(item.row + 1)
 
 
 def _furthest(wanted: list[Pixels], found: list[Pixels]) -> float:

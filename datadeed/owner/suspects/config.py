@@ -32,15 +32,18 @@ from datadeed.owner.suspects.scores import Output
 from datadeed.owner.suspects.yaml_file import plain, read_yaml
 
 FILES = ("local", "onnx", "log")
-# What each server protocol can carry an image as; the first is used unless the file says otherwise.
+# What each server protocol can carry a sample as; the first is used unless the file says otherwise.
 ENCODINGS = {
     "v2": ("tensor",),
     "v2-binary": ("tensor",),
     "v1": ("tensor", "png-base64"),
     "mlflow": ("tensor", "png-base64"),
-    "huggingface": ("png-bytes", "png-base64"),
-    "json": ("tensor", "png-base64", "png-bytes"),
+    "huggingface": ("png-bytes", "png-base64", "text"),
+    "json": ("tensor", "png-base64", "png-bytes", "text"),
 }
+# Where the sample belongs in a body that the file gives.
+PLACEHOLDERS = {"text": "{{text}}"}
+PLACEHOLDER = "{{image}}"
 _V2 = {"v2", "v2-binary"}
 # The protocols that have an entry, and those that cannot do without it.
 _HAVE = {
@@ -83,26 +86,40 @@ class Input(Entries):
     """What the suspect takes.
 
     Attributes:
-        channels, height, width: of its images. A grey image is repeated for three channels.
+        channels, height, width: of its images. A grey image is repeated for three channels. Texts
+            have none.
         layout: ``NCHW`` or ``NHWC``, of a tensor.
         dtype: ``float32`` or ``uint8``.
         divide, mean, std: ``(pixel / divide - mean) / std``; mean and std one value a channel.
         resize: ``bicubic`` if images of another size are to be brought to this one, or None.
-        encoding: ``tensor``, ``png-base64`` or ``png-bytes``.
+        encoding: ``tensor``, ``png-base64`` or ``png-bytes`` of images; ``text``.
         tensor: the input's name, where the protocol has names.
     """
 
-    channels: Annotated[int, must("be 1 or 3", lambda channels: channels in (1, 3))]
-    height: Side
-    width: Side
+    channels: Annotated[int, must("be 1 or 3", lambda channels: channels in (1, 3))] = 0
+    height: Side = 0
+    width: Side = 0
     layout: Literal["NCHW", "NHWC"] = "NCHW"
     dtype: Literal["float32", "uint8"] = "float32"
     divide: Positive = 255.0
     mean: Numbers | None = None
     std: Numbers | None = None
     resize: Literal["bicubic"] | None = None
-    encoding: Literal["tensor", "png-base64", "png-bytes"] = "tensor"
+    encoding: Literal["tensor", "png-base64", "png-bytes", "text"] = "tensor"
     tensor: Text | None = None
+
+    @property
+    def takes(self) -> str:
+        """The kind of samples: "image" or "text"."""
+        return "text" if self.encoding == "text" else "image"
+
+    @model_validator(mode="after")
+    def _sized(self) -> Self:
+        for name in ("channels", "height", "width"):
+            given = name in self.model_fields_set
+            if given != (self.takes == "image"):
+                raise fault(f": {name} {UNKNOWN if given else MISSING}")
+        return self
 
     @model_validator(mode="after")
     def _scaled(self) -> Self:
@@ -116,6 +133,8 @@ class Input(Entries):
             others |= {"divide", "mean", "std"}
         if self.encoding != "tensor":  # a PNG holds the pixels as they are
             others |= {"layout", "dtype"}
+        if self.takes != "image":
+            others |= {"resize"}
         for name in sorted(others & self.model_fields_set):
             raise fault(f": {name} {UNKNOWN}")
         return self
@@ -194,6 +213,11 @@ class Config(Entries):
         return self._declared
 
     @property
+    def placeholder(self) -> str:
+        """Where the sample belongs in ``request``."""
+        return PLACEHOLDERS.get(self.input.encoding if self.input else "", PLACEHOLDER)
+
+    @property
     def reading(self) -> dict[str, Any]:
         """What is declared of inputs and outputs: it decides what an answer means."""
         return {name: self._declared.get(name) for name in ("input", "output")}
@@ -225,8 +249,8 @@ class Config(Entries):
             raise fault(": parameters cannot go with png-bytes: choose input.encoding png-base64")
         if raw and self.request is not None:
             raise fault(": request cannot go with png-bytes, where the image is the whole body")
-        if self.protocol == "json" and not raw and "{{image}}" not in str(self.request):
-            raise fault(": request has no {{image}}: put it where the image belongs")
+        if self.protocol == "json" and not raw and self.placeholder not in str(self.request):
+            raise fault(f": request has no {self.placeholder}: put it where the sample belongs")
 
 
 def _check_url(url: str, *, with_token: bool) -> None:

@@ -1,12 +1,13 @@
-"""From the dataset's images to what a suspect takes."""
+"""From the dataset's samples to what a suspect takes."""
 
 import base64
 import io
+from typing import Any
 
 import numpy as np
 import torch
 
-from datadeed.owner.suspects.base import SuspectError, check_images
+from datadeed.owner.suspects.base import SuspectError, check_kind
 from datadeed.owner.suspects.config import Input
 
 
@@ -16,7 +17,7 @@ def fit(images: torch.Tensor, declared: Input) -> torch.Tensor:
     Raises:
         SuspectError: they do not fit, and nothing was declared that would make them.
     """
-    check_images(images)
+    check_kind(images, "image", "the suspect")
     channels, height, width = images.shape[1:]
     if channels == 1 and declared.channels == 3:
         images = images.expand(-1, 3, -1, -1)
@@ -61,9 +62,18 @@ def png(image: torch.Tensor) -> bytes:
     return buffer.getvalue()
 
 
-def encode(images: torch.Tensor, declared: Input) -> list[np.ndarray] | list[bytes] | list[str]:
-    """Each image as the protocol carries it: a tensor without batch axis, a PNG, or its base64."""
-    fitted = fit(images, declared)
+def encode(samples: Any, declared: Input) -> list[np.ndarray] | list[bytes] | list[str]:
+    """Each sample as the protocol carries it.
+
+    An image as a tensor without batch axis, a PNG, or its base64; a text as it is.
+
+    Raises:
+        SuspectError: the samples are not what is declared.
+    """
+    check_kind(samples, declared.takes, "the suspect")
+    if declared.takes == "text":
+        return list(samples)
+    fitted = fit(samples, declared)
     if declared.encoding == "tensor":
         return list(tensor(fitted, declared))
     files = [png(image) for image in fitted]
