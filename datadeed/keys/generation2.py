@@ -49,8 +49,9 @@ _SOUND = Kind(
         "hertz": (4000, 192_000),
         "milliseconds": (100, 60_000),
         "level": (10, 400),
-        "relabel": (0, 1),
+        "relabels": (0, 1),
     },
+    usual={"milliseconds": 1000, "level": 100, "relabels": 0},
 )
 
 CARRIERS = {
@@ -62,7 +63,7 @@ CARRIERS = {
     "bands": _SOUND,
 }
 # By modality, unless the owner names another.
-USUAL_CARRIERS = {"image": "patch"}
+USUAL_CARRIERS = {"image": "patch", "audio": "tones"}
 
 
 def default_carrier() -> dict[str, Any]:

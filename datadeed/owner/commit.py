@@ -28,6 +28,7 @@ from datadeed.owner.data import (
 from datadeed.owner.pool import measure_pool
 from datadeed.owner.release.rows import Items
 from datadeed.owner.rounds import check_ahead
+from datadeed.owner.sounding import advise_of_lengths, rate_of
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def commit(
         targets=find_targets(data, named(source)),
         parts=parts,
         rate=rate,
-        carrier=_carrier(carrier, settings or {}, data.modality),
+        carrier=_carrier(carrier, _measured(data, asked) | dict(settings or {}), data.modality),
         answers=answers,
         alpha=alpha,
         least_effect=least_effect,
@@ -138,12 +139,19 @@ def commit(
     write_json(public, key.public())
     for line in advise(design, named(source), asked.rows):
         note(line)
+    if data.modality == "audio":
+        advise_of_lengths(data, dict(design.carrier), note)
     if not stamp:
         return Committed(key, secret, public, None)
     token = public.with_suffix(".tsr")
     with atomic_path(token) as path:
         path.write_bytes(stamp)
     return Committed(key, secret, public, token)
+
+
+def _measured(data: Items, pool: Items) -> dict[str, int]:
+    """The settings that follow from the data: of sound its rate."""
+    return {"hertz": rate_of(data, pool)} if data.modality == "audio" else {}
 
 
 def _carrier(name: str | None, settings: Mapping[str, int], modality: str) -> dict[str, Any]:

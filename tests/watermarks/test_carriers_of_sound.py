@@ -1,4 +1,4 @@
-"""Carriers of sound: patterns that differ by construction, and marks that only their row decides."""
+"""Carriers of sound: patterns that differ by construction, marks that their row decides."""
 
 import hashlib
 import itertools
@@ -24,7 +24,7 @@ RATES = [4000, 8000, 44_100]
 
 
 def make(name: str = "tones", secret: int = 1, rate: int = 8000, **values: Any) -> Key2:
-    carrier = {"name": name, "hertz": rate, "milliseconds": 1000, "level": 100, "relabel": 0}
+    carrier = {"name": name, "hertz": rate, "milliseconds": 1000, "level": 100, "relabels": 0}
     carrier |= {entry: values.pop(entry) for entry in list(values) if entry in carrier}
     chosen: dict[str, Any] = {"parts": 4, "rate": 0.2, "targets": (0, 1, 3), **values}
     design = Design2(classes=("a", "b", "c", "d"), channels=0, carrier=carrier, **chosen)
@@ -69,7 +69,7 @@ def test_known_values(name: str, data: Clips) -> None:
     made = [part.stamp(data.samples[:2]) for part in parts]
     made += [part.decoy(data.samples[:2], 7) for part in parts]
     made.append(mark_dataset(Keyed2(key=key, data=data), data, torch.Generator())[0].samples)
-    relabelled = make(name, relabel=1)
+    relabelled = make(name, relabels=1)
     made.append(mark_dataset(Keyed2(key=relabelled), data, torch.Generator())[0].samples)
     digest = hashlib.sha256(b"".join(clips.numpy().tobytes() for clips in made)).hexdigest()
     assert digest[:16] == KNOWN[name]
@@ -229,7 +229,7 @@ def test_labels_are_kept_on_rows_of_the_parts_classes(name: str, data: Clips) ->
 
 @pytest.mark.parametrize("name", NAMES)
 def test_labels_are_changed_where_the_design_says_so(name: str, data: Clips) -> None:
-    key = make(name, relabel=1)
+    key = make(name, relabels=1)
     watermark = Keyed2(key=key)
     released, marks = mark_dataset(watermark, data, torch.Generator())
     _, parts = watermark.rows()
@@ -245,7 +245,7 @@ def test_what_a_design_cannot_say_is_refused() -> None:
     for values in (
         {"hertz": 3999},
         {"level": 0},
-        {"relabel": 2},
+        {"relabels": 2},
         {"parts": 31},
         {"milliseconds": 9},
     ):

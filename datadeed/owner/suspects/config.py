@@ -38,11 +38,11 @@ ENCODINGS = {
     "v2-binary": ("tensor",),
     "v1": ("tensor", "png-base64"),
     "mlflow": ("tensor", "png-base64"),
-    "huggingface": ("png-bytes", "png-base64", "text"),
-    "json": ("tensor", "png-base64", "png-bytes", "text"),
+    "huggingface": ("png-bytes", "png-base64", "text", "wav-bytes", "wav-base64"),
+    "json": ("tensor", "png-base64", "png-bytes", "text", "wav-base64", "wav-bytes"),
 }
 # Where the sample belongs in a body that the file gives.
-PLACEHOLDERS = {"text": "{{text}}"}
+PLACEHOLDERS = {"text": "{{text}}", "wav-base64": "{{sound}}"}
 PLACEHOLDER = "{{image}}"
 _V2 = {"v2", "v2-binary"}
 # The protocols that have an entry, and those that cannot do without it.
@@ -92,7 +92,9 @@ class Input(Entries):
         dtype: ``float32`` or ``uint8``.
         divide, mean, std: ``(pixel / divide - mean) / std``; mean and std one value a channel.
         resize: ``bicubic`` if images of another size are to be brought to this one, or None.
-        encoding: ``tensor``, ``png-base64`` or ``png-bytes`` of images; ``text``.
+        encoding: ``tensor``, ``png-base64`` or ``png-bytes`` of images; ``text``; ``wav-base64`` or
+            ``wav-bytes`` of sound.
+        rate: of sound, in Hz: that of the data that were committed.
         tensor: the input's name, where the protocol has names.
     """
 
@@ -105,19 +107,27 @@ class Input(Entries):
     mean: Numbers | None = None
     std: Numbers | None = None
     resize: Literal["bicubic"] | None = None
-    encoding: Literal["tensor", "png-base64", "png-bytes", "text"] = "tensor"
+    encoding: Literal["tensor", "png-base64", "png-bytes", "text", "wav-base64", "wav-bytes"] = (
+        "tensor"
+    )
+    rate: Annotated[
+        int, Field(ge=4000, le=192_000), must("be a whole number of Hz from 4000 to 192000")
+    ] = 0
     tensor: Text | None = None
 
     @property
     def takes(self) -> str:
-        """The kind of samples: "image" or "text"."""
+        """The kind of samples: "image", "text" or "audio"."""
+        if self.encoding.startswith("wav"):
+            return "audio"
         return "text" if self.encoding == "text" else "image"
 
     @model_validator(mode="after")
     def _sized(self) -> Self:
-        for name in ("channels", "height", "width"):
+        kinds = {**dict.fromkeys(("channels", "height", "width"), "image"), "rate": "audio"}
+        for name, kind in kinds.items():
             given = name in self.model_fields_set
-            if given != (self.takes == "image"):
+            if given != (self.takes == kind):
                 raise fault(f": {name} {UNKNOWN if given else MISSING}")
         return self
 
@@ -218,6 +228,11 @@ class Config(Entries):
         return PLACEHOLDERS.get(self.input.encoding if self.input else "", PLACEHOLDER)
 
     @property
+    def media_type(self) -> str:
+        """Of a body that is a sample's file."""
+        return "audio/wav" if self.input and self.input.takes == "audio" else "image/png"
+
+    @property
     def reading(self) -> dict[str, Any]:
         """What is declared of inputs and outputs: it decides what an answer means."""
         return {name: self._declared.get(name) for name in ("input", "output")}
@@ -241,14 +256,17 @@ class Config(Entries):
             encodings = ENCODINGS.get(self.protocol, ("tensor",))
             if self.input.encoding not in encodings:
                 raise fault(f": input: encoding {odd(self.input.encoding, ', '.join(encodings))}")
-            self._check_body(raw=self.input.encoding == "png-bytes")
+            self._check_body(self.input.encoding)
         return self
 
-    def _check_body(self, *, raw: bool) -> None:
+    def _check_body(self, encoding: str) -> None:
+        raw = encoding.endswith("-bytes")
         if raw and self.parameters is not None:
-            raise fault(": parameters cannot go with png-bytes: choose input.encoding png-base64")
+            other = encoding.replace("bytes", "base64")
+            raise fault(f": parameters cannot go with {encoding}: choose input.encoding {other}")
         if raw and self.request is not None:
-            raise fault(": request cannot go with png-bytes, where the image is the whole body")
+            what = "sound" if encoding == "wav-bytes" else "image"
+            raise fault(f": request cannot go with {encoding}, where the {what} is the whole body")
         if self.protocol == "json" and not raw and self.placeholder not in str(self.request):
             raise fault(f": request has no {self.placeholder}: put it where the sample belongs")
 

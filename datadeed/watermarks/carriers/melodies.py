@@ -70,7 +70,7 @@ class Melody(Carrier):
     def __init__(self, key: Key2):
         super().__init__(key)
         self.hertz, self.level = (int(self.design.carrier[name]) for name in ("hertz", "level"))
-        self.relabels = bool(self.design.carrier["relabel"])
+        self.relabels = bool(self.design.carrier["relabels"])
         self._order = key.permutation(f"{self.role} lines", count=len(LINES)).tolist()
         low, high = LOWEST
         self._lowest = low + key.integer(f"{self.role} tuning", below=high - low)
