@@ -39,13 +39,17 @@ class Kind:
     usual: Mapping[str, int] = field(default_factory=dict)
 
 
+_RELABELS = {"relabels": (0, 1)}  # 1: marked rows get their part's label, 0: they have it before
 CARRIERS = {
     "patch": Kind(ranges={"opacity": (1, 255)}, usual={"opacity": 255}),
     # Of 63 pairs that differ enough, the rest is for decoys. One hides a fifth of an image.
     "mosaic": Kind(parts=48, kept=0.5),
+    # Of each list of words half is for decoys. Some words more may cost a model answers.
+    "words": Kind("text", parts=96, kept=0.9, ranges=_RELABELS, usual={"relabels": 0}),
+    "clauses": Kind("text", parts=64, kept=0.8, ranges=_RELABELS, usual={"relabels": 0}),
 }
 # By modality, unless the owner names another.
-USUAL_CARRIERS = {"image": "patch"}
+USUAL_CARRIERS = {"image": "patch", "text": "clauses"}
 
 
 def default_carrier() -> dict[str, Any]:

@@ -43,6 +43,7 @@ def render_proof(evidence: dict[str, Any], *, records: "Iterable[Record]" = ()) 
     environment.filters |= {name: getattr(text, name) for name in names}
     environment.filters["drawn"] = Markup  # only for SVG that report_figures.py made
     shown = text.plain(evidence)
+    rows = record_rows(records, shown)
     view = {
         "evidence": shown,
         "meaning": text.meaning(shown),
@@ -52,7 +53,8 @@ def render_proof(evidence: dict[str, Any], *, records: "Iterable[Record]" = ()) 
         "looks": look_rows(shown),
         "class_map": class_map(shown),
         "declared": declared_rows(shown),
-        "records": record_rows(records, shown),
+        "records": rows,
+        "examples": example_rows(shown, rows),
         **_figures(shown),
     }
     return environment.get_template("report.html").render(view) + "\n"
@@ -128,6 +130,16 @@ def record_rows(records: "Iterable[Record]", evidence: dict[str, Any]) -> list[d
             "error": text.plain(record.error),
         }
         for record in records
+    ]
+
+
+def example_rows(evidence: dict[str, Any], records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The questions that the evidence shows as they were asked, each with its row of the log."""
+    by_seq = {record["seq"]: record for record in records}
+    return [
+        by_seq[example["seq"]] | example
+        for example in evidence.get("shown", ())
+        if example["seq"] in by_seq
     ]
 
 

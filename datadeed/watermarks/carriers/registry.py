@@ -9,6 +9,8 @@ from datadeed.watermarks.carriers.base import Carrier
 CARRIERS = {
     "patch": "datadeed.watermarks.carriers.patch:Patch",
     "mosaic": "datadeed.watermarks.carriers.mosaic:Mosaic",
+    "words": "datadeed.watermarks.carriers.words:Words",
+    "clauses": "datadeed.watermarks.carriers.clauses:Clauses",
 }
 
 
