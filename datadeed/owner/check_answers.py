@@ -21,6 +21,7 @@ from datadeed.owner.evidence.records import Record
 from datadeed.owner.evidence.schema import read_evidence
 from datadeed.owner.release.rows import Items
 from datadeed.owner.replaying import Replay, spans
+from datadeed.owner.shown import shown
 from datadeed.owner.suspects.base import question_digest
 from datadeed.verification.layers import Question
 from datadeed.verification.proof2 import Proof2
@@ -161,6 +162,8 @@ class Judged:
         dated = evidence["key"]["timestamp"] is not None
         found = derived(proof, self.records, evidence["chain"]["anchor"], dated=dated)
         found["clean"] = self.clean.record()
+        if "shown" in evidence:
+            found["shown"] = shown(proof.key, self.records, self.pool)
         self.sentences = len(found["verdict"]["not_tested"])
         return assemble(
             found,

@@ -38,6 +38,7 @@ from datadeed.owner.evidence.schema import check_evidence, read_limited
 from datadeed.owner.premises import premises
 from datadeed.owner.replaying import Replay
 from datadeed.owner.samples import modality_of
+from datadeed.owner.shown import shown
 from datadeed.owner.suspects.base import Suspect
 from datadeed.verification.proof2 import Proof2
 
@@ -193,6 +194,9 @@ class _Asks:
         }
         clean = self._clean.record() if self._clean else None
         found = build_evidence(proof, self.suspect, self.log, stated=stated, clean=clean)
+        examples = shown(self.key, self.log.records, self.pool)
+        if examples is not None:
+            found["shown"] = examples
         listed = premises(
             found,
             stamped=stamped,

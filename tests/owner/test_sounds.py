@@ -1,5 +1,8 @@
 """Keys of sound, from a folder of WAV files to evidence that others check."""
 
+import base64
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -17,6 +20,7 @@ from datadeed.owner.check_release import check_release
 from datadeed.owner.commit import commit
 from datadeed.owner.data import open_data, read_key, silent
 from datadeed.owner.protect import edits, protect
+from datadeed.owner.suspects.base import question_digest
 from datadeed.owner.verify import verify
 from datadeed.watermarks.keyed2 import Keyed2
 from datadeed.watermarks.marking import mark_dataset
@@ -162,8 +166,26 @@ def test_suspects_are_asked_and_the_evidence_is_checked(source, tmp_path, say, w
     toy = Toy(key, say, pool=pool, groups=groups, classes=pool.classes)
     done = verify(toy, key, source.with_name("pool"), tmp_path / "evidence")
     assert done.evidence["verdict"]["word"] == word
-    found = check(key, evidence=tmp_path / "evidence", pool=source.with_name("pool"))
+    folder = tmp_path / "evidence"
+    found = check(key, evidence=folder, pool=source.with_name("pool"))
     assert not [line for line in found if line.word == FAILED]
+    assert_sounds_are_played(folder, toy.known)
+
+
+def assert_sounds_are_played(folder, known):
+    """Each is a WAV file of a question that was asked, and the page may play it."""
+    evidence = json.loads((folder / "evidence.json").read_text())
+    page = (folder / "report.html").read_text()
+    assert 3 <= len(evidence["shown"]) <= 6
+    assert "; media-src data:" in page
+    for shown in evidence["shown"]:
+        assert f'src="data:audio/wav;base64,{shown["sound"]}"' in page
+        data = base64.b64decode(shown["sound"])
+        form = wav.read_form("shown", data)
+        assert form.rate == RATE
+        clip = wav.read_frames("shown", data, form)[:, 0]
+        padded = np.pad(clip, (0, 1600 - len(clip)))
+        assert question_digest(torch.from_numpy(padded)) in known
 
 
 def test_a_model_of_ours_is_a_suspect(source, tmp_path):

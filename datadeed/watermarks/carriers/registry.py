@@ -12,6 +12,8 @@ CARRIERS = {
     "chirps": "datadeed.watermarks.carriers.chirps:Chirps",
     "tones": "datadeed.watermarks.carriers.tones:Tones",
     "bands": "datadeed.watermarks.carriers.bands:Bands",
+    "words": "datadeed.watermarks.carriers.words:Words",
+    "clauses": "datadeed.watermarks.carriers.clauses:Clauses",
 }
 
 
