@@ -18,7 +18,6 @@ import torch
 
 from datadeed.datasets.form.clips import Clips
 from datadeed.datasets.form.dataset import Dataset, stratified_subset
-from datadeed.datasets.resampling import resample
 from datadeed.files import write_text
 from datadeed.keys.generation2 import Design2, Key2
 from datadeed.keys.key import Extent
@@ -36,6 +35,7 @@ from papers.base import Lab
 from papers.thieves.league import COLUMNS, RULES, summary
 from papers.thieves.listener import Listener
 from papers.thieves.setting import accuracy
+from papers.thieves.sound_changes import low_passed, moved, narrowed, noisy
 
 CARRIERS = ("tones", "chirps", "bands")
 HEARD, LEVEL = 500, 100  # ms; percent of a clip's loudness
@@ -155,47 +155,6 @@ def extent(data: Clips) -> Extent:
     return Extent(len(data), merkle_root(leaves))
 
 
-def moved(data: Clips, seed: int) -> Clips:
-    """COPIES of each clip, at other times (by up to 100 ms), louder or softer, with some noise."""
-    draw = np.random.default_rng(derive_seed(seed, "moved"))
-    reach, (n, length) = data.rate // 10, data.samples.shape
-    found = []
-    for _ in range(COPIES):
-        padded = np.pad(data.samples.numpy().astype(float), ((0, 0), (reach, reach)))
-        first = draw.integers(0, 2 * reach + 1, (n, 1))
-        clips = np.take_along_axis(padded, first + np.arange(length), 1)
-        clips = clips * draw.uniform(0.5, 1.5, (n, 1)) + draw.normal(0, 60, clips.shape)
-        found.append(to_int16(clips))
-    rows = torch.arange(n).repeat(COPIES)
-    return Clips(torch.cat(found), data.labels[rows], data.index[rows], data.classes, data.rate)
-
-
-def to_int16(clips: np.ndarray) -> torch.Tensor:
-    """Rounded; what is too loud is clipped."""
-    return torch.from_numpy(np.clip(np.rint(clips), -(2**15), 2**15 - 1).astype(np.int16))
-
-
-def narrowed(clips: torch.Tensor, rate: int = 8000) -> torch.Tensor:
-    """To half the rate and back."""
-    sound = clips.numpy().astype(np.float64).T
-    return to_int16(resample(resample(sound, rate, rate // 2), rate // 2, rate)[: len(sound)].T)
-
-
-def low_passed(clips: torch.Tensor, share: float = 0.75) -> torch.Tensor:
-    """Nothing above three quarters of the highest frequency, as a lossy codec does."""
-    spectrum = torch.fft.rfft(clips.double())
-    spectrum[:, int(share * spectrum.shape[1]) :] = 0
-    return to_int16(torch.fft.irfft(spectrum, n=clips.shape[1]).numpy())
-
-
-def noisy(clips: torch.Tensor) -> torch.Tensor:
-    """With noise 20 dB below each clip."""
-    draw = torch.Generator().manual_seed(1)
-    loud = clips.double().square().mean(1, keepdim=True).sqrt()
-    noise = torch.randn(clips.shape, generator=draw, dtype=torch.float64)
-    return to_int16((clips + 0.1 * loud * noise).numpy())
-
-
 VIEWS: dict[str, View] = {
     "inputs at half the rate": narrowed,
     "inputs without the highest quarter": low_passed,
@@ -218,7 +177,7 @@ def thieves(
         return sounds.listener(f"{carrier} {seed} half", as_clips(data.take(rows)), seed)
 
     def shaken() -> Model:
-        data = moved(sounds.released(carrier, seed), seed)
+        data = moved(sounds.released(carrier, seed), COPIES, seed)
         return sounds.listener(f"{carrier} {seed} moved", data, seed, EPOCHS // COPIES)
 
     def house() -> Model:
@@ -263,7 +222,7 @@ def row_of(sounds: Sounds, names: Row, endpoint: Endpoint, asked: list[Verificat
         "accuracy": accuracy(endpoint, sounds.pool),
         "honest_accuracy": accuracy(honest, sounds.pool),
         **summary(dict(zip(RULES, (done[:half], done[half:]), strict=True))),
-        "stage": f"papers/thieves/dvc.yaml:sounds@{sounds.dataset}",
+        "stage": f"tasks.study thieves sounds {sounds.dataset}",
     }
 
 

@@ -147,7 +147,7 @@ def test_clips_of_several_rates_are_refused(source, tmp_path):
 
 
 def test_what_marks_no_sound_is_refused(source):
-    with pytest.raises(UnsupportedModality, match="choose chirps, tones, bands"):
+    with pytest.raises(UnsupportedModality, match="choose tones, chirps, bands"):
         keyed(source, carrier="mosaic")
     with pytest.raises(KeyRecordError, match="opacity is of patch: leave it out with tones"):
         keyed(source, settings={"opacity": 9})

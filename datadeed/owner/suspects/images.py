@@ -9,7 +9,7 @@ import torch
 
 from datadeed.datasets.formats.wav import encode_wav
 from datadeed.owner.suspects.base import SuspectError, check_kind
-from datadeed.owner.suspects.config import Input
+from datadeed.owner.suspects.inputs import Input
 from datadeed.triggers.sound import ends
 
 
