@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from datadeed.errors import KeyRecordError, UnsupportedModality
-from datadeed.keys.generation2 import CARRIERS
+from datadeed.keys.generation2 import CARRIERS, USUAL_CARRIERS
 from datadeed.owner.plan_figures import LEAST, PLENTY
 from datadeed.owner.proposal import CHEAP_RATE, MOST_RATE, Demand, Proposal, propose
 
@@ -63,9 +63,11 @@ def changed(demand: Demand, change: dict[str, Any]) -> Demand:
 
 
 def plain_carrier(name: str) -> dict[str, Any]:
-    """A carrier as a design holds it, with every parameter at the end of its range."""
-    ranges = CARRIERS[name].ranges if name in CARRIERS else {}
-    return {"name": name} | {parameter: high for parameter, (_, high) in ranges.items()}
+    """A carrier as a design holds it: as usual, and the most of what follows from the data."""
+    kind = CARRIERS.get(name)
+    if kind is None:
+        return {"name": name}
+    return {"name": name} | {what: high for what, (_, high) in kind.ranges.items()} | kind.usual
 
 
 def carriers_of(modality: str) -> list[str]:
@@ -75,6 +77,7 @@ def carriers_of(modality: str) -> list[str]:
         UnsupportedModality: there is none.
     """
     found = [name for name, kind in CARRIERS.items() if kind.modality == modality]
+    found.sort(key=lambda name: name != USUAL_CARRIERS.get(modality))
     if not found:
         raise UnsupportedModality(
             f"no key marks {modality}: mark it with one of the methods of docs/methods"

@@ -132,9 +132,12 @@ def propose(demand: Demand) -> Proposal:
     )
 
 
-def relabels(carrier: str) -> bool:
+def relabels(design: Design2) -> bool:
     """Whether marked rows get their part's label; else they are rows that have it."""
-    return bool(pkgutil.resolve_name(CARRIERS[carrier]).relabels)
+    own = design.carrier.get("relabels")
+    if own is not None:
+        return bool(own)
+    return bool(pkgutil.resolve_name(CARRIERS[design.carrier["name"]]).relabels)
 
 
 def check_size(carrier: str, size: int | None) -> str:
@@ -181,7 +184,7 @@ def _share(demand: Demand, parts: int) -> _Share:
     rate = demand.rate if demand.rate is not None else _rate(demand, parts)
     marks = int(rate * demand.rows + 1e-9)
     each = marks // parts
-    if not relabels(demand.carrier):
+    if not relabels(demand.design):
         each = min(each, demand.smallest)
         marks = min(marks, each * parts)
     return _Share(parts, rate, marks, each, each < LEAST and not demand.few_marks)
@@ -209,7 +212,7 @@ def _cautions(demand: Demand, share: _Share, fault: str) -> Iterator[Caution]:
 def _rate(demand: Demand, parts: int) -> float:
     """The share of rows that gives each part 150 marks, in thousandths, within bounds."""
     each = PLENTY
-    if not relabels(demand.carrier):
+    if not relabels(demand.design):
         each = min(each, demand.smallest)
     share = math.ceil(1000 * parts * each / demand.rows) / 1000
     return min(MOST_RATE, max(LEAST_RATE, share))
@@ -217,7 +220,7 @@ def _rate(demand: Demand, parts: int) -> float:
 
 def _why(demand: Demand) -> str:
     """That there are no more of the class, where that is so."""
-    if demand.smallest < PLENTY and not relabels(demand.carrier):
+    if demand.smallest < PLENTY and not relabels(demand.design):
         return f" (the smallest class has {demand.smallest} rows, and labels stay)"
     return ""
 

@@ -100,7 +100,7 @@ def test_a_pool_that_is_too_small(bare):
     write(data(3, seed=1), bare.pool, format="npz")
     done = bare.commit("--alpha", "1e-5")
     assert (done.code, done.err.count("\n")) == (1, 1)
-    assert "the pool has 3 images, but a claim takes 4 at best" in done.err
+    assert "the pool has 3 samples, but a claim takes 4 at best" in done.err
     assert not bare.key_file.exists()
 
 
@@ -122,7 +122,7 @@ def test_a_pool_of_repeated_images(bare, copies, code):
     done = bare.commit()
     assert done.code == code
     assert bare.key_file.exists() is (code == 0)
-    assert ("2 of the pool's 100 images stand in it before" in done.err) is (code == 1)
+    assert ("2 of the pool's 100 samples stand in it before" in done.err) is (code == 1)
 
 
 @pytest.mark.parametrize("place", ["git", "source", "dvc"])

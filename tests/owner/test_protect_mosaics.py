@@ -119,8 +119,8 @@ class TestSizes:
 
 
 def test_an_opacity_is_of_patches(source):
-    with pytest.raises(KeyRecordError, match="leave it out with carrier mosaic"):
-        keyed(source, opacity=200)
+    with pytest.raises(KeyRecordError, match="opacity is of patch: leave it out with mosaic"):
+        keyed(source, settings={"opacity": 200})
     with pytest.raises(KeyRecordError, match="choose patch, mosaic"):
         keyed(source, carrier="wave")
 
