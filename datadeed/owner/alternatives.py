@@ -67,7 +67,7 @@ def plain_carrier(name: str) -> dict[str, Any]:
     kind = CARRIERS.get(name)
     if kind is None:
         return {"name": name}
-    return {"name": name} | {what: high for what, (_, high) in kind.ranges.items()} | kind.usual
+    return {"name": name, **{what: high for what, (_, high) in kind.ranges.items()}, **kind.usual}
 
 
 def carriers_of(modality: str) -> list[str]:
@@ -110,7 +110,8 @@ def _freed(demand: Demand) -> Iterator[dict[str, Any]]:
     fixed = [name for name in ("rate", "parts") if getattr(demand, name) is not None]
     for n in range(1, len(fixed) + 1):
         for names in itertools.combinations(fixed, n):
-            made = propose(dataclasses.replace(demand, **dict.fromkeys(names)))
+            free: dict[str, Any] = dict.fromkeys(names)
+            made = propose(dataclasses.replace(demand, **free))
             yield {name: getattr(made.design, name) for name in names}
 
 

@@ -224,7 +224,7 @@ def _open(
     """The data and the pool, which must be of one kind."""
     data, _ = open_data(source, split, **reading)
     check_markable(data, source)
-    places = {"source": source, "split": split, "modality": data.modality}
+    places: dict[str, Any] = {"source": source, "split": split, "modality": data.modality}
     asked = open_pool(pool, pool_split, **places, **reading)
     if data.classes != asked.classes or data.channels != asked.channels:
         raise KeyRecordError(

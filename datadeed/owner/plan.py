@@ -207,7 +207,7 @@ def _prospects(demand: Demand) -> dict[str, Prospect]:
     """Every carrier of the modality; a number of parts that is too many for one is cut."""
     found = {}
     for name in carriers_of(demand.design.kind.modality):
-        own = {"parts": Design2.parts, "carrier": plain_carrier(name)}
+        own: dict[str, Any] = {"parts": Design2.parts, "carrier": plain_carrier(name)}
         design = dataclasses.replace(demand.design, **own)
         parts = demand.parts and min(demand.parts, CARRIERS[name].parts)
         made = propose(dataclasses.replace(demand, design=design, parts=parts))

@@ -58,8 +58,8 @@ def _verified(
 ) -> list[Learnt]:
     """Of keys by carrier, parts, success, claims, questions and cost."""
     return [
-        Learnt(carrier, data, rows, parts, rate, round(rows * rate / parts, 1), *found, source)
-        for carrier, parts, *found in keys
+        Learnt(*key[:1], data, rows, key[1], rate, round(rows * rate / key[1], 1), *key[2:], source)
+        for key in keys
     ]
 
 

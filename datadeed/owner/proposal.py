@@ -10,6 +10,7 @@ import math
 import pkgutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from datadeed.errors import KeyRecordError
 from datadeed.keys.generation2 import Design2
@@ -166,7 +167,7 @@ class _Share:
 def _checked(demand: Demand) -> None:
     """Refuse numbers that a key would refuse."""
     fixed = {"parts": demand.parts, "rate": demand.rate}
-    given = {name: value for name, value in fixed.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in fixed.items() if value is not None}
     if given:
         dataclasses.replace(demand.design, **given)
 
@@ -247,7 +248,7 @@ def _design_fault(parts: int, classes: int, pool: int, levels: tuple[float, floa
     """The same for a design of any other rate: these numbers alone decide it."""
     names, targets = tuple(map(str, range(classes))), tuple(range(classes))
     alpha, least_effect, budget = levels
-    fixed = {"alpha": alpha, "least_effect": least_effect, "budget": budget}
+    fixed: dict[str, Any] = {"alpha": alpha, "least_effect": least_effect, "budget": budget}
     try:
         check_design(Design2(names, 1, targets, parts, **fixed), pool)
     except KeyRecordError as error:

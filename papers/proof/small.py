@@ -32,9 +32,10 @@ def successes(model: Model, parts: list[KeyPart2], setting: Setting) -> np.ndarr
     """(J,) float64: how often a part's trigger gives its label, on images of other classes."""
     found = []
     for part in parts:
-        others = (setting.pool.labels != part.target).nonzero().squeeze(1)[:IMAGES]
+        assert part.target is not None
+        others = setting.pool.labels.ne(part.target).nonzero().squeeze(1)[:IMAGES]
         said = model.predict(part.stamp(setting.pool.samples[others])).argmax(1)
-        found.append(float((said == part.target).double().mean()))
+        found.append(float(said.eq(part.target).double().mean()))
     return np.array(found)
 
 

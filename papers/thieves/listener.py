@@ -63,6 +63,9 @@ class Listener(Model):
         names = ("length", "rate", "classes", "width")
         return cls(**{name: config[name] for name in names})
 
+    window: torch.Tensor
+    bands: torch.Tensor
+
     @torch.no_grad()
     def encode(self, samples: torch.Tensor) -> torch.Tensor:
         """(N, 1, 32, T) float32 log-mel spectra of (N, L) int16 clips, about 0 and 1 wide."""

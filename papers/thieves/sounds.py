@@ -9,7 +9,7 @@ a thief, as the league does; rows that are there are not made again.
 
 import hashlib
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -185,7 +185,7 @@ def thieves(
 
     yield "practice", "plain", lambda: Served(plain(), groups)
     for name, view in VIEWS.items():
-        yield "serving", name, lambda view=view: Served(plain(), groups, view)
+        yield "serving", name, partial(lambda view: Served(plain(), groups, view), view)
     yield "practice", "time shift, gain, noise", lambda: Served(shaken(), groups)
     yield "practice", "half of the release", lambda: Served(half(), groups)
     yield "practice", "network on the waveform", lambda: Served(house(), groups)
@@ -252,7 +252,8 @@ def rows_of(sounds: Sounds, made: list[Row]) -> Iterator[Row]:
 def run(lab: Lab, dataset: str) -> None:
     """Write the table, a row at a time."""
     path = lab.results / "thieves-sounds.csv"
-    rows: list[Row] = pd.read_csv(path).to_dict("records") if path.exists() else []
+    kept: Any = pd.read_csv(path).to_dict("records") if path.exists() else []
+    rows: list[Row] = list(kept)
     for row in rows_of(Sounds(lab, dataset), rows):
         rows.append(row)
         text = pd.DataFrame(rows, columns=COLUMNS).to_csv(index=False, float_format="%.6g")

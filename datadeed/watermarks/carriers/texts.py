@@ -8,6 +8,7 @@ hard to tell makes the mark be learnt.
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -27,10 +28,10 @@ class TextCarrier(Carrier):
         places: how many there are, for the question; a mark takes any of the first ``moved``.
     """
 
-    name: str
-    lists: Sequence[Sequence[str]]
-    places: int
-    moved: int
+    name: ClassVar[str]
+    lists: ClassVar[Sequence[Sequence[str]]]
+    places: ClassVar[int]
+    moved: ClassVar[int]
     put: Callable[[str, str, int], str]
 
     def __init__(self, key: Key2):
