@@ -90,8 +90,7 @@ def _sorts(demand: Demand, made: Proposal) -> Iterator[Iterator[dict[str, Any]]]
     design = demand.design
     if demand.parts is not None or demand.rate is not None:
         yield _freed(demand)
-    else:
-        yield ({"parts": n} for n in range(made.design.parts - 1, demand.enough - 1, -1))
+    yield ({"parts": n} for n in range(made.design.parts - 1, demand.enough - 1, -1))
     others = (name for name in carriers_of(design.kind.modality) if name != design.carrier["name"])
     yield ({"carrier": name} for name in others)
     if not demand.few_marks:
