@@ -254,6 +254,11 @@ def advise(done: Release, note: Note, *, modality: str = "image", bound: int | N
         note(f"{len(done.odd_rows)} marked texts have quotes around them, unlike the file's others")
     elif done.odd_rows:
         note(f"{len(done.odd_rows)} marked images have other file headers than before")
+    if done.worded:
+        note(
+            "file names follow no scheme and were kept: a word in one may tell the class that an "
+            "image was in before its label changed; number the files, and mark them again"
+        )
     if done.listed_in:
         listing = ", ".join(done.listed_in)
         note(f"{listing}: names images whose name or label changed, and was copied as is")

@@ -11,7 +11,7 @@ import numpy as np
 from datadeed.datasets.formats.split import Split
 from datadeed.errors import DatasetError
 from datadeed.owner.release import order, staging
-from datadeed.owner.release.names import new_names
+from datadeed.owner.release.names import new_names, tell_words
 
 # Of a row, its sample as the file holds it (an array, or a text) and its label.
 Edit = Callable[[int, Any, int], "tuple[Any, int] | None"]
@@ -26,6 +26,8 @@ class Release:
         edited: rows whose sample or label changed.
         relabelled: rows whose label changed.
         renamed: rows with a new file name, with and without an edit.
+        worded: whether labels changed, and files of some class have names in no scheme, which were
+            kept: words in them may tell the class that an image was in.
         replaced: rows that stand at another place of their file, with and without an edit.
         recoded: rows without an edit whose image file was written again, so that edited ones do
             not stand out by their encoder: with the same pixels, but for JPEG.
@@ -42,6 +44,7 @@ class Release:
     edited: int
     relabelled: int
     renamed: int
+    worded: bool
     replaced: int
     recoded: int
     odd_rows: tuple[int, ...]
@@ -65,7 +68,8 @@ class Edits:
         rows: (M,) int64, ascending.
         labels, classes: as given.
         moved: new labels by row.
-        renamed, replaced, recoded, odd_rows, old_names: for the record; the writers fill them in.
+        renamed, worded, replaced, recoded, odd_rows, old_names: for the record; the writers fill
+            them in.
             ``old_names`` are the file names, before, of images whose name or label changed.
 
     Raises:
@@ -89,6 +93,7 @@ class Edits:
         self.labels, self.classes = labels, classes
         self.moved: dict[int, int] = {}
         self.renamed, self.replaced, self.recoded, self.ready = 0, 0, 0, 0
+        self.worded = False
         self.odd_rows: list[int] = []
         self.old_names: set[str] = set()
         self._edit, self._on_rows, self._edited = edit, on_rows, 0
@@ -147,6 +152,7 @@ class Edits:
             edited=self._edited,
             relabelled=len(self.moved),
             renamed=self.renamed,
+            worded=self.worded,
             replaced=self.replaced,
             recoded=self.recoded,
             odd_rows=tuple(self.odd_rows),
@@ -240,7 +246,7 @@ class Job:
             return {}
         whole = not staging.lists_that_name(set(names), self.carried)
         renamed = new_names(names, edits.labels, edits.moved, self.generator, whole=whole)
-        edits.renamed = len(renamed)
+        edits.renamed, edits.worded = len(renamed), tell_words(names, edits.labels)
         edits.old_names = {names[row] for row in {*edits.moved, *renamed}}
         return renamed
 

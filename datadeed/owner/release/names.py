@@ -13,7 +13,7 @@ from datadeed.owner.release.dealing import deal
 
 # Eighteen digits fit an int64; more belong to the prefix.
 _NUMBERED = re.compile(r"(.*?)([0-9]{0,18})", re.DOTALL)
-_DIGEST = re.compile(r"[0-9a-fA-F_-]{6,}")
+_DIGEST = re.compile(r"[0-9]+|[0-9a-fA-F_-]{6,}")  # or a number alone
 
 
 class _Stem(NamedTuple):
@@ -100,9 +100,8 @@ def tell_words(names: Sequence[str], labels: np.ndarray) -> bool:
     """Whether names of a class follow no scheme and are no digests: words in them may tell it."""
     for rows in _members(labels).values():
         stems = [_split(names[row]) for row in rows]
-        if not _have_scheme(stems) and not all(
-            _DIGEST.fullmatch(posixpath.basename(stem.text)) for stem in stems
-        ):
+        words = (posixpath.basename(stem.text) for stem in stems if stem.text)
+        if not _have_scheme(stems) and not all(map(_DIGEST.fullmatch, words)):
             return True
     return False
 

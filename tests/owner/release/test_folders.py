@@ -163,6 +163,17 @@ def test_lists_that_name_a_moved_image_are_reported(tmp_path):
     assert (tmp_path / "out" / "train" / "n01" / "boxes.txt").is_file()
 
 
+def test_names_in_no_scheme_are_kept_and_reported(tmp_path):
+    path = fill(tmp_path / "set")
+    folder = path / "train" / "n03" / "images"
+    for number, name in enumerate(["old dog", "rex", "a walk", "at play", "asleep", "spot"]):
+        (folder / f"n03_{number}.png").rename(folder / f"{name}.png")
+    assert not run(path, tmp_path / "stay", rows=(2,), edit=lambda _, p, y: (255 - p, y)).worded
+    assert run(path, tmp_path / "out", rows=(2,), edit=next_class).worded
+    kept = sorted(file.name for file in (tmp_path / "out" / "train" / "n03" / "images").iterdir())
+    assert kept == sorted([*(file.name for file in folder.iterdir()), "n01_2.png"])
+
+
 def test_class_order_is_kept(tmp_path):
     path = fill(tmp_path / "set")
     (path / "train" / "class_order.txt").write_text("n03\nn01\nn02\n")
