@@ -79,6 +79,7 @@ def _capital(words: str, rest: str) -> tuple[str, str]:
     letters = _LETTERS.findall(first[0]) if first else []
     if not letters or not letters[0].isupper():
         return words, rest
-    if first and first[0].lower() in _SMALL:
-        rest = rest[0].lower() + rest[1:]
+    if "".join(letters).lower() in _SMALL:
+        at = rest.index(letters[0])
+        rest = rest[:at] + rest[at].lower() + rest[at + 1 :]
     return words[0].upper() + words[1:], rest
