@@ -1,4 +1,4 @@
-"""The whole life of a key for texts: committed, marked, asked with, watched with, opened, checked."""
+"""The whole life of a key for texts: committed, marked, asked, watched, opened, checked."""
 
 import json
 from collections import Counter
@@ -15,10 +15,10 @@ from datadeed.models.training.loop import train
 from datadeed.owner.suspects.base import question_digest
 from datadeed.watermarks.carriers.registry import carrier_of
 from tests.cli.owner import fails
+from tests.cli.test_watermark_texts import write
 from tests.cli.texts import TextWorld, rows
 from tests.cli.world import honest, run, thief
 from tests.models import tiny_text
-from tests.owner.suspects.fakes import reply
 
 FORMATS = ("csv", "jsonl", "parquet")
 
@@ -107,7 +107,7 @@ def test_a_server_is_asked_with_texts(tmp_path, start):
 
     def behave(handler, seen):
         asked = seen.json()["inputs"]
-        reply(handler, [[{"label": names[table[question_digest(asked)]], "score": 0.9}]])
+        handler.reply([[{"label": names[table[question_digest(asked)]], "score": 0.9}]])
 
     suspect = tmp_path / "served.yaml"
     suspect.write_text(
@@ -120,9 +120,8 @@ def test_a_server_is_asked_with_texts(tmp_path, start):
 def test_a_model_of_ours_is_asked(tmp_path):
     """A tiny encoder that was never marked, of sentences with two words that tell their class."""
     world = TextWorld(tmp_path).make()
-    texts = [(f"a {'good' if row % 2 else 'bad'} film . . number {row}", "ab"[row % 2]) for row in range(240)]
-    from tests.cli.test_watermark_texts import write
-
+    words = ("bad", "good")
+    texts = [(f"a {words[row % 2]} film . number {row}", "ab"[row % 2]) for row in range(240)]
     write(world.source, texts)
     write(world.pool, [(text.replace("film", "very film"), label) for text, label in texts])
     more = ("--parts", "14", "--carrier", "words", "--rate", "0.2")
@@ -151,7 +150,8 @@ class TestRefusals:
         assert fails(done, "opacity is of patch: leave it out with clauses")
 
     def test_images_in_place_of_the_pool(self, tmp_path, bare):
-        world = TextWorld(tmp_path / "texts").make() if (tmp_path / "texts").mkdir() is None else 0
+        (tmp_path / "texts").mkdir()
+        world = TextWorld(tmp_path / "texts").make()
         assert world.commit().code == 0
         where = ("--key", world.key_file, "--pool", bare.pool, "--out", world.out)
         done = run("verify", "--suspect", world.recorded(honest), *where)

@@ -6,13 +6,13 @@ from pathlib import Path
 from tests.cli.test_watermark_texts import write
 from tests.cli.world import World
 
-CLASSES, ROWS, POOL = 10, 200, 100
+ROWS, POOL = 200, 100
 
 
 def rows(n: int, first: int = 0) -> list[tuple[str, str]]:
     """Texts, all different, and their classes."""
     return [
-        (f"A film of kind {row % CLASSES} , seen {row} times . It <b>ended</b> .", f"k{row % CLASSES}")
+        (f"A film of kind {row % 10} , seen {row} times . It <b>ended</b> .", f"k{row % 10}")
         for row in range(first, first + n)
     ]
 
@@ -35,5 +35,3 @@ class TextWorld(World):
         write(self.source, rows(ROWS))
         write(self.pool, rows(POOL, first=1000))
         return self
-
-
