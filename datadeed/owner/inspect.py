@@ -145,8 +145,7 @@ def inspect(
         marks = marked_rows(read_key(key, passphrase), source, split, data, progress)
     judge = _Judge(data, marks)
     in_memory = Listing(labels=data.labels.numpy(), classes=data.classes)
-    on_disk = not isinstance(release, Dataset)
-    listing = read_listing(release, split=split) if on_disk else in_memory
+    listing = in_memory if isinstance(release, Dataset) else read_listing(release, split=split)
     if len(listing) != len(data):
         note("some rows have no sample: what files show of the others is left out")
         listing = in_memory
