@@ -145,9 +145,7 @@ def inspect(
         marks = marked_rows(read_key(key, passphrase), source, split, data, progress)
     judge = _Judge(data, marks)
     in_memory = Listing(labels=data.labels.numpy(), classes=data.classes)
-    listing = in_memory
-    if not isinstance(release, Dataset):
-        listing = read_listing(release, split=split)
+    listing = in_memory if isinstance(release, Dataset) else read_listing(release, split=split)
     if len(listing) != len(data):
         note("some rows have no sample: what files show of the others is left out")
         listing = in_memory
