@@ -25,12 +25,12 @@ from papers.thieves.entries import Entry, Stolen
 from papers.thieves.kinds import cleaning, extraction, plain, practice, repair, serving
 from papers.thieves.setting import Corpus, Setting
 
-# In the order in which they are run: what tells most comes first.
+# In the order in which they are run: those who need no training come first.
 KINDS: dict[str, Callable[[Setting], Iterator[Entry]]] = {
     "plain": plain.entries,
-    "practice": practice.entries,
     "serving": serving.entries,
     "repair": repair.entries,
+    "practice": practice.entries,
     "extraction": extraction.entries,
     "cleaning": cleaning.entries,
 }
