@@ -91,8 +91,9 @@ class Names:
     def _carriers(self, paper: str, entry: str, words: tuple[str, ...]) -> Iterator[str]:
         """What keys of the second generation mark with: as the paper's parameters name it.
 
-        Those of the entries of ``keys2`` that a command names, or of all; and those in the list
-        ``carriers`` of the section that bears the study's name.
+        Those of the entries of ``keys2`` that a command names, or of all; those in the list
+        ``carriers`` of the section that bears the study's name; and those that ``carriers`` of the
+        whole file describes.
         """
         table = "datadeed/watermarks/carriers/registry.py"
         if table not in closure(self._root, [entry]):
@@ -100,6 +101,9 @@ class Names:
         params = read_yaml(self._root / "papers" / paper / "params.yaml")
         keys = params.get("keys2", {})
         named = [keys[word] for word in words if word in keys] or list(keys.values())
+        named += [
+            {"carrier": each} for each in params.get("carriers", {}).values() if "name" in each
+        ]
         names = [each.get("carrier", {}).get("name", "patch") for each in named]
         known = registry(self._root / table, "CARRIERS")
         for name in (*names, *params.get(words[0], {}).get("carriers", [])):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from datadeed.thieves.served import Endpoint
 
+PLAIN = "crop and flip"  # the thief whom all others are held against
+
 
 @dataclass(frozen=True, eq=False)
 class Stolen:

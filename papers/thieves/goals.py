@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from papers.thieves.kinds.plain import PLAIN
+from papers.thieves.entries import PLAIN
 
 # Points of accuracy, as shares: a practice thief reaches the honest accuracy within SLACK, and a
 # trick or a repair is worth it up to BUDGET.

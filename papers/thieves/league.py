@@ -19,18 +19,19 @@ from datadeed.randomness import derive_seed
 from datadeed.verification.proof2 import Proof2
 from datadeed.verification.repeated import Questions, Verification, asked_otherwise, verify
 from datadeed.verification.verdict import CLAIM, NOT_SUPPORTED
+from datadeed.watermarks.carriers.registry import CARRIERS
 from papers.base import Lab
 from papers.thieves import kept
 from papers.thieves.entries import Entry, Stolen
 from papers.thieves.kinds import cleaning, extraction, plain, practice, repair, serving
 from papers.thieves.setting import Corpus, Setting
 
-# In the order in which they are run: what tells most comes first.
+# In the order in which they are run: those who need no training come first.
 KINDS: dict[str, Callable[[Setting], Iterator[Entry]]] = {
     "plain": plain.entries,
-    "practice": practice.entries,
     "serving": serving.entries,
     "repair": repair.entries,
+    "practice": practice.entries,
     "extraction": extraction.entries,
     "cleaning": cleaning.entries,
 }
@@ -182,11 +183,13 @@ def run(lab: Lab, dataset: str) -> None:
 def named(setting: Setting, kind: str) -> Iterator[tuple[Path, Entry]]:
     """The thieves of a kind who take a release, and where each one's row is kept."""
     lab, corpus = setting.lab, setting.corpus
-    modules = (f"papers.thieves.kinds.{kind}", "datadeed.verification.repeated")
+    marks = lab.params("carriers", setting.carrier)
+    carrier, _, _ = CARRIERS[marks["name"]].partition(":")
+    modules = (f"papers.thieves.kinds.{kind}", "datadeed.verification.repeated", carrier)
     shared = {name: lab.params(name) for name in ("design", "pool", "runs", "keys")}
     shared |= {
         "kind": lab.params().get(kind),
-        "carrier": lab.params("carriers", setting.carrier),
+        "carrier": marks,
         "training": corpus.values,
         "dataset": [setting.dataset, lab.seed],
         "code": kept.code(kept.closure(*modules)),

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator
 
-from papers.thieves.entries import Entry, Stolen
+from papers.thieves.entries import PLAIN, Entry, Stolen
 from papers.thieves.setting import Setting
-
-PLAIN = "crop and flip"
 
 
 def entries(setting: Setting) -> Iterator[Entry]:
