@@ -25,8 +25,9 @@ def add_design(parser: argparse.ArgumentParser) -> None:
         "--carrier",
         choices=tuple(CARRIERS),
         default="patch",
-        help="patch: small, and labels change; mosaic: large and moving, on images of one size, "
-        "and labels stay (%(default)s)",
+        help="patch: small, and labels change; others: large and moving, on images of one size, "
+        "and labels stay; cutout: pieces of the pool; mixed: of each part one that the key draws "
+        "(%(default)s)",
     )
     add("--opacity", type=int, default=255, help="of the patches, 1 to 255 (%(default)s)")
     add(

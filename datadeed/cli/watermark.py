@@ -77,6 +77,8 @@ def _run_keyed(options: argparse.Namespace) -> int:
         options.out,
         key or options.key,
         split=options.split,
+        pool=options.pool,
+        pool_split=options.pool_split,
         measured=fresh,
         passphrase=passphrase(),
         progress=progress,

@@ -27,6 +27,7 @@ from datadeed.owner.suspects.opening import open_suspect
 from datadeed.owner.suspects.probe import probe
 from datadeed.verification.layers import Question
 from datadeed.verification.proof2 import Proof2
+from datadeed.watermarks.carriers.registry import pool_rows
 from datadeed.watermarks.keyed2 import KeyPart2
 
 PROBES = 16  # clean questions before the first counted one
@@ -133,13 +134,14 @@ def write_probes(
 
 
 def rows_needed(proof: Proof2) -> list[int]:
-    """Every row of the pool that a proof could ask about, ascending."""
-    return sorted({*map(int, proof.rows), *map(int, proof.pairs[:, 1])})
+    """Every row of the pool that a proof could ask about or make a trigger of, ascending."""
+    asked = {*map(int, proof.rows), *map(int, proof.pairs[:, 1])}
+    return sorted(asked | set(pool_rows(proof.key)))
 
 
 def image_of(key: Key2, question: Question, images: Mapping[int, torch.Tensor]) -> torch.Tensor:
     """The image that a question asks about, (1, C, H, W) uint8, with its trigger or decoy."""
-    part, image = KeyPart2(key, question.part), images[question.row]
+    part, image = KeyPart2(key, question.part, images), images[question.row]
     return part.decoy(image, question.row) if question.layer == "decoy" else part.stamp(image)
 
 

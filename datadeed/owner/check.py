@@ -106,11 +106,11 @@ def check(
     folder = None if evidence is None else Path(evidence)
     looks = _about_evidence(folder, public_key)
     judged = None
+    images = partial(open_pool, pool, pool_split, source=source, split=split)
     if key is None:
         looks |= dict.fromkeys(KEYED, "--opening")
     else:
         if folder and (pool is not None or source is not None):
-            images = partial(open_pool, pool, pool_split, source=source, split=split)
             judged = _kind(key)(key, folder, images, progress)
         looks |= {
             "commitment": partial(_commitment, key, commitment) if commitment else "--commitment",
@@ -123,7 +123,9 @@ def check(
             "data": "--source" if source is None else partial(_data, key, source, split, progress),
             "release": "--source, --released"
             if source is None or released is None
-            else partial(check_release, key, source, released, split, progress),
+            else partial(
+                check_release, key, source, released, split, open_images=images, progress=progress
+            ),
         }
     checks = [_made(what, look) for what, look in looks.items()]
     if folder is not None:

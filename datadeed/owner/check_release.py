@@ -1,22 +1,29 @@
 """Checking that a release is the committed data with exactly the marks of its key."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from datadeed.errors import EvidenceError
 from datadeed.keys.key import Key
 from datadeed.keys.merkle import leaf
-from datadeed.owner.data import Progress, Source, named, open_data
+from datadeed.owner.data import Progress, Source, named, open_data, silent
 from datadeed.owner.protect import edits
+from datadeed.owner.release.rows import Items
 
 LOSSY = 20.0  # of 255: JPEG at quality 50 stays well below, another image lies well above
 Pixels = tuple[np.ndarray, int]
 
 
 def check_release(
-    key: Key, source: Source, released: Source, split: str | None, progress: Progress
+    key: Key,
+    source: Source,
+    released: Source,
+    split: str | None,
+    *,
+    open_images: Callable[[], Items],
+    progress: Progress = silent,
 ) -> str:
     """The released data is the committed data with exactly the key's marks, in any order.
 
@@ -28,6 +35,7 @@ def check_release(
         source: the committed data, before it was marked.
         released: the data as it was released.
         split: of both.
+        open_images: opens the pool; called for a carrier whose marks are made of it.
         progress: is told of the rows that are read.
 
     Returns:
@@ -39,7 +47,7 @@ def check_release(
     """
     wanted = Counter[bytes]()
     marked: dict[bytes, Pixels] = {}
-    for pixels, label, is_marked in _as_marked(key, source, split, progress):
+    for pixels, label, is_marked in _as_marked(key, source, split, open_images, progress):
         digest = leaf(pixels, label)
         wanted[digest] += 1
         if is_marked:
@@ -73,13 +81,17 @@ def check_release(
 
 
 def _as_marked(
-    key: Key, source: Source, split: str | None, progress: Progress
+    key: Key,
+    source: Source,
+    split: str | None,
+    open_images: Callable[[], Items],
+    progress: Progress,
 ) -> Iterator[tuple[np.ndarray, int, bool]]:
     """Each row of the committed data as the key releases it, and whether it carries a mark."""
     before, _ = open_data(source, split)
     if before.rows != key.data.rows:
         raise EvidenceError(f"{named(source)} has {before.rows} rows, not {key.data.rows}")
-    rows, edit = edits(key, before, progress)
+    rows, edit = edits(key, before, open_images, progress)
     marked = set(rows.tolist())
     with progress("mark", before.rows) as advance:
         for row, pixels, label in before:

@@ -78,8 +78,8 @@ def commit(
         pool_split: its split.
         parts: triggers, each with a label.
         rate: share of rows to mark.
-        carrier: "patch", whose rows get the parts' labels; or "mosaic", on rows that have them
-            already, for images of one size.
+        carrier: "patch", whose rows get the parts' labels; or "mosaic", "grating", "cutout" or
+            "mixed", on rows that have them already, for images of one size.
         opacity: of patches, 1 to 255.
         answers: "labels", or "scores": a suspect's probabilities are weighed beside its labels.
         alpha: level of a claim, 0.05 at most.

@@ -1,7 +1,9 @@
 """Protecting a dataset: a marked copy in its own format, with the marks of a committed key."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +17,11 @@ from datadeed.keys.sealing import check_place, write_secret
 from datadeed.owner.data import (
     Note,
     Progress,
+    Source,
     check_extent,
     measure,
     open_data,
+    open_pool,
     read_key,
     silent,
     to_tensor,
@@ -27,7 +31,7 @@ from datadeed.owner.release.edits import Edit, Release
 from datadeed.owner.release.release import release
 from datadeed.owner.release.rows import Items
 from datadeed.owner.rounds import round_time, value_fault
-from datadeed.watermarks.carriers.registry import carrier_of
+from datadeed.watermarks.carriers.registry import carrier_of, pool_rows
 from datadeed.watermarks.keyed import target_label
 
 
@@ -55,6 +59,8 @@ def protect(
     key: Key | str | Path,
     *,
     split: str | None = None,
+    pool: Source | None = None,
+    pool_split: str | None = None,
     measured: bool = False,
     passphrase: str | None = None,
     progress: Progress = silent,
@@ -67,6 +73,8 @@ def protect(
         out: where the copy goes; nothing may be there.
         key: of :func:`datadeed.owner.commit.commit`, or its secret file.
         split: the split to mark, where there are several (train).
+        pool, pool_split: the pool that was committed, of which some carriers' marks are made; by
+            default as :func:`datadeed.owner.commit.commit` finds it.
         measured: whether the data were measured for this key just now; else they are again.
         passphrase: opens the secret file.
         progress: is told of every row.
@@ -74,7 +82,7 @@ def protect(
 
     Raises:
         SecretError: the key's file cannot be read, or lies where it would be given away.
-        KeyRecordError: the key waits for its beacon, or is bound to other data.
+        KeyRecordError: the key waits for its beacon, or is bound to other data or another pool.
         DatasetError: the data cannot be read, or the copy exists.
         WatermarkError: mosaics do not fit such images, or a class has too few for its parts.
     """
@@ -87,7 +95,8 @@ def protect(
     data, split = open_data(source, split)
     if not measured:
         check_extent(measure(data, "check data", progress=progress)[0], key.data, str(source))
-    rows, edit = edits(key, data, progress)
+    opened = partial(open_pool, pool, pool_split, source=source, split=split)
+    rows, edit = edits(key, data, opened, progress)
     with progress("write", data.rows) as advance:
         done = release(
             source,
@@ -155,20 +164,24 @@ def _check_signature(key: Key) -> None:
         raise KeyRecordError(f"the beacon's value is not that of its round: {fault}")
 
 
-def edits(key: Key, data: Items, progress: Progress = silent) -> tuple[np.ndarray, Edit]:
+def edits(
+    key: Key, data: Items, open_images: Callable[[], Items], progress: Progress = silent
+) -> tuple[np.ndarray, Edit]:
     """The rows that a key marks, (M,) int64, and the function that marks one of them.
 
     Args:
         key: with its seed.
         data: that the key was committed for; read once by a carrier that mixes marked images with
             others, and these stay in memory.
+        open_images: opens the pool; called for a carrier whose marks are made of it.
         progress: is told of the rows that are read.
 
     Raises:
+        KeyRecordError: it is not the pool that the key is bound to.
         WatermarkError: a class has too few rows for its parts. While marking: images that are to
             be mixed are of different sizes, or too small.
     """
-    carrier = carrier_of(key)
+    carrier = carrier_of(key, pieces_of(key, open_images, progress))
     targets = [
         key.target(part) if isinstance(key, Key2) else target_label(key, part)
         for part in range(key.design.parts)
@@ -192,6 +205,22 @@ def edits(key: Key, data: Items, progress: Progress = silent) -> tuple[np.ndarra
         return _pixels(marked), targets[part] if carrier.relabels else label
 
     return hosts.rows, edit
+
+
+def pieces_of(
+    key: Key, open_images: Callable[[], Items], progress: Progress = silent
+) -> dict[int, torch.Tensor]:
+    """The images of the pool that a key's marks are made of, by row; often none.
+
+    Raises:
+        KeyRecordError: it is not the pool that the key is bound to.
+    """
+    rows = pool_rows(key)
+    if not rows:
+        return {}
+    found, images = measure(open_images(), "check pool", rows, progress=progress)
+    check_extent(found, key.pool, "the pool")
+    return images
 
 
 def _pixels(image: torch.Tensor) -> np.ndarray:

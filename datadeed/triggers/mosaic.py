@@ -75,7 +75,7 @@ def render(images: torch.Tensor, cells: torch.Tensor, poses: Poses) -> torch.Ten
 
 
 def _blend(images: torch.Tensor, cells: torch.Tensor, poses: Poses) -> torch.Tensor:
-    across, down = _coordinates(poses, images.shape[2], images.shape[3])
+    across, down = coordinates(poses, images.shape[2], images.shape[3])
     side = poses.side.view(-1, 1, 1)
     cell, ramp = side // CELLS, (poses.ramp.view(-1, 1, 1) * side // CELLS // UNIT).clamp(min=UNIT)
     outer = _step(across.abs() - cell, ramp)  # (N, H, W), weight of the outer column of the half
@@ -94,7 +94,7 @@ def _blend(images: torch.Tensor, cells: torch.Tensor, poses: Poses) -> torch.Ten
     return ((mixed + whole * depth) // (2 * whole * depth)).to(torch.uint8)
 
 
-def _coordinates(poses: Poses, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+def coordinates(poses: Poses, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
     """(N, H, W) int64 each: pixels' centres, across and down a mosaic from its own centre."""
     turns = [math.radians(angle / 10) for angle in poses.angle.tolist()]
     cos, sin = (
