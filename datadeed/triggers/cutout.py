@@ -1,12 +1,12 @@
 """Cut-outs: a round piece of another image, at any size, angle and place, that fades at its edge.
 
-Pure functions on (N, C, H, W) uint8 images, in integer arithmetic as in
-:mod:`datadeed.triggers.mosaic`, so that every machine gives the same bytes.
+Pure functions on (N, C, H, W) uint8 images, whose arithmetic is that of
+:mod:`datadeed.triggers.squares`.
 """
 
 import torch
 
-from datadeed.triggers.mosaic import CHUNK, UNIT, Poses, coordinates
+from datadeed.triggers.squares import CHUNK, DEPTH, UNIT, Boxes, Poses, blend, boxes, column
 
 
 def paste(images: torch.Tensor, windows: torch.Tensor, poses: Poses) -> torch.Tensor:
@@ -23,42 +23,39 @@ def paste(images: torch.Tensor, windows: torch.Tensor, poses: Poses) -> torch.Te
     Returns:
         (N, C, H, W) uint8.
     """
-    laid = images.clone()
+    laid = images.clone(memory_format=torch.contiguous_format)
+    flat = laid.flatten(2)
     for start in range(0, len(images), CHUNK):
         rows = slice(start, start + CHUNK)
-        laid[rows] = _lay(images[rows], windows[rows], poses.take(rows))
+        here = poses.take(rows)
+        box = boxes(here, images.shape[2], images.shape[3])
+        value = _bilinear(windows[rows], box, column(here.side)).mul_(2).sub_(DEPTH)
+        blend(flat[rows], box, value, _cover(box, here), here)
     return laid
 
 
-def _lay(images: torch.Tensor, windows: torch.Tensor, poses: Poses) -> torch.Tensor:
-    across, down = coordinates(poses, images.shape[2], images.shape[3])
-    side = poses.side.view(-1, 1, 1)
-    inner = side * (UNIT - poses.ramp.view(-1, 1, 1)) // UNIT
-    far = 4 * (across**2 + down**2)
-    cover = ((side**2 - far) * UNIT // (side**2 - inner**2)).clamp(0, UNIT)
-    cover = (cover * poses.opacity.view(-1, 1, 1))[:, None]
-    level = _bilinear(windows, across, down, side)  # times 65,536
-    contrast, whole = poses.contrast.view(-1, 1, 1, 1), UNIT * 255
-    depth = 255 * UNIT**2
-    level = 255 * depth + (2 * level - 255 * UNIT**2) * contrast  # the pixel, times 2 depth
-    mixed = (whole - cover) * images.to(torch.int64) * (2 * depth) + cover * level
-    return ((mixed + whole * depth) // (2 * whole * depth)).to(torch.uint8)
+def _cover(box: Boxes, poses: Poses) -> torch.Tensor:
+    """(N, P) float64, 0 to 256: all of it inside, and less by the square of the distance."""
+    side = column(poses.side)
+    inner = (side * (UNIT - column(poses.ramp)) / UNIT).floor_()
+    far = (box.across**2 + box.down**2) * 4
+    return ((side**2 - far) * UNIT).div_(side**2 - inner**2).floor_().clamp_(0, UNIT)
 
 
-def _bilinear(
-    windows: torch.Tensor, across: torch.Tensor, down: torch.Tensor, side: torch.Tensor
-) -> torch.Tensor:
-    """(N, C, H, W) int64: the windows' values at places, times 65,536."""
-    n, size = len(windows), windows.shape[-1]
-    flat = windows.to(torch.int64).flatten(2)
+def _bilinear(windows: torch.Tensor, box: Boxes, side: torch.Tensor) -> torch.Tensor:
+    """(N, C, P) float64: the windows' values at places, times 65,536."""
+    channels, size = windows.shape[1], windows.shape[-1]
+    flat = windows.flatten(2)
     axes = []
-    for place in (down, across):
-        at = (place * (size * UNIT) // side + (size - 1) * UNIT // 2).clamp(0, (size - 1) * UNIT)
-        low = at // UNIT
-        axes.append(((low, UNIT - at % UNIT), ((low + 1).clamp(max=size - 1), at % UNIT)))
-    value = torch.zeros(n, windows.shape[1], *across.shape[1:], dtype=torch.int64)
+    for place in (box.down, box.across):
+        at = (place * (size * UNIT)).div_(side).floor_().add_((size - 1) * UNIT // 2)
+        at = at.clamp_(0, (size - 1) * UNIT)
+        low = (at / UNIT).floor_()
+        part = at - low * UNIT
+        axes.append(((low, UNIT - part), ((low + 1).clamp_(max=size - 1), part)))
+    value = torch.zeros(*flat.shape[:2], box.index.shape[1], dtype=torch.float64)
     for row, weight in axes[0]:
-        for column, other in axes[1]:
-            index = (row * size + column).flatten(1)[:, None].expand(-1, windows.shape[1], -1)
-            value += flat.gather(2, index).view_as(value) * (weight * other)[:, None]
+        for column_, other in axes[1]:
+            index = (row * size + column_).to(torch.int64)[:, None].expand(-1, channels, -1)
+            value.addcmul_(flat.gather(2, index).double(), (weight * other)[:, None])
     return value

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from datadeed.triggers.cutout import paste
-from datadeed.triggers.mosaic import UNIT, Poses
+from datadeed.triggers.squares import UNIT, Poses
 
 
 def poses(n: int, side: int, seed: int = 0) -> Poses:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from datadeed.keys.generation2 import Key2
-from datadeed.triggers.mosaic import UNIT, Poses
+from datadeed.triggers.squares import UNIT, Poses
 from datadeed.watermarks.carriers.drawing import between, words_of
 
 BASE = 28  # all lengths below are of so many
