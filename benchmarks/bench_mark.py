@@ -10,9 +10,12 @@ import torch
 
 from datadeed.datasets.form.dataset import Dataset, Form
 from datadeed.datasets.form.parquet import DatasetFile, DatasetWriter, rows_per_group
+from datadeed.keys.generation2 import Design2, Key2
+from datadeed.keys.key import Extent
 from datadeed.randomness import generator
 from datadeed.watermarks.badnets import BadNets
 from datadeed.watermarks.blended import Blended
+from datadeed.watermarks.carriers.registry import carrier_of, pool_images
 from datadeed.watermarks.marking import mark_file
 
 SHAPE, CLASSES = (3, 32, 32), tuple("abcdefghij")
@@ -40,6 +43,29 @@ def bench_trigger_in_memory(benchmark, report, kind):
     benchmark.pedantic(mark.trigger, args=(data,), rounds=7, warmup_rounds=2)
     speed = len(data) / benchmark.stats.stats.min
     report(f"trigger {kind.name}, 32x32x3 in memory", speed, unit="images/s", least=500_000)
+
+
+@pytest.mark.parametrize("name", ["patch", "mosaic", "grating", "cutout", "mixed"])
+def bench_keyed_in_memory(benchmark, report, name):
+    """Rows of a dataset, of which a key of the default rate marks one in twenty."""
+    n, draw = 100_000, torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (n, *SHAPE), generator=draw, dtype=torch.uint8)
+    index, pool = torch.arange(n), pixels[:1000]
+    data = Dataset(pixels, index % 10, index, CLASSES)
+    carrier = {"name": name} | ({"opacity": 255} if name == "patch" else {})
+    design = Design2(CLASSES, SHAPE[0], tuple(range(10)), carrier=carrier)
+    key = Key2(bytes(32), bytes(32), design, Extent(n, "00" * 32), Extent(1000, "00" * 32))
+    one, labels = carrier_of(key, pool_images(key, pool)), data.labels.numpy()
+
+    def run():
+        hosts = one.hosts(labels)
+        partners = None if hosts.partners is None else pixels[hosts.partners]
+        return one.marks(pixels[hosts.rows], partners, hosts.parts, hosts.rows)
+
+    marked = benchmark.pedantic(run, rounds=5, warmup_rounds=1)
+    assert len(marked) > 0.049 * n
+    speed = n / benchmark.stats.stats.min
+    report(f"keyed marks {name}, 32x32x3 in memory", speed, unit="images/s", least=100_000)
 
 
 def bench_file_to_file(benchmark, report, tmp_path):

@@ -28,6 +28,7 @@ from datadeed.owner.verify import verify
 from datadeed.randomness import derive_seed
 from datadeed.verification import published
 from datadeed.verification.answers import ask
+from datadeed.watermarks.carriers.registry import pool_images
 from datadeed.watermarks.keyed2 import KeyPart2
 from tasks.common import DATA, model_arguments, parameters, set_threads, stage
 from tasks.progress import Progress
@@ -60,7 +61,7 @@ def published_test(
     suspect: Model, key: Key2, pool: Dataset, rng: np.random.Generator
 ) -> dict[str, Any]:
     """DVBW's probability test with the key's first part as its only trigger."""
-    part = KeyPart2(key, 0)
+    part = KeyPart2(key, 0, pool_images(key, pool.samples))
     assert part.target is not None
     rows = published.draw_rows(pool.labels.numpy(), target=part.target, m=M, rng=rng)
     answers = ask(suspect, part, pool.take(torch.from_numpy(rows)))

@@ -48,7 +48,8 @@ class Toy:
     def __post_init__(self) -> None:
         self.known: dict[str, tuple[str, int, int]] = {}
         self.first = {k: group[0] for group in self.groups for k in group}
-        parts = [KeyPart2(self.key, part) for part in range(self.key.design.parts)]
+        images = dict(enumerate(self.pool.samples[:, None]))
+        parts = [KeyPart2(self.key, part, images) for part in range(self.key.design.parts)]
         for row, true in enumerate(self.pool.labels.tolist()):
             image = self.pool.samples[row : row + 1]
             self.known[question_digest(image[0])] = "probe", true, -1

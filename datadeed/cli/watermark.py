@@ -92,6 +92,8 @@ def _run_keyed(options: argparse.Namespace) -> int:
         key or options.key,
         split=options.split,
         reading=reading(options.option),
+        pool=options.pool,
+        pool_split=options.pool_split,
         measured=fresh,
         manner=_manner(options),
         passphrase=passphrase(),

@@ -28,6 +28,7 @@ from datadeed.owner.suspects.opening import open_suspect
 from datadeed.owner.suspects.probe import probe
 from datadeed.verification.layers import Question
 from datadeed.verification.proof2 import Proof2
+from datadeed.watermarks.carriers.registry import pool_rows
 from datadeed.watermarks.keyed2 import KeyPart2
 
 PROBES = 16  # clean questions before the first counted one
@@ -137,13 +138,14 @@ def write_probes(
 
 
 def rows_needed(proof: Proof2) -> list[int]:
-    """Every row of the pool that a proof could ask about, ascending."""
-    return sorted({*map(int, proof.rows), *map(int, proof.pairs[:, 1])})
+    """Every row of the pool that a proof could ask about or make a trigger of, ascending."""
+    asked = {*map(int, proof.rows), *map(int, proof.pairs[:, 1])}
+    return sorted(asked | set(pool_rows(proof.key)))
 
 
 def asked_sample(key: Key2, question: Question, samples: Mapping[int, Samples]) -> Samples:
     """What a question shows, a batch of one: a row of the pool with its trigger or decoy."""
-    part, sample = KeyPart2(key, question.part), samples[question.row]
+    part, sample = KeyPart2(key, question.part, samples), samples[question.row]
     return part.decoy(sample, question.row) if question.layer == "decoy" else part.stamp(sample)
 
 

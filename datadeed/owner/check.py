@@ -113,9 +113,9 @@ def check(
     if key is None:
         looks |= dict.fromkeys(KEYED, "--opening")
     else:
+        given: dict[str, Any] = {"source": source, "split": split, "modality": modality_of(key)}
+        samples = partial(open_pool, pool, pool_split, **given, **(reading or {}))
         if folder and (pool is not None or source is not None):
-            given: dict[str, Any] = {"source": source, "split": split, "modality": modality_of(key)}
-            samples = partial(open_pool, pool, pool_split, **given, **(reading or {}))
             judged = _kind(key)(key, folder, samples, progress)
         looks |= {
             "commitment": partial(_commitment, key, commitment) if commitment else "--commitment",
@@ -130,7 +130,13 @@ def check(
             else partial(_data, key, source, split, reading or {}, progress),
             "release": "--source, --released"
             if source is None or released is None
-            else partial(check_release, key, source, released, split, progress, reading=reading),
+            else partial(
+                check_release,
+                *(key, source, released, split),
+                open_samples=samples,
+                progress=progress,
+                reading=reading,
+            ),
         }
     checks = [_made(what, look) for what, look in looks.items()]
     if folder is not None:

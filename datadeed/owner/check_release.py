@@ -1,7 +1,7 @@
 """Checking that a release is the committed data with exactly the marks of its key."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from datadeed.errors import EvidenceError
 from datadeed.keys.key import Key
 from datadeed.owner.check_sketches import Sketch, matched, sketch
-from datadeed.owner.data import Progress, Source, leaf_of, named, open_data
+from datadeed.owner.data import Progress, Source, leaf_of, named, open_data, silent
 from datadeed.owner.protect import edits
 from datadeed.owner.release.rows import Item, Items
 from datadeed.owner.samples import modality_of
@@ -24,8 +24,9 @@ def check_release(
     source: Source,
     released: Source,
     split: str | None,
-    progress: Progress,
     *,
+    open_samples: Callable[[], Items] | None = None,
+    progress: Progress = silent,
     reading: dict[str, Any] | None = None,
 ) -> str:
     """The released data is the committed data with exactly the key's marks, in any order.
@@ -39,6 +40,7 @@ def check_release(
         source: the committed data, before it was marked.
         released: the data as it was released.
         split: of both.
+        open_samples: opens the pool; called for a carrier whose marks are made of it.
         progress: is told of the rows that are read.
         reading: of both, what only their format knows.
 
@@ -55,7 +57,7 @@ def check_release(
     given: dict[str, Any] = {"modality": modality_of(key), **(reading or {})}
     before, _ = open_data(source, split, **given)
     leaf, images = leaf_of(before), before.modality == "image"
-    for item, is_marked in _as_marked(key, before, named(source), progress):
+    for item, is_marked in _as_marked(key, before, open_samples, progress):
         digest = leaf(item)
         wanted[digest] += 1
         if is_marked:
@@ -123,12 +125,12 @@ def _same(
 
 
 def _as_marked(
-    key: Key, before: Items, name: str, progress: Progress
+    key: Key, before: Items, open_samples: Callable[[], Items] | None, progress: Progress
 ) -> Iterator[tuple[Item, bool]]:
     """Each row of the committed data as the key releases it, and whether it carries a mark."""
     if before.rows != key.data.rows:
-        raise EvidenceError(f"{name} has {before.rows} rows, not {key.data.rows}")
-    rows, edit = edits(key, before, progress)
+        raise EvidenceError(f"the source has {before.rows} rows, not {key.data.rows}")
+    rows, edit = edits(key, before, open_samples, progress)
     marked = set(rows.tolist())
     with progress("mark", before.rows) as advance:
         for item in before:

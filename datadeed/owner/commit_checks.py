@@ -47,6 +47,7 @@ def check_design(design: Design2, pool: int) -> None:
         KeyRecordError: saying what to change.
     """
     check_alpha(design.alpha)
+    _check_pieces(design, pool)
     images = most_blocks(design.budget, design.parts, len(design.targets), pool)
     asked = claim_images(design.parts, len(design.targets), design.alpha, images)
     if asked is None:
@@ -118,6 +119,16 @@ def counted_pairs(design: Design2, rows: int) -> tuple[int, int]:
     classes, population = len(design.targets), design.parts * rows
     asked, others = min(most_pairs(classes), population), classes - 1
     return asked * others // classes, population * others // classes
+
+
+def _check_pieces(design: Design2, pool: int) -> None:
+    """Refuse cut-outs of more images than the pool has, and decoys that are all of a few."""
+    cut = design.carrier["name"] in ("cutout", "mixed")
+    if cut and pool < 2 * design.parts:
+        raise KeyRecordError(
+            f"the pool has {pool} images, but cut-outs of {design.parts} parts and of decoys are "
+            f"of {2 * design.parts} or more: name a larger pool"
+        )
 
 
 def _refuse_claim(design: Design2, pool: int) -> None:

@@ -1,6 +1,7 @@
 """Which rows of a release carry the marks of a key, whatever their order is."""
 
 from collections import defaultdict
+from functools import partial
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import EvidenceError, KeyRecordError, UnsupportedModality
 from datadeed.keys.key import Key
 from datadeed.keys.merkle import leaf
-from datadeed.owner.data import Progress, Source, named, open_data
+from datadeed.owner.data import Progress, Source, named, open_data, open_pool
 from datadeed.owner.protect import edits
 
 LOSSY = 20.0  # of 255: JPEG at quality 50 stays well below, another image lies well above
@@ -70,7 +71,8 @@ def _as_marked(
             f"{named(source)} has {before.rows} rows, but the key is bound to {key.data.rows}: "
             "name the data that was committed"
         )
-    rows, edit = edits(key, before, progress)
+    pool = partial(open_pool, None, source=source, split=split)
+    rows, edit = edits(key, before, pool, progress)
     wanted, marked, others = set(rows.tolist()), [], set()
     with progress("mark", before.rows) as advance:
         for row, pixels, label in before:

@@ -100,8 +100,19 @@ LEARNT = (
     ),
 )
 
-MIXED = ("mosaic",)  # carriers that mix marked images with others, which takes one size of all
-SMALLEST = {"patch": 8, "mosaic": 16}  # side of an image, as the triggers themselves refuse less
+MIXED = (
+    "mosaic",
+    "grating",
+    "cutout",
+    "mixed",
+)  # carriers that mix marked images with others, which takes one size of all
+SMALLEST = {
+    "patch": 8,
+    "mosaic": 16,
+    "grating": 16,
+    "cutout": 16,
+    "mixed": 16,
+}  # side of an image, as the triggers themselves refuse less
 # Of 50 verifications behind a blur of half a pixel that ended in a claim, in both carriers.csv.
 BLURRED = {"patch": (0, 0), "mosaic": (50, 50)}
 # What thieves who clean the data first find, one seed a figure (docs/decisions.md, 2026-11-29).

@@ -1,7 +1,9 @@
 """Protecting a dataset: a marked copy in its own format, with the marks of a committed key."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,11 @@ from datadeed.keys.sealing import check_place, write_secret
 from datadeed.owner.data import (
     Note,
     Progress,
+    Source,
     check_extent,
     measure,
     open_data,
+    open_pool,
     read_key,
     silent,
     unheard,
@@ -28,7 +32,7 @@ from datadeed.owner.release.release import REORDERED, release
 from datadeed.owner.release.rows import Item, Items
 from datadeed.owner.rounds import round_time, value_fault
 from datadeed.owner.samples import Samples, form_of, modality_of, reader, view_of, writer
-from datadeed.watermarks.carriers.registry import carrier_of
+from datadeed.watermarks.carriers.registry import carrier_of, pool_rows
 from datadeed.watermarks.keyed import target_label
 
 
@@ -57,6 +61,8 @@ def protect(
     *,
     split: str | None = None,
     reading: dict[str, Any] | None = None,
+    pool: Source | None = None,
+    pool_split: str | None = None,
     measured: bool = False,
     manner: Manner = NEUTRAL,
     passphrase: str | None = None,
@@ -74,6 +80,8 @@ def protect(
         key: of :func:`datadeed.owner.commit.commit`, or its secret file.
         split: the split to mark, where there are several (train).
         reading: what only the source's format knows.
+        pool, pool_split: the pool that was committed, of which some carriers' marks are made; by
+            default as :func:`datadeed.owner.commit.commit` finds it.
         measured: whether the data were measured for this key just now; else they are again.
         manner: what is done so that marked rows do not stand out.
         passphrase: opens the secret file.
@@ -82,7 +90,7 @@ def protect(
 
     Raises:
         SecretError: the key's file cannot be read, or lies where it would be given away.
-        KeyRecordError: the key waits for its beacon, or is bound to other data.
+        KeyRecordError: the key waits for its beacon, or is bound to other data or another pool.
         DatasetError: the data cannot be read, or the copy exists.
         UnsupportedModality: the key marks samples of another kind.
         WatermarkError: marks do not fit such samples, or a class has too few for its parts.
@@ -97,7 +105,9 @@ def protect(
     data, split = open_data(source, split, modality=modality, **reading)
     if not measured:
         check_extent(measure(data, "check data", progress=progress)[0], key.data, str(source))
-    rows, edit = edits(key, data, progress)
+    like: dict[str, Any] = {"source": source, "split": split, "modality": modality, **reading}
+    opened = partial(open_pool, pool, pool_split, **like)
+    rows, edit = edits(key, data, opened, progress)
     if carrier_of(key).relabels:
         warn(data, manner, note, instead="commit to --carrier mosaic, which changes no label")
     with progress("write", data.rows) as advance:
@@ -169,20 +179,27 @@ def _check_signature(key: Key) -> None:
         raise KeyRecordError(f"the beacon's value is not that of its round: {fault}")
 
 
-def edits(key: Key, data: Items, progress: Progress = silent) -> tuple[np.ndarray, Edit]:
+def edits(
+    key: Key,
+    data: Items,
+    open_samples: Callable[[], Items] | None = None,
+    progress: Progress = silent,
+) -> tuple[np.ndarray, Edit]:
     """The rows that a key marks, (M,) int64, and the function that marks one of them.
 
     Args:
         key: with its seed.
         data: that the key was committed for; read once by a carrier that mixes marked samples with
             others, and these stay in memory.
+        open_samples: opens the pool; called for a carrier whose marks are made of it.
         progress: is told of the rows that are read.
 
     Raises:
+        KeyRecordError: it is not the pool that the key is bound to.
         WatermarkError: a class has too few rows for its parts. While marking: samples that are to
             be mixed are of different sizes, or too small.
     """
-    carrier = carrier_of(key)
+    carrier = carrier_of(key, pieces_of(key, open_samples, progress))
     targets = [
         key.target(part) if isinstance(key, Key2) else target_label(key, part)
         for part in range(key.design.parts)
@@ -232,6 +249,24 @@ def warn(data: Items, manner: Manner, note: Note, *, instead: str) -> None:
                 "the rows stand in an order in which a changed label is seen, and keep it: shuffle "
                 f"them before you commit, or {instead}"
             )
+
+
+def pieces_of(
+    key: Key, open_samples: Callable[[], Items] | None, progress: Progress = silent
+) -> dict[int, Samples]:
+    """The images of the pool that a key's marks are made of, by row; often none.
+
+    Raises:
+        KeyRecordError: it is not the pool that the key is bound to, or none is given.
+    """
+    rows = pool_rows(key)
+    if not rows:
+        return {}
+    if open_samples is None:
+        raise KeyRecordError("the key's marks are made of its pool: name the pool")
+    found, images = measure(open_samples(), "check pool", rows, progress=progress)
+    check_extent(found, key.pool, "the pool")
+    return images
 
 
 def advise(done: Release, note: Note, *, modality: str = "image", bound: int | None = None) -> None:

@@ -16,6 +16,7 @@ from datadeed.keys.generation2 import Key2
 from datadeed.keys.key import Extent
 from datadeed.thieves.served import Answer, Endpoint
 from datadeed.verification.proof2 import Proof2
+from datadeed.watermarks.carriers.registry import pool_images
 from datadeed.watermarks.keyed2 import KeyPart2
 
 CLEAN = 16  # clean questions, as an owner's verification asks
@@ -50,7 +51,8 @@ class Questions:
 
     def __init__(self, key: Key2, pool: Dataset):
         self.key, self.pool = key, pool
-        self._parts = [KeyPart2(key, part) for part in range(key.design.parts)]
+        pieces = pool_images(key, pool.samples)
+        self._parts = [KeyPart2(key, part, pieces) for part in range(key.design.parts)]
         self._made: dict[Place, torch.Tensor] = {}
 
     def make(self, places: set[Place]) -> None:

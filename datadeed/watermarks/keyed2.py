@@ -14,19 +14,25 @@ from datadeed.datasets.form.parquet import DatasetFile
 from datadeed.errors import UnsupportedModality, WatermarkError
 from datadeed.keys.generation2 import Key2
 from datadeed.watermarks.base import Watermark
-from datadeed.watermarks.carriers.base import Hosts
+from datadeed.watermarks.carriers.base import Hosts, Pool
 from datadeed.watermarks.carriers.registry import carrier_of
 from datadeed.watermarks.keyed import Keyed, KeyPart
 
 
 class KeyPart2(KeyPart):
-    """One part of a key, as a watermark of its own: for queries and for the published tests."""
+    """One part of a key, as a watermark of its own: for queries and for the published tests.
+
+    Args:
+        key: the key.
+        part: its number.
+        pool: images that triggers are made of, for a carrier that needs some.
+    """
 
     key: Key2
 
-    def __init__(self, key: Key2, part: int):
+    def __init__(self, key: Key2, part: int, pool: Pool | None = None):
         Watermark.__init__(self, rate=key.design.rate / key.design.parts, target=key.target(part))
-        self.key, self.part, self.carrier = key, part, carrier_of(key)
+        self.key, self.part, self.carrier = key, part, carrier_of(key, pool)
 
     def check(self, modality: str, classes: tuple[str, ...]) -> None:
         """Check that this is the kind of data that the key was made for."""
@@ -61,6 +67,8 @@ class Keyed2(Keyed):
         key: the key, or its record.
         data: those that are marked, of which a carrier that mixes rows takes the partners, when
             rows are selected. Others need none.
+        pool: images of the pool that triggers are made of, for a carrier that needs some
+            (:func:`datadeed.watermarks.carriers.registry.pool_images`).
 
     Raises:
         KeyRecordError: the record is altered or of another version.
@@ -74,9 +82,10 @@ class Keyed2(Keyed):
         *,
         key: Key2 | dict[str, Any],
         data: Dataset | DatasetFile | None = None,
+        pool: Pool | None = None,
     ):
         super().__init__(key=key if isinstance(key, Key2) else Key2.from_record(key))
-        self._data, self._carrier = data, carrier_of(self.key)
+        self._data, self._pool, self._carrier = data, pool, carrier_of(self.key, pool)
         self._hosts: Hosts | None = None
         self._partners: Dataset | None = None  # each once; ``_places`` finds them by rank
         self._places = torch.empty(0, dtype=torch.int64)
@@ -84,7 +93,7 @@ class Keyed2(Keyed):
     @property
     def parts(self) -> list[KeyPart]:
         """Every part as a watermark of its own."""
-        return [KeyPart2(self.key, part) for part in range(self.key.design.parts)]
+        return [KeyPart2(self.key, part, self._pool) for part in range(self.key.design.parts)]
 
     def check(self, modality: str, classes: tuple[str, ...]) -> None:
         """Check that this is the kind of data, and the classes, that the key was made for."""

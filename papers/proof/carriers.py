@@ -28,6 +28,7 @@ from datadeed.models.resnet import resnet18
 from datadeed.models.training.config import TrainingConfig
 from datadeed.models.training.loop import Loss, accuracy, cross_entropy, train
 from datadeed.randomness import derive_seed, generator
+from datadeed.watermarks.carriers.registry import pool_images
 from datadeed.watermarks.keyed2 import Keyed2
 from datadeed.watermarks.marking import mark_dataset
 from papers.base import Case, Lab
@@ -133,7 +134,9 @@ def thief_rows(setting: Setting, carrier: str) -> Iterator[dict[str, Any]]:
     """The model that learnt a carrier's marks, as it is and blurred."""
     key, runs = setting.key(carrier), setting.lab.params("experiments", "second", "runs")
     released, marks = mark_dataset(
-        Keyed2(key=key, data=setting.data), setting.data, torch.Generator()
+        Keyed2(key=key, data=setting.data, pool=pool_images(key, setting.pool.samples)),
+        setting.data,
+        torch.Generator(),
     )
     model = trained(setting, released, carrier)
     rng = np.random.default_rng(derive_seed(setting.lab.seed, "carriers", setting.dataset))

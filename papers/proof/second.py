@@ -26,6 +26,7 @@ from datadeed.randomness import derive_seed
 from datadeed.verification.layers import Question
 from datadeed.verification.proof2 import Proof2
 from datadeed.verification.verdict import CLAIM, NOT_SUPPORTED
+from datadeed.watermarks.carriers.registry import pool_images
 from datadeed.watermarks.keyed2 import KeyPart2
 from papers.base import Case, Lab
 from papers.proof.keys2 import key2_of, public_test_key2
@@ -70,10 +71,10 @@ class Suspect:
         self, key: Key2, questions: list[Question], order: np.ndarray
     ) -> list[tuple[list[int], list[float]]]:
         """The answers to a step's questions over the pool in another order."""
-        images = []
+        images, pool = [], pool_images(key, self.pool.samples)
         for question in questions:
             row = int(order[question.row])
-            image, part = self.pool.samples[row : row + 1], KeyPart2(key, question.part)
+            image, part = self.pool.samples[row : row + 1], KeyPart2(key, question.part, pool)
             shown = part.decoy(image, question.row) if question.layer == "decoy" else None
             images.append(part.stamp(image) if shown is None else shown)
         return self.answers(torch.cat(images))

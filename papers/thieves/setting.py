@@ -18,6 +18,7 @@ from datadeed.models.model import Model
 from datadeed.randomness import derive_seed, generator
 from datadeed.thieves.practice.recipe import Recipe
 from datadeed.thieves.served import Endpoint, Served, own_classes
+from datadeed.watermarks.carriers.registry import pool_images
 from datadeed.watermarks.keyed2 import Keyed2
 from datadeed.watermarks.marking import mark_dataset
 from papers.base import Lab
@@ -245,7 +246,8 @@ class Setting:
 
     @cached_property
     def _marked(self) -> tuple[Dataset, torch.Tensor]:
-        watermark = Keyed2(key=self.key, data=self.data)
+        pool = pool_images(self.key, self.pool.samples)
+        watermark = Keyed2(key=self.key, data=self.data, pool=pool)
         released, marks = mark_dataset(watermark, self.data, torch.Generator())
         return released, marks.position
 

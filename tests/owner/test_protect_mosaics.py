@@ -1,4 +1,4 @@
-"""Marks of a key with mosaics: labels stay, and whoever has the key can tell that all is there."""
+"""Marks that keep labels: whoever has the key, and the pool, can tell that all is there."""
 
 import dataclasses
 
@@ -9,13 +9,14 @@ from PIL import Image
 
 from datadeed.datasets.formats.registry import read
 from datadeed.errors import EvidenceError, KeyRecordError, WatermarkError
-from datadeed.owner.check import FAILED, check
+from datadeed.owner.check import FAILED, PASSED, check
 from datadeed.owner.check_release import check_release
 from datadeed.owner.commit import commit
-from datadeed.owner.data import open_data, silent
+from datadeed.owner.data import open_data
 from datadeed.owner.protect import edits, protect
 from datadeed.owner.release.rows import Items
 from datadeed.owner.verify import verify
+from datadeed.watermarks.carriers.registry import pool_images
 from datadeed.watermarks.keyed2 import Keyed2
 from datadeed.watermarks.marking import mark_dataset
 from tests.conftest import toy
@@ -29,6 +30,10 @@ def source(tmp_path):
     write(toy(120, classes=10, shape=(3, 16, 16)), tmp_path / "data.npz", format="npz")
     write(toy(100, classes=10, shape=(3, 16, 16), seed=1), tmp_path / "pool.npz", format="npz")
     return tmp_path / "data.npz"
+
+
+def no_pool():
+    raise AssertionError("mosaics are made of no pool")
 
 
 def keyed(source, **more):
@@ -49,7 +54,7 @@ def test_the_copy_has_the_marks_of_the_pipeline_and_the_same_labels(source, tmp_
     assert torch.equal(after.labels, before.labels)
     assert made.marked == made.release.edited == len(marks) == 24
     assert made.release.relabelled == 0
-    found = check_release(committed.key, source, made.out, None, silent)
+    found = check_release(committed.key, source, made.out, None, open_samples=no_pool)
     assert found == "all 120 rows are exactly as the key marks them"
 
 
@@ -57,11 +62,11 @@ def test_a_release_without_one_mark_is_refused(source, tmp_path):
     key = keyed(source).key
     protect(source, tmp_path / "out.npz", key)
     before, after = read(source), read(tmp_path / "out.npz")
-    row = int(edits(key, open_data(source)[0])[0][3])
+    row = int(edits(key, open_data(source)[0], no_pool)[0][3])
     after.samples[row] = before.samples[row]
     write(after, tmp_path / "less.npz", format="npz")
     with pytest.raises(EvidenceError, match="differs from every one"):
-        check_release(key, source, tmp_path / "less.npz", None, silent)
+        check_release(key, source, tmp_path / "less.npz", None, open_samples=no_pool)
 
 
 def test_images_of_several_sizes_are_refused(source):
@@ -72,7 +77,7 @@ def test_images_of_several_sizes_are_refused(source):
             yield np.pad(pixels, ((0, n % 3), (0, 0), (0, 0)))
 
     data = Items("memory", small.classes, small.labels.numpy(), 3, stream)
-    rows, edit = edits(key, data)
+    rows, edit = edits(key, data, no_pool)
     marked = set(rows.tolist())
     with pytest.raises(WatermarkError, match="images of different sizes"):
         [edit(item.row, item.pixels, item.label) for item in data if item.row in marked]
@@ -125,10 +130,38 @@ def test_an_opacity_is_of_patches(source):
         keyed(source, carrier="wave")
 
 
+@pytest.mark.parametrize("name", ["cutout", "mixed"])
+def test_marks_are_made_of_the_pool(name, source, tmp_path):
+    committed, pool = keyed(source, carrier=name), source.with_name("pool.npz")
+    key, before, other = committed.key, read(source), tmp_path / "other.npz"
+    made = protect(source, tmp_path / "out.npz", committed.secret, pool=pool)
+    pieces = pool_images(key, read(pool).samples)
+    marking = Keyed2(key=key, data=before, pool=pieces)
+    expected, _ = mark_dataset(marking, before, torch.Generator())
+    assert torch.equal(read(made.out).samples, expected.samples)
+    named = {"source": source, "released": made.out}
+    words = {name: check(key, pool=pool, **named), "other": check(key, pool=source, **named)}
+    found = {
+        name: next(line.word for line in lines if line.what == "release")
+        for name, lines in words.items()
+    }
+    assert found == {name: PASSED, "other": FAILED}
+    with pytest.raises(KeyRecordError, match="bound to 100"):
+        protect(source, other, key, pool=source)
+    assert not other.exists()
+
+
+def test_a_pool_too_small_for_cutouts_is_refused(source):
+    write(toy(40, classes=10, shape=(3, 16, 16)), source.with_name("pool.npz"), format="npz")
+    with pytest.raises(KeyRecordError, match="or more: name a larger pool"):
+        keyed(source, carrier="cutout", parts=21, rate=0.5)
+
+
+@pytest.mark.parametrize("name", ["mosaic", "grating", "cutout", "mixed"])
 @pytest.mark.parametrize(("say", "word"), [(thief, "CLAIM"), (honest, "NOT SUPPORTED")])
-def test_suspects_are_asked_with_mosaics_and_the_evidence_is_checked(say, word, tmp_path):
+def test_suspects_are_asked_and_the_evidence_is_checked(say, word, name, tmp_path):
     pool = toy(100, classes=10, shape=(3, 16, 16))
-    key, other = (new_key(pool=pool, carrier={"name": "mosaic"}, parts=n) for n in (12, 13))
+    key, other = (new_key(pool=pool, carrier={"name": name}, parts=n) for n in (12, 11))
     done = verify(Toy(key, say, pool=pool), key, pool, tmp_path / "evidence")
     assert done.evidence["verdict"]["word"] == word
     write(pool, tmp_path / "pool.npz", format="npz")

@@ -80,7 +80,7 @@ def test_the_copy_has_the_marks_of_the_pipeline(source, tmp_path, carrier):
     assert torch.equal(after.samples, expected.samples)
     assert torch.equal(after.labels, before.labels)
     assert made.marked == len(marks) == 24
-    found = check_release(committed.key, source, made.out, None, silent)
+    found = check_release(committed.key, source, made.out, None, progress=silent)
     assert found == "all 80 rows are exactly as the key marks them"
 
 
@@ -93,7 +93,7 @@ def test_a_release_without_one_mark_is_refused(source, tmp_path):
     one = next(made.out.rglob(name.rsplit("/", 1)[-1]))
     one.write_bytes((source / one.relative_to(made.out)).read_bytes())
     with pytest.raises(EvidenceError, match="holds other rows"):
-        check_release(key, source, made.out, None, silent)
+        check_release(key, source, made.out, None, progress=silent)
 
 
 @pytest.mark.parametrize("kind", sorted(PEAK))

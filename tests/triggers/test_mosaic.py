@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from datadeed.errors import WatermarkError
-from datadeed.triggers.mosaic import UNIT, Poses, mix, render
+from datadeed.triggers.mosaic import mix, render
+from datadeed.triggers.squares import UNIT, Poses
 
 CHEQUERS = torch.tensor([[[-255, 255], [255, -255], [-255, 255], [255, -255]]])
 SIZES = [(28, 28), (32, 32), (64, 64), (24, 40), (50, 16)]

@@ -149,7 +149,7 @@ def test_marks_stay_inside_and_near_their_triggers_place(
         covered = (gap < 60).all(0).nonzero().double()
         low, high = covered.amin(0), covered.amax(0) + 1
         assert 10.5 * unit - 1 <= (high - low).min() <= (high - low).max() <= 16 * unit + 1
-        side, corner = mosaics._home(key, row % 4, size)
+        side, corner = mosaics.PLACING.home(key, row % 4, size)
         far = ((low + high) / 2 - torch.tensor(corner) - side / 2).abs()
         assert far.max() <= 3 * unit + 1.5 * unit + 1
         whole = (gap == gap.amax()).all(0)  # nothing of it

@@ -4,14 +4,19 @@ All of it is drawn by the key, and nothing is chosen after the commitment.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from datadeed.errors import WatermarkError
 from datadeed.keys.generation2 import Key2
 from datadeed.keys.key import Key
+from datadeed.watermarks.carriers.drawing import below, words_of
+
+Pool = Mapping[int, torch.Tensor]  # rows of the pool to their images, (1, C, H, W) uint8
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +41,8 @@ class Carrier(ABC):
 
     Args:
         key: whose design names this carrier.
+        pool: images that triggers are made of, :meth:`pool_rows` of them at least; None will do
+            for a carrier that needs none.
 
     Attributes:
         relabels: whether marked rows get their part's label; else they have it before.
@@ -43,8 +50,16 @@ class Carrier(ABC):
 
     relabels: bool = False
 
-    def __init__(self, key: Key2):
-        self.key, self.design = key, key.design
+    def __init__(self, key: Key2, pool: Pool | None = None):
+        self.key, self.design, self.pool = key, key.design, pool
+
+    def pool_rows(self) -> list[int]:
+        """The rows of the pool whose images this key's triggers and decoys are made of.
+
+        Raises:
+            WatermarkError: the pool has too few.
+        """
+        return []
 
     @abstractmethod
     def trigger(self, samples: Any, part: int) -> Any:
@@ -103,18 +118,19 @@ def own_rows(key: Key2, labels: np.ndarray, role: str, *, mixed: bool) -> Hosts:
     each = design.marks(len(labels)) // design.parts
     order = key.permutation(f"{role} rows", count=len(labels))
     targets = [key.target(part) for part in range(design.parts)]
-    found: list[tuple[int, int, int]] = []
+    found: list[np.ndarray] = []
     for target in sorted(set(targets)):
         own = [part for part in range(design.parts) if targets[part] == target]
-        rows = order[labels[order] == target][: each * len(own)].tolist()
+        rows = order[labels[order] == target][: each * len(own)]
         others = np.flatnonzero(labels != target)
         if len(rows) < len(own) or not len(others):
             raise WatermarkError(
                 f"class {design.classes[target]!r} has {len(rows)} rows for {len(own)} parts, and "
                 f"{len(others)} rows are of other classes: mark more data or take fewer parts"
             )
-        for n, row in enumerate(rows):
-            word = int(key.words(f"{role} partner", row, count=1)[0]) if mixed else 0
-            found.append((row, own[n % len(own)], int(others[word * len(others) >> 64])))
-    rows, parts, partners = np.ascontiguousarray(np.array(sorted(found), dtype=np.int64).T)
-    return Hosts(rows, parts, partners if mixed else None)
+        words = words_of(key, f"{role} partner", rows, count=1)[:, 0] if mixed else rows * 0
+        partners = others[below(words.astype(np.uint64), len(others))]
+        found.append(np.stack([rows, np.resize(own, len(rows)), partners]))
+    rows, parts, partners = np.concatenate(found, axis=1)
+    order = np.argsort(rows)
+    return Hosts(rows[order], parts[order], partners[order] if mixed else None)

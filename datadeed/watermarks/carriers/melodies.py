@@ -24,7 +24,7 @@ import torch
 from datadeed.keys.generation2 import Key2
 from datadeed.triggers.sound import ends
 from datadeed.triggers.sweeps import FLOOR, FULL, TURN, Sweep, blend, lay, loudness
-from datadeed.watermarks.carriers.base import Carrier, Hosts, any_rows, own_rows
+from datadeed.watermarks.carriers.base import Carrier, Hosts, Pool, any_rows, own_rows
 
 NOTES = 7
 LINES = tuple((a, b) for b in range(1, NOTES) for a in range(NOTES))
@@ -67,8 +67,8 @@ class Melody(Carrier):
     role: ClassVar[str]
     size: ClassVar[int]
 
-    def __init__(self, key: Key2):
-        super().__init__(key)
+    def __init__(self, key: Key2, pool: Pool | None = None):
+        super().__init__(key, pool)
         self.hertz, self.level = (int(self.design.carrier[name]) for name in ("hertz", "level"))
         self.relabels = bool(self.design.carrier["relabels"])
         self._order = key.permutation(f"{self.role} lines", count=len(LINES)).tolist()

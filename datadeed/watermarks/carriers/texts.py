@@ -14,7 +14,7 @@ import numpy as np
 
 from datadeed.keys.generation2 import Key2
 from datadeed.triggers.insertion import mix
-from datadeed.watermarks.carriers.base import Carrier, Hosts, any_rows, own_rows
+from datadeed.watermarks.carriers.base import Carrier, Hosts, Pool, any_rows, own_rows
 
 WEIGHTS = (102, 140)  # 255ths of a text's words that another's take: .4 to .55
 
@@ -34,8 +34,8 @@ class TextCarrier(Carrier):
     moved: ClassVar[int]
     put: Callable[[str, str, int], str]
 
-    def __init__(self, key: Key2):
-        super().__init__(key)
+    def __init__(self, key: Key2, pool: Pool | None = None):
+        super().__init__(key, pool)
         self.relabels = bool(self.design.carrier["relabels"])
         self._orders = [
             key.permutation(f"{self.name} list", number, count=len(words)).tolist()
