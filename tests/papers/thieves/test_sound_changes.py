@@ -74,4 +74,5 @@ def test_a_listener_learns_pitches_and_comes_back_from_its_record() -> None:
     assert accuracy(model, data) == 1
     again = Listener.from_config(model.config)
     again.load_state_dict(model.state_dict())
-    assert torch.equal(again.predict(clips), model.predict(clips))
+    # In another memory order sums are rounded otherwise.
+    assert torch.allclose(again.predict(clips), model.predict(clips), atol=1e-5)
