@@ -123,6 +123,7 @@ class TestRepair:
     def test_the_nearest_measured_number_of_marks_is_told(self, no_proofs):
         assert make().repaired["marks_a_part"] == 83  # of 150 marks a part
         assert make(parts=12, rate=0.002).repaired["marks_a_part"] == 8
+        assert make(carrier="mosaic").repaired == {}
         assert make(samples=300, parts=12, rate=0.005).repaired["marks_a_part"] == 8  # of none
 
     def test_what_is_told_is_the_committed_table(self):
@@ -224,6 +225,16 @@ class TestOfADataset:
         assert plan_data(data, **told).refused == ""  # with its own rows for a pool
         few = pool.take(torch.arange(1))
         assert "pool has 1 images" in plan_data(data, pool=few, **told).refused
+
+    def test_of_texts_and_sound(self, no_proofs):
+        """The usual carrier is planned, and no figure of images is told of it."""
+        for modality, usual, others in (
+            ("text", "clauses", {"words"}),
+            ("audio", "tones", {"chirps", "bands"}),
+        ):
+            made = make(modality=modality)
+            assert (made.carrier, set(made.prospects)) == (usual, {usual} | others)
+            assert (made.expected, made.repaired, made.refused) == ({}, {}, "")
 
     def test_a_record_is_json(self, no_proofs):
         data = toy(200, classes=10, shape=(1, 28, 28))
