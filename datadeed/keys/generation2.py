@@ -67,7 +67,7 @@ CARRIERS = {
     "bands": _SOUND,
 }
 # By modality, unless the owner names another.
-USUAL_CARRIERS = {"image": "patch", "text": "clauses", "audio": "tones"}
+USUAL_CARRIERS = {"image": "patch", "text": "clauses", "audio": "chirps"}
 
 
 def default_carrier() -> dict[str, Any]:

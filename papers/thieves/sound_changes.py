@@ -9,7 +9,7 @@ from datadeed.randomness import derive_seed
 
 
 def moved(data: Clips, copies: int, seed: int) -> Clips:
-    """Copies of each clip, up to 100 ms earlier or later, louder or softer, with some noise."""
+    """Some copies of each clip, up to 100 ms earlier or later, louder or softer, with noise."""
     draw = np.random.default_rng(derive_seed(seed, "moved"))
     reach, (n, length) = data.rate // 10, data.samples.shape
     found = []

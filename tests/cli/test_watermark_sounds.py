@@ -197,7 +197,7 @@ class TestRefused:
 
     def test_a_setting_of_keys_for_images(self, owner):
         done = owner.run("--out", owner.out, "--key", owner.root / "safe/k.json", "--opacity", 9)
-        assert fails(done, "opacity is of patch: leave it out with tones")
+        assert fails(done, "opacity is of patch: leave it out with chirps")
 
     def test_a_surrogate_for_other_clips(self, owner, surrogate):
         done = owner.mark(*surrogate[:2], "--seconds", "0.2125", "--rate", "0.25")

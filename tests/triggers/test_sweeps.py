@@ -11,12 +11,9 @@ from hypothesis import strategies as st
 from datadeed.triggers.sweeps import FULL, TURN, Sweep, blend, lay, loudness
 
 
-def tone(hertz: int, rate: int, length: int, **values: int) -> Sweep:
+def tone(hertz: int, rate: int, length: int, *, start: int = 0, amplitude: int = 1000) -> Sweep:
     step = hertz * TURN // rate
-    return Sweep(
-        **{"start": 0, "first": step, "last": step, "phase": 0, "amplitude": 1000} | values,
-        length=length,
-    )
+    return Sweep(start, length, step, step, 0, amplitude)
 
 
 def silence(length: int) -> np.ndarray:
@@ -47,8 +44,8 @@ def test_a_tone_has_its_frequency_and_loudness(rate: int, hertz: int) -> None:
 def test_a_glide_passes_from_one_frequency_to_the_other(rate: int, first: int, last: int) -> None:
     """Its phase is that of a chirp in floating point, to a hundredth of a turn."""
     length = rate // 2
-    steps = [hertz * TURN // rate for hertz in (first, last)]
-    heard = lay(silence(length), [Sweep(0, length, *steps, 0, FULL)]).astype(float)
+    begin, end = (hertz * TURN // rate for hertz in (first, last))
+    heard = lay(silence(length), [Sweep(0, length, begin, end, 0, FULL)]).astype(float)
     seconds = np.arange(length) / rate
     turns = first * seconds + (last - first) * seconds * (seconds - 1 / rate)
     wanted = FULL * np.sin(2 * np.pi * turns)
