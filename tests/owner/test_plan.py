@@ -224,7 +224,7 @@ class TestOfADataset:
         assert made["prospects"]["mosaic"]["refused"].startswith("images of 12 pixels are too sma")
         assert plan_data(data, **told).refused == ""  # with its own rows for a pool
         few = pool.take(torch.arange(1))
-        assert "pool has 1 images" in plan_data(data, pool=few, **told).refused
+        assert "pool has 1 samples" in plan_data(data, pool=few, **told).refused
 
     def test_of_texts_and_sound(self, no_proofs):
         """The usual carrier is planned, and no figure of images is told of it."""
