@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datadeed.cli.common import add_levels, add_pool, show
+from datadeed.cli.common import add_levels, add_pool, add_reading, reading, show
 
 if TYPE_CHECKING:
     from datadeed.owner.plan import Plan
@@ -25,11 +25,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("source", type=Path, nargs="?", metavar="SOURCE", help="the dataset to release")
     add("--split", help="the split to mark, where there are several (train)")
     add_pool(parser)
+    add_reading(parser)
     add("--classes", type=int, help="without SOURCE: of the task, those that have rows")
     add("--samples", type=int, help="without SOURCE: rows that will be released")
     add("--modality", help="without SOURCE: of the samples (image)")
     add("--size", type=int, help="without SOURCE: shorter side of the images in pixels")
-    add("--carrier", choices=tuple(CARRIERS), default="patch", help="of the marks (%(default)s)")
+    add("--carrier", choices=tuple(CARRIERS), help="of the marks (the usual one)")
     add_levels(parser)
     add("--parts", type=int, help="fix the number of parts")
     add("--rate", type=float, help="fix the share of rows to mark")
@@ -55,6 +56,7 @@ def run(options: argparse.Namespace) -> int:
             split=options.split,
             pool=options.pool,
             pool_split=options.pool_split,
+            reading=reading(options.option),
             **fixed,
         )
     show(options, made.record(), "\n".join(_lines(made, options.alpha)))
@@ -66,8 +68,8 @@ def _of_numbers(
 ) -> "Plan":
     if not {"classes", "samples"} <= set(given):
         options.wrong_usage("give SOURCE, or both --classes and --samples")
-    if options.split or options.pool or options.pool_split:
-        options.wrong_usage("--split, --pool and --pool-split are of SOURCE: name it")
+    if options.split or options.pool or options.pool_split or options.option:
+        options.wrong_usage("--split, --pool, --pool-split and --option are of SOURCE: name it")
     from datadeed.owner.plan import plan
 
     return plan(**given, **fixed)
@@ -92,12 +94,12 @@ def _lines(made: "Plan", alpha: float) -> Iterator[str]:
     if made.honest:
         yield f"an honest model  {_verdict(made.honest, 'NOT SUPPORTED')}"
     yield f"pool             {made.pool} images or more"
-    repaired = made.repaired
-    yield (
-        f"repair           at {repaired['marks_a_part']:.0f} marks a part (Fashion-MNIST): success "
-        f"{repaired['before']:.0%}, {repaired['after']:.0%} after the best of four repairs; AUC of "
-        f"detection {repaired['auc']:.2f}"
-    )
+    if repaired := made.repaired:
+        yield (
+            f"repair           at {repaired['marks_a_part']:.0f} marks a part (Fashion-MNIST): "
+            f"success {repaired['before']:.0%}, {repaired['after']:.0%} after the best of four "
+            f"repairs; AUC of detection {repaired['auc']:.2f}"
+        )
     for name in made.prospects:
         yield from _of_carrier(name, made)
     for caution in made.warnings:
@@ -126,6 +128,8 @@ def _of_carrier(name: str, made: "Plan") -> Iterator[str]:
             f"{key.data}: success {key.success:.0%}{claimed}, {key.cost:.1f} points of accuracy "
             f"(results/{key.source})"
         )
+    if not prospect.keys:
+        yield "  measured       nothing of about as many marks"
     if prospect.found:
         yield f"  found          {prospect.found}"
     if prospect.blurred:

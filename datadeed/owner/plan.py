@@ -78,6 +78,7 @@ class Plan:
         pool: smallest pool of images with which the whole budget can be spent.
         repaired: the nearest number of marks a part whose models were repaired and searched
             (``marks_a_part``), and what came of it: success ``before`` and ``after``, ``auc``.
+            Empty but for patches.
         prospects: every carrier of the modality by its name, with these parts and this rate where
             they are fixed.
         warnings: what stands in the way.
@@ -186,7 +187,7 @@ def planned(demand: Demand, rng: np.random.Generator) -> Plan:
         questions=questions,
         honest=honest,
         pool=2 * max(1, blocks),
-        repaired=repaired(made.marks_a_part),
+        repaired=repaired(name, made.marks_a_part),
         prospects=_prospects(demand),
         warnings=made.cautions,
         refused=made.refused,

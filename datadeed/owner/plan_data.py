@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from datadeed.keys.generation2 import Design2
-from datadeed.owner.alternatives import plain_carrier
+from datadeed.owner.alternatives import carriers_of, plain_carrier
 from datadeed.owner.commit_checks import check_alpha, find_targets
 from datadeed.owner.data import Source, named, open_data, open_pool
 from datadeed.owner.plan import Plan, planned
@@ -18,7 +18,8 @@ def plan_data(
     split: str | None = None,
     pool: Source | None = None,
     pool_split: str | None = None,
-    carrier: str = "patch",
+    reading: dict[str, Any] | None = None,
+    carrier: str | None = None,
     alpha: float = Design2.alpha,
     least_effect: float = Design2.least_effect,
     budget: int = Design2.budget,
@@ -27,11 +28,12 @@ def plan_data(
     few_marks: bool = False,
     rng: np.random.Generator | None = None,
 ) -> Plan:
-    """Plan a key for a dataset of images; :func:`datadeed.owner.plan.plan` does without one.
+    """Plan a key for a dataset; :func:`datadeed.owner.plan.plan` does without one.
 
     Args:
-        source, split, pool, pool_split: as :func:`datadeed.owner.commit.commit` takes them.
-        carrier, alpha, least_effect, budget: of the key.
+        source, split, pool, pool_split, reading: as :func:`datadeed.owner.commit.commit` takes
+            them.
+        carrier, alpha, least_effect, budget: of the key; by default the usual carrier.
         parts, rate: fix these instead of having them proposed.
         few_marks: accept fewer than 40 marks a part.
         rng: for the proofs that are played; by default the same for every plan.
@@ -42,15 +44,18 @@ def plan_data(
         KeyRecordError: a number makes no sense, or fewer than two classes have rows.
     """
     check_alpha(alpha)
-    data, split = open_data(source, split)
-    images = open_pool(pool, pool_split, source=source, split=split)
+    given = reading or {}
+    data, split = open_data(source, split, **given)
+    places: dict[str, Any] = {"source": source, "split": split, "modality": data.modality}
+    asked = open_pool(pool, pool_split, **places, **given)
+    usual = carriers_of(data.modality)[0]
     levels: dict[str, Any] = {"alpha": alpha, "least_effect": least_effect, "budget": budget}
     design = Design2(
         classes=data.classes,
         channels=data.channels,
         targets=find_targets(data, named(source)),
-        carrier=plain_carrier(carrier),
+        carrier=plain_carrier(carrier or usual),
         **levels,
     )
-    demand = demand_for(data, images.rows, design, parts=parts, rate=rate, few_marks=few_marks)
+    demand = demand_for(data, asked.rows, design, parts=parts, rate=rate, few_marks=few_marks)
     return planned(demand, rng or np.random.default_rng(1))

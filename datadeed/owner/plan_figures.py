@@ -169,8 +169,13 @@ def cost_of(carrier: str, rows: int, rate: float) -> str:
     )
 
 
-def repaired(marks: int) -> dict[str, float]:
-    """What was measured of repairs at the nearest number of marks a part, as ratios go."""
+def repaired(carrier: str, marks: int) -> dict[str, float]:
+    """What was measured of repairs at the nearest number of marks a part, as ratios go.
+
+    Nothing but for patches.
+    """
+    if carrier != "patch":
+        return {}
     near = min(REPAIRED, key=lambda n: _far(marks, n))
     values = (near, *REPAIRED[near])
     return dict(zip(("marks_a_part", "before", "after", "auc"), values, strict=True))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import datadeed.owner.plan as module
 from datadeed.errors import DatadeedError, UnsupportedModality
-from datadeed.keys.generation2 import CARRIERS, Design2, Key2
+from datadeed.keys.generation2 import CARRIERS, USUAL_CARRIERS, Design2, Key2
 from datadeed.keys.key import Extent
 from datadeed.owner.alternatives import plain_carrier
 from datadeed.owner.plan import plan
@@ -123,6 +123,7 @@ class TestRepair:
     def test_the_nearest_measured_number_of_marks_is_told(self, no_proofs):
         assert make().repaired["marks_a_part"] == 83  # of 150 marks a part
         assert make(parts=12, rate=0.002).repaired["marks_a_part"] == 8
+        assert make(carrier="mosaic").repaired == {}
         assert make(samples=300, parts=12, rate=0.005).repaired["marks_a_part"] == 8  # of none
 
     def test_what_is_told_is_the_committed_table(self):
@@ -223,7 +224,15 @@ class TestOfADataset:
         assert made["prospects"]["mosaic"]["refused"].startswith("images of 12 pixels are too sma")
         assert plan_data(data, **told).refused == ""  # with its own rows for a pool
         few = pool.take(torch.arange(1))
-        assert "pool has 1 images" in plan_data(data, pool=few, **told).refused
+        assert "pool has 1 samples" in plan_data(data, pool=few, **told).refused
+
+    def test_of_texts_and_sound(self, no_proofs):
+        """The usual carrier is planned, and no figure of images is told of it."""
+        for modality in ("text", "audio"):
+            made = make(modality=modality)
+            fit = {name for name, kind in CARRIERS.items() if kind.modality == modality}
+            assert (made.carrier, set(made.prospects)) == (USUAL_CARRIERS[modality], fit)
+            assert (made.expected, made.repaired, made.refused) == ({}, {}, "")
 
     def test_a_record_is_json(self, no_proofs):
         data = toy(200, classes=10, shape=(1, 28, 28))

@@ -116,7 +116,7 @@ class TestWords:
             ({"parts": 600}, "budget is 400, but a claim takes 600 counted questions"),
             ({"budget": 45}, "budget is 45, but NOT SUPPORTED takes 12 + "),
             ({"least_effect": 0.05}, "least_effect is 0.05: the 45 pairs"),
-            ({"pool": 1}, "the pool has 1 images"),
+            ({"pool": 1}, "the pool has 1 samples"),
             ({"rows": 5, "rate": 0.5}, "rate 0.5 of 5 rows is 2 marks for 12 parts"),
             ({"size": 7}, "images of 7 pixels are too small for a patch: 8 or more a side"),
             ({"rate": 0.005}, "20 marks a part, fewer than 40: no key is made"),
