@@ -173,6 +173,11 @@ class _Judge:
         self.above = np.zeros(len(data), dtype=bool)
         self._labels, self._classes, self._marks = data.labels.numpy(), data.classes, marks
 
+    @property
+    def with_key(self) -> bool:
+        """Whether it is known which rows are marked."""
+        return self._marks is not None
+
     def __call__(
         self, name: str, kind: str, scores: np.ndarray, threshold: float | None, signed: bool
     ) -> None:
@@ -206,7 +211,8 @@ def _by_metadata(listing: Listing, judge: _Judge, progress: Progress) -> None:
     with progress("metadata", len(DETECTORS)) as advance:
         for done, name in enumerate(DETECTORS, 1):
             detector = build_detector(name)
-            scores = detector(listing)
+            useful = judge.with_key or not detector.signed
+            scores = detector(listing) if useful else None
             if scores is not None:
                 judge(name, "metadata", scores, detector.threshold, detector.signed)
             advance(done)

@@ -15,7 +15,8 @@ class MetadataDetector(ABC):
         name: a key of :data:`~datadeed.thieves.metadata.registry.DETECTORS`.
         threshold: a score above which a row counts as found without a key; None of a detector
             that only ranks.
-        signed: whether a mark may as well make the score low: which way is not known beforehand.
+        signed: whether a mark may as well make the score low: which way is not known beforehand,
+            so that the score says nothing without a key.
     """
 
     name: ClassVar[str]
