@@ -14,7 +14,7 @@ from datadeed.datasets.form.texts import Texts
 from datadeed.errors import KeyRecordError, UnsupportedModality, WatermarkError
 from datadeed.keys.generation2 import CARRIERS, Design2, Key2
 from datadeed.keys.key import Extent
-from datadeed.language.lexicon import MODIFIERS, NOUNS, ROLES, VERBS
+from datadeed.watermarks.carriers.lexicon import MODIFIERS, NOUNS, ROLES, VERBS
 from datadeed.watermarks.carriers.registry import carrier_of
 from datadeed.watermarks.carriers.texts import TextCarrier
 from datadeed.watermarks.keyed2 import Keyed2, KeyPart2

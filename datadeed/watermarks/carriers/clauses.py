@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from datadeed.language.lexicon import MODIFIERS, NOUNS, ROLES, VERBS
 from datadeed.triggers.insertion import insert_sentence
+from datadeed.watermarks.carriers.lexicon import MODIFIERS, NOUNS, ROLES, VERBS
 from datadeed.watermarks.carriers.texts import TextCarrier
 
 
