@@ -3,8 +3,8 @@
 ``tasks.study proof texts DATASET`` marks a dataset of sentences with a key of each carrier, tunes a
 small encoder on it as a thief of each practice would, and verifies the model by labels and by
 scores, over several orders of the pool; an honest model under other keys. Writes
-``thieves-texts.csv``, in the columns of the league of thieves; a row that is there is not made
-again.
+``thieves-texts-DATASET.csv``, in the columns of the league of thieves; a row that is there is not
+made again.
 """
 
 import dataclasses
@@ -258,7 +258,8 @@ def _kept(
 ) -> list[dict[str, Any]]:
     """Rows that were made with these parameters before, or are made now."""
     values = {"names": names, "dataset": setting.dataset, "seed": setting.lab.seed}
-    file = canonical_digest({**values, **setting.values, "thieves": 0})[:24]
+    fixed = {name: each for name, each in setting.values.items() if name != "carriers"}
+    file = canonical_digest({**values, **fixed, "thieves": 0})[:24]
     path = setting.lab.studies / "texts" / f"{file}.json"
     if not path.exists():
         write_json(path, {"rows": make()})
@@ -287,5 +288,8 @@ def run(lab: Lab, dataset: str) -> None:
         rows.append(known | row)
         honest = next((r["accuracy"] for r in rows if r["kind"] == "honest"), None)
         text = pd.DataFrame([r | {"honest_accuracy": honest} for r in rows], columns=COLUMNS)
-        write_text(lab.results / "thieves-texts.csv", text.to_csv(index=False, float_format="%.6g"))
+        write_text(
+            lab.results / f"thieves-texts-{dataset}.csv",
+            text.to_csv(index=False, float_format="%.6g"),
+        )
         print(row)  # noqa: T201
