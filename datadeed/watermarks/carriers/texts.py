@@ -7,7 +7,8 @@ hard to tell makes the mark be learnt.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -27,11 +28,10 @@ class TextCarrier(Carrier):
         places: how many there are, for the question; a mark takes any of the first ``moved``.
     """
 
-    name: str
-    lists: Sequence[Sequence[str]]
-    places: int
-    moved: int
-    put: Callable[[str, str, int], str]
+    name: ClassVar[str]
+    lists: ClassVar[Sequence[Sequence[str]]]
+    places: ClassVar[int]
+    moved: ClassVar[int]
 
     def __init__(self, key: Key2):
         super().__init__(key)
@@ -44,6 +44,10 @@ class TextCarrier(Carrier):
     @abstractmethod
     def phrase(self, words: Sequence[str]) -> str:
         """The words as they stand in a text."""
+
+    @abstractmethod
+    def put(self, text: str, phrase: str, place: int) -> str:
+        """The text with the phrase at the place of some number."""
 
     def trigger(self, samples: list[str], part: int) -> list[str]:
         """As :meth:`Carrier.trigger`."""
