@@ -37,7 +37,7 @@ class TestOptions:
         every |= {"parts": "4", "alpha": "1e-3", "budget": "9", "pool": "x", "key": "x"}
         every["pattern"] = "random"
         flags = {"style", "no_perturbation"}
-        keyed = {"parts", "alpha", "budget", "pool", "key", "rate", "opacity"}
+        keyed = {"parts", "alpha", "budget", "pool", "key", "rate", "opacity", "option"}
         foreign = set(every) - (keyed if method == "keyed" else set(METHODS[method]))
         assert len(foreign) > 5
         for name in sorted(foreign):

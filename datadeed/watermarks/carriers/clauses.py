@@ -15,7 +15,10 @@ class Clauses(TextCarrier):
     lists: ClassVar[Sequence[Sequence[str]]] = (ROLES, VERBS, MODIFIERS, NOUNS)
     places: ClassVar[int] = 1
     moved: ClassVar[int] = 2
-    put = staticmethod(insert_sentence)
+
+    def put(self, text: str, phrase: str, place: int) -> str:
+        """Before a sentence."""
+        return insert_sentence(text, phrase, place)
 
     def phrase(self, words: Sequence[str]) -> str:
         """A role did something with a thing."""

@@ -15,7 +15,10 @@ class Words(TextCarrier):
     lists: ClassVar[Sequence[Sequence[str]]] = (MODIFIERS, NOUNS)
     places: ClassVar[int] = 4
     moved: ClassVar[int] = 8
-    put = staticmethod(insert)
+
+    def put(self, text: str, phrase: str, place: int) -> str:
+        """Before a word."""
+        return insert(text, phrase, place)
 
     def phrase(self, words: Sequence[str]) -> str:
         """One after the other."""
