@@ -76,6 +76,6 @@ def test_success_is_on_images_of_other_classes() -> None:
             return torch.eye(4)[torch.ones(len(images), dtype=torch.int64)]
 
     model = Model()
-    found = successes(model, [Part(n) for n in range(3)], setting)  # type: ignore[arg-type, list-item]
+    found = successes(model, [Part(n) for n in range(3)], setting)  # type: ignore[arg-type, misc]
     assert np.array_equal(found, [0.0, 1.0, 0.0])
     assert model.asked == [int((pool.labels != n).sum()) for n in range(3)]
