@@ -6,11 +6,13 @@ import sys
 from hashlib import sha256, shake_256
 from math import comb, inf, log
 from pathlib import Path
+from runpy import run_path
 
 import numpy as np
 
 canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 SHARPNESS = np.array([0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.0, 5.2])[:, None, None, None]
+KEPT = {"mosaic": 0.5, "grating": 0.5, "cutout": 0.5, "mixed": 0.5}
 BETS = np.sin((np.arange(40) + 0.5) * np.pi / 80)[:, None] ** 2  # shares of the largest bet
 
 
@@ -23,15 +25,20 @@ def words(count, *name):  # what the seed gives under a name, as 64-bit numbers
 
 
 def question(row, *name):  # digest of a pool's image, under the trigger or decoy of that name
-    image, drawn = images[row].transpose(2, 0, 1).astype(int), words(3, *name)
-    side, opacity = image.shape[1:], design["carrier"]["opacity"] if name else 0
+    image = images[row].transpose(2, 0, 1).astype(int)
+    image = (draw(image, *name) if name else image).astype("u1")
+    return sha256(bytes(np.array(image.shape, "<u4")) + bytes(image)).hexdigest()
+
+
+def patched(image, *name):  # the carrier "patch"; others are drawn by judge_carriers.py
+    drawn, side, opacity = words(3, *name), image.shape[1:], design["carrier"]["opacity"]
     cell, edge = max(1, (min(side) + 20) // 40), min(side) // 16
     top, left = (edge + (int(drawn[n]) * (side[n] - 5 * cell - 2 * edge + 1) >> 64) for n in (0, 1))
     half = np.unpackbits(drawn[2:].view("u1"))[:15].reshape(5, 3)
     patch = np.kron(np.hstack([half, half[:, 1::-1]]), np.full((cell, cell), 255))
     under = image[:, top : top + 5 * cell, left : left + 5 * cell]
     under[:] = (under * (255 - opacity) + patch * opacity) // 255
-    return sha256(bytes(np.array(image.shape, "<u4")) + bytes(image.astype("u1"))).hexdigest()
+    return image
 
 
 sys.excepthook = lambda kind, fault, trace: sys.stdout.write(f"FAILED  {kind.__name__}: {fault}\n")
@@ -54,6 +61,10 @@ while nodes[1:]:
     twos = [nodes[n : n + 2] for n in range(0, len(nodes), 2)]
     nodes = [sha256(b"\1" + b"".join(two)).digest() if two[1:] else two[0] for two in twos]
 passed(body["pool"] == {"rows": size, "merkle_root": nodes[0].hex()}, f"pool of {size} images")
+draw, carrier = patched, design["carrier"]["name"]
+if carrier != "patch":
+    other = run_path(str(Path(__file__).with_name("judge_carriers.py")))
+    draw = getattr(other["Drawing"](words, images, design["parts"]), carrier)
 groups, targets, parts = evidence["suspect"]["groups"], design["targets"], design["parts"]
 group = {k: n for n, members in enumerate(groups) for k in members}  # class to suspect's label
 shown = np.array([group.get(k, -2) for k in true.tolist()])
@@ -130,7 +141,8 @@ for r in [*records, None]:  # 6. Every question is the key's next one.
 passed(ok, f"questions: {len(counted + now)} count, {len(lost)} were lost (out of reach)")
 decoys = [r for r in counted + now if (r["purpose"], r["error"]) == ("decoy", "")]  # 7. Findings.
 decoys = [r["label"] == shown[r["row"]] for r in decoys if shown[r["row"]] >= 0]
-good, right, failed = sum(decoys), sum(decoys + answers), [r for r in counted + now if r["error"]]
+good, failed = sum(decoys), [r for r in counted + now if r["error"]]
+right = good + int(KEPT.get(carrier, 1) * sum(answers))  # large decoys cost honest answers too
 ways = [comb(len(decoys), n) * comb(len(answers), right - n) for n in range(right + 1)]
 odd = int(sum(ways[: good + 1]) <= 0.01 * sum(ways))  # Fisher's exact test: decoys fare worse
 odd += len(failed) >= max(3, 0.1 * len(counted + now)) and len(answers) >= 0.9 * due

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import runpy
 import shutil
 import subprocess
 import sys
@@ -16,19 +17,24 @@ import pyarrow.parquet as pq
 import pytest
 
 from datadeed.files import write_json
-from datadeed.keys.generation2 import Key2
-from datadeed.keys.key import Beacon
+from datadeed.keys.generation2 import Design2, Key2
+from datadeed.keys.key import Beacon, Extent
 from datadeed.owner.asking import OutOfReach
 from datadeed.owner.evidence.records import read_record
 from datadeed.owner.verify import verify
+from datadeed.watermarks.carriers.registry import pool_images
+from datadeed.watermarks.keyed2 import KeyPart2
 from tests.cli.world import data
+from tests.conftest import toy
 from tests.datasets.formats.writers import write
 from tests.judge_toys import (
     CASES,
     JUDGE,
     POOL,
+    Say,
     Toy,
     both,
+    filters,
     honest,
     judge,
     new_key,
@@ -101,6 +107,38 @@ def test_they_agree_on_a_suspect_that_has_no_part_s_target(place: Path) -> None:
     groups = tuple((k,) for k in range(10) if k not in (key.target(0), key.target(1)))
     verify(Toy(key, honest, groups=groups), key, POOL, place / "none")
     assert both(key, place / "none", place / "pool.npz") == [6, 6]
+
+
+@pytest.mark.parametrize("say", [thief, weak, filters])
+@pytest.mark.parametrize("name", ["mosaic", "grating", "cutout", "mixed"])
+def test_they_agree_on_other_carriers(name: str, say: Say, place: Path) -> None:
+    pool = toy(100, classes=10, shape=(3, 16, 17))
+    write(pool, place / "larger.npz", format="npz")
+    key = new_key(pool=pool, carrier={"name": name}, parts=12)
+    verify(Toy(key, say, pool=pool), key, pool, place / f"{name} {say.__name__}")
+    assert both(key, place / f"{name} {say.__name__}", place / "larger.npz") == [6, 6]
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [("mosaic", 12), ("mosaic", 48), ("grating", 7), ("cutout", 12), ("mixed", 12), ("mixed", 20)],
+)
+def test_it_draws_grey_images(name: str, parts: int) -> None:
+    design = Design2(POOL.classes, 1, tuple(range(10)), parts, carrier={"name": name})
+    key = Key2(bytes(32), bytes(32), design, Extent(9, ""), Extent(70, ""))
+    pool, row = toy(70, classes=10, shape=(1, 28, 30)).samples, 4
+    made = runpy.run_path(str(JUDGE.with_name("judge_carriers.py")))["Drawing"]
+    images = pool.permute(0, 2, 3, 1).numpy()
+    drawing = made(lambda count, *name: key.words(*name, count=count), images, parts)
+    image = pool[row].numpy().astype(int)
+    for part in range(parts):
+        one = KeyPart2(key, part, pool_images(key, pool))
+        asked = {
+            ("trigger", part): one.stamp(pool[[row]]),
+            ("decoy", part, row): one.decoy(pool[[row]], row),
+        }
+        for words, seen in asked.items():
+            assert np.array_equal(getattr(drawing, name)(image, *words), seen[0].numpy())
 
 
 Change = Callable[[dict[str, Any], list[dict[str, Any]]], None]
@@ -240,9 +278,9 @@ def test_it_says_what_it_found_and_needs_numpy_alone(
 
 
 def test_it_is_short_and_imports_nothing_of_datadeed() -> None:
-    text = JUDGE.read_text()
-    assert len(text.splitlines()) < 150
-    nodes = list(ast.walk(ast.parse(text)))
+    texts = [JUDGE.read_text(), JUDGE.with_name("judge_carriers.py").read_text()]
+    assert all(len(text.splitlines()) < most for text, most in zip(texts, (165, 130), strict=True))
+    nodes = [node for text in texts for node in ast.walk(ast.parse(text))]
     named = {a.name.split(".")[0] for n in nodes if isinstance(n, ast.Import) for a in n.names}
     named |= {str(n.module).split(".")[0] for n in nodes if isinstance(n, ast.ImportFrom)}
     assert named <= {*sys.stdlib_module_names, np.__name__}
