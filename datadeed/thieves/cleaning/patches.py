@@ -13,6 +13,7 @@ from datadeed.thieves.cleaning.recurrence import highest, surprise
 from datadeed.thieves.cleaning.windows import BLOCK, grey, is_rough
 from datadeed.watermarks.keyed import CELLS
 
+CHANGES, BOTH_WAYS = 10, 4  # of 97 % of all patches, and of little in images: see windows.py
 BLACK, WHITE = 80, 175  # of 255: cells between are neither; leaves room for JPEG
 
 
@@ -64,6 +65,6 @@ def _patches(images: torch.Tensor, cell: int) -> tuple[np.ndarray, np.ndarray, n
                 fits &= at(light, i, j) == at(light, i, CELLS - 1 - j)
                 code = code * 2 + at(light, i, j)
     where = fits.flatten().nonzero().squeeze(1)
-    where = where[torch.from_numpy(is_rough(whole.flatten()[where].numpy()))]
+    where = where[torch.from_numpy(is_rough(whole.flatten()[where].numpy(), CHANGES, BOTH_WAYS))]
     spots = height * width
     return (where // spots).numpy(), (where % spots).numpy(), code.flatten()[where].numpy()

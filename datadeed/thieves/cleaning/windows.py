@@ -88,10 +88,16 @@ def _codes(images: torch.Tensor, scale: int) -> tuple[np.ndarray, np.ndarray, np
     return (where // spots).numpy(), (where % spots).numpy(), code.numpy()
 
 
-def is_rough(codes: np.ndarray) -> np.ndarray:
-    """Whether windows, (M,) int64, change often from pixel to pixel, and both ways; (M,) bool."""
+def is_rough(codes: np.ndarray, changes: int = ROUGH, both_ways: int = BOTH_WAYS) -> np.ndarray:
+    """Whether windows, (M,) int64, change often from pixel to pixel, and both ways; (M,) bool.
+
+    Args:
+        codes: a bit a pixel, row by row.
+        changes: of the 40 pairs of neighbours that differ at least.
+        both_ways: of the 20 pairs side by side, and of the 20 below each other.
+    """
     beside = sum(1 << (SIDE * i + j) for i in range(SIDE) for j in range(SIDE - 1))
     below = (1 << SIDE * (SIDE - 1)) - 1
     across = np.bitwise_count((codes ^ (codes >> 1)) & beside).astype(np.int64)
     down = np.bitwise_count((codes ^ (codes >> SIDE)) & below).astype(np.int64)
-    return (across + down >= ROUGH) & (np.minimum(across, down) >= BOTH_WAYS)
+    return (across + down >= changes) & (np.minimum(across, down) >= both_ways)

@@ -53,11 +53,13 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def _away(ranks: np.ndarray, labels: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """How far each rank, (N,) float64, is from the median of those around it."""
-    order = np.lexsort((places, labels))
+    """How far each rank, (N,) float64, is from the median of those around it in its class."""
     found = np.empty(len(ranks))
-    around = ndimage.median_filter(ranks[order], size=WINDOW, mode="nearest")
-    found[order] = np.abs(ranks[order] - around)
+    for label in np.unique(labels):
+        own = np.flatnonzero(labels == label)
+        own = own[np.argsort(places[own])]
+        around = ndimage.median_filter(ranks[own], size=WINDOW, mode="nearest")
+        found[own] = np.abs(ranks[own] - around)
     return found
 
 
