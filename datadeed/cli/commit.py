@@ -6,29 +6,50 @@ a random value that nobody knows yet, so that nobody can say you chose them.
 """
 
 import argparse
+import math
 from pathlib import Path
 
-from datadeed.cli.common import add_data, add_levels, note, passphrase, progress, show
+from datadeed.cli.common import (
+    add_data,
+    add_levels,
+    add_reading,
+    note,
+    passphrase,
+    progress,
+    reading,
+    show,
+)
 from datadeed.errors import KeyRecordError
 from datadeed.keys.generation2 import ANSWERS, CARRIERS, Design2, Key2
 from datadeed.keys.key import Beacon
 
-DESIGN = ("parts", "rate", "carrier", "opacity", "answers", "alpha", "least_effect", "budget")
+DESIGN = (
+    *("parts", "rate", "few_marks", "carrier"),
+    *("answers", "alpha", "least_effect", "budget"),
+)
+SETTINGS = ("opacity", "labels", "level", "seconds")  # of carriers that have them
 
 
 def add_design(parser: argparse.ArgumentParser) -> None:
     """The options that are committed."""
     add = parser.add_argument
-    add("--parts", type=int, default=Design2.parts, help="triggers with a label (%(default)s)")
-    add("--rate", type=float, default=Design2.rate, help="share of rows to mark (%(default)s)")
+    add("--parts", type=int, help="triggers with a label (as `datadeed plan SOURCE` says)")
+    add("--rate", type=float, help="share of rows to mark (as `datadeed plan SOURCE` says)")
+    add(
+        "--few-marks",
+        action="store_true",
+        help="make the key even if a part gets fewer than 40 marks",
+    )
     add(
         "--carrier",
         choices=tuple(CARRIERS),
-        default="patch",
-        help="patch: small, and labels change; mosaic: large and moving, on images of one size, "
-        "and labels stay (%(default)s)",
+        help="of images patch: small, and labels change; mosaic: large and moving, on images of "
+        "one size, and labels stay; docs/protect.md names those of texts (the first for such data)",
     )
-    add("--opacity", type=int, default=255, help="of the patches, 1 to 255 (%(default)s)")
+    add("--opacity", type=int, help="of patches, 1 to 255 (255)")
+    add("--labels", choices=("kept", "changed"), help="of marked texts and sound (kept)")
+    add("--level", type=int, help="of marks in sound: percent of the clip's own loudness (100)")
+    add("--seconds", type=float, help="of sound: how much of each file a model hears (1)")
     add(
         "--answers",
         choices=ANSWERS,
@@ -44,6 +65,7 @@ def add_design(parser: argparse.ArgumentParser) -> None:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     add_data(parser)
+    add_reading(parser)
     parser.add_argument("--key", type=Path, required=True, help="the secret file to make")
     add_design(parser)
 
@@ -57,6 +79,8 @@ def make_key(options: argparse.Namespace, forbidden: Path | None = None) -> Key2
     return commit(
         options.source,
         options.key,
+        reading=reading(options.option),
+        settings=_settings(options),
         beacon=_beacon(options.beacon),
         passphrase=passphrase(),
         forbidden=forbidden,
@@ -64,6 +88,23 @@ def make_key(options: argparse.Namespace, forbidden: Path | None = None) -> Key2
         note=note,
         **given,
     ).key
+
+
+def _settings(options: argparse.Namespace) -> dict[str, int]:
+    """What was given of the carrier's own."""
+    names = ("opacity", "level")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if options.seconds is not None:
+        given["milliseconds"] = _milliseconds(options.seconds)
+    if options.labels is not None:
+        given["relabels"] = int(options.labels == "changed")
+    return given
+
+
+def _milliseconds(seconds: float) -> int:
+    if not math.isfinite(seconds) or abs(seconds) > 10**6:
+        raise KeyRecordError(f"--seconds is {seconds}: give a number of seconds")
+    return round(1000 * seconds)
 
 
 def _beacon(values: list[str] | None) -> Beacon | None:

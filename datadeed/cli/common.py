@@ -5,9 +5,11 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from datadeed.errors import DatasetError
 
 PASSPHRASE = "DATADEED_PASSPHRASE"
 COULD_NOT_TEST = 5  # exit code
@@ -27,12 +29,41 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 def add_pool(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
     """The options that name the pool."""
-    about = "the images that the key is bound to"
+    about = "the samples that the key is bound to"
     if not required:
-        about = "images for verification, which need not be secret; by default the test split of "
+        about = "samples for verification, which need not be secret; by default the test split of "
         about += "SOURCE, or SOURCE itself"
     parser.add_argument("--pool", type=Path, required=required, help=about)
     parser.add_argument("--pool-split", help="the split of the pool, where there are several")
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """What only the format of the data knows."""
+    parser.add_argument(
+        "--option",
+        action="append",
+        metavar="NAME=VALUE",
+        help="of the data's format: text, label, encoding, drop_empty; sound: classes (repeat for "
+        "several)",
+    )
+
+
+def reading(options: Sequence[str] | None) -> dict[str, Any]:
+    """What ``--option NAME=VALUE`` says of a format; a value may be true or a JSON list.
+
+    Raises:
+        DatasetError: one has no name.
+    """
+    given: dict[str, Any] = {}
+    for one in options or ():
+        name, equals, value = one.partition("=")
+        if not (name and equals):
+            raise DatasetError(f"--option is {one!r}: give NAME=VALUE, as text=review")
+        given[name] = value
+        with contextlib.suppress(ValueError):
+            if isinstance(parsed := json.loads(value), bool | list):
+                given[name] = parsed
+    return given
 
 
 def add_levels(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +92,7 @@ def add_suspect(parser: argparse.ArgumentParser, out: str) -> None:
     add("--suspect", type=Path, required=True, help="its YAML file (docs/suspects.md), or a folder")
     add("--key", type=Path, required=True, help="the owner's secret file")
     add_pool(parser, required=True)
+    add_reading(parser)
     add("--out", type=Path, required=True, help=out)
     add("--suspects", type=int, default=1, help="asked under this key in all (%(default)s)")
     add("--keys", type=int, default=1, help="keys tried against it in all (%(default)s)")
@@ -80,6 +112,7 @@ def ask(job: Callable[..., Any], options: argparse.Namespace, **more: Any) -> An
         options.pool,
         options.out,
         pool_split=options.pool_split,
+        reading=reading(options.option),
         suspects=options.suspects,
         keys=options.keys,
         passphrase=passphrase(),

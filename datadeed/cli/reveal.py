@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datadeed.cli.common import add_pool, passphrase, progress, say, show
+from datadeed.cli.common import add_pool, add_reading, passphrase, progress, reading, say, show
 from datadeed.errors import DatadeedError
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="pool, numbers or suspect: you established it yourself, outside of these files",
     )
     add_pool(parser)
+    add_reading(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -63,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
         options.opening,
         evidence=options.check,
         confirmed=options.confirm,
+        reading=reading(options.option),
         progress=progress,
         **named,
     )

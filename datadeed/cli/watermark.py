@@ -1,32 +1,34 @@
-"""Write a marked copy of a dataset: same format, file names, order, encoder and metadata.
+"""Write a marked copy of a dataset in its own format, encoder and metadata.
+
+Where labels change, file names are drawn anew in their classes, and so is an order that would tell.
 
 Makes the key and the commitment first if the key file does not exist. A key that names a beacon
 needs its value: --beacon-value. With --method a published watermark is used instead: it takes
---secret in place of --key, and no commitment is made. Texts and sound need --method.
+--secret in place of --key, and no commitment is made.
 """
 
 import argparse
 import contextlib
 import dataclasses
-import json
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datadeed.cli.commit import DESIGN, add_design, make_key
-from datadeed.cli.common import add_data, passphrase, progress, say, show
+from datadeed.cli.commit import DESIGN, SETTINGS, add_design, make_key
+from datadeed.cli.common import add_data, add_reading, passphrase, progress, reading, say, show
 from datadeed.cli.methods import FIELDS, OPTIONS, add_options, settle
-from datadeed.errors import DatasetError, KeyRecordError, WatermarkError
+from datadeed.errors import KeyRecordError, WatermarkError
 
 if TYPE_CHECKING:
     from datadeed.keys.key import Key
     from datadeed.owner.protect_published import Marked
+    from datadeed.owner.release.edits import Manner
 
 # The default method's options; --rate and --opacity are also other methods'.
 KEYED = (
-    *("key", "beacon_value", "pool", "pool_split", *DESIGN),
+    *("key", "beacon_value", "pool", "pool_split", "option", *DESIGN, *SETTINGS),
     *("beacon", "commitment", "timestamp"),
 )
 LINE_EVERY = 60.0  # seconds between lines where there is no terminal for a bar
@@ -35,9 +37,20 @@ LINE_EVERY = 60.0  # seconds between lines where there is no terminal for a bar
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     add_data(parser)
+    add_reading(parser)
     parser.add_argument("--out", type=Path, required=True, help="the marked copy to make")
     parser.add_argument("--key", type=Path, help="the secret file")
     parser.add_argument("--beacon-value", help="hexadecimal, of the round that the key names")
+    parser.add_argument(
+        "--keep-order",
+        action="store_true",
+        help="rows keep their places in a file, even where their order tells which labels changed",
+    )
+    parser.add_argument(
+        "--keep-jpegs",
+        action="store_true",
+        help="unmarked JPEGs keep their bytes; how often a file was encoded may then tell the rest",
+    )
     add_design(parser)
     keyed = {name: parser.get_default(name) for name in KEYED}
     add_options(parser)
@@ -51,9 +64,10 @@ def run(options: argparse.Namespace) -> int:
     needed = "key" if options.method == "keyed" else "secret"
     if getattr(options, needed) is None:
         if needed == "key":
-            from datadeed.owner.data import open_data
+            from datadeed.owner.data import check_markable, open_data
 
-            open_data(options.source, options.split)  # a key would not help with texts or sound
+            data, _ = open_data(options.source, options.split, **reading(options.option))
+            check_markable(data, options.source)
         options.wrong_usage(f"the following arguments are required: --{needed}")
     if options.method != "keyed":
         return _run_published(options, given)
@@ -77,7 +91,9 @@ def _run_keyed(options: argparse.Namespace) -> int:
         options.out,
         key or options.key,
         split=options.split,
+        reading=reading(options.option),
         measured=fresh,
+        manner=_manner(options),
         passphrase=passphrase(),
         progress=progress,
         note=say,
@@ -88,6 +104,13 @@ def _run_keyed(options: argparse.Namespace) -> int:
     text += f"{made.key.design.parts} marks"
     show(options, value, f"{text}\ncommitment {commitment}")
     return 0
+
+
+def _manner(options: argparse.Namespace) -> "Manner":
+    """What is done so that marked rows do not stand out."""
+    from datadeed.owner.release.edits import Manner
+
+    return Manner(reorder=not options.keep_order, jpegs=not options.keep_jpegs)
 
 
 def _new_key(options: argparse.Namespace) -> "Key":
@@ -125,7 +148,8 @@ def _run_published(options: argparse.Namespace, given: dict[str, Any]) -> int:
             surrogate=surrogate,
             work=options.work,
             seconds=given.get("seconds", 1.0),
-            reading=_reading(options.option or ()),
+            reading=reading(options.option),
+            manner=_manner(options),
             passphrase=passphrase(),
             progress=progress,
             note=say,
@@ -156,24 +180,6 @@ def _numbers(given: str, option: str, counts: Sequence[int]) -> list[int]:
             "commas between them"
         )
     return [int(part) for part in parts]
-
-
-def _reading(options: Sequence[str]) -> dict[str, Any]:
-    """What ``--option NAME=VALUE`` says of the source's format; a value may be true or a JSON list.
-
-    Raises:
-        DatasetError: one has no name.
-    """
-    given: dict[str, Any] = {}
-    for one in options:
-        name, equals, value = one.partition("=")
-        if not (name and equals):
-            raise DatasetError(f"--option is {one!r}: give NAME=VALUE, as text=review")
-        given[name] = value
-        with contextlib.suppress(ValueError):
-            if isinstance(parsed := json.loads(value), bool | list):
-                given[name] = parsed
-    return given
 
 
 def _show_published(options: argparse.Namespace, made: "Marked") -> None:

@@ -15,13 +15,14 @@ import torch
 from datadeed.errors import ModelError, VerificationError
 from datadeed.keys.generation2 import Key2
 from datadeed.keys.key import Key
-from datadeed.owner.clean import first_probes
+from datadeed.owner.clean import first_probes, questions_of
 from datadeed.owner.data import Note, Progress, check_extent
 from datadeed.owner.evidence.log import QueryLog
 from datadeed.owner.evidence.records import Record
 from datadeed.owner.pool import measure_pool
 from datadeed.owner.release.rows import Items
 from datadeed.owner.replaying import Replay
+from datadeed.owner.samples import Samples, form_of, join, view_of
 from datadeed.owner.suspects.base import Answer, Suspect, SuspectError, question_digest
 from datadeed.owner.suspects.opening import open_suspect
 from datadeed.owner.suspects.probe import probe
@@ -70,51 +71,54 @@ def probe_rows(key: Key, pool: int) -> list[int]:
 
 
 def one_batch(
-    rows: Sequence[int], images: Mapping[int, torch.Tensor], labels: np.ndarray
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images and labels of some rows; of several sizes, which are no batch, the first one's."""
-    same = [row for row in rows if images[row].shape == images[rows[0]].shape]
-    return torch.cat([images[row] for row in same]), torch.from_numpy(labels[same])
+    rows: Sequence[int], samples: Mapping[int, Samples], labels: np.ndarray
+) -> tuple[Samples, torch.Tensor]:
+    """Samples and labels of some rows; of several sizes, which are no batch, the first one's."""
+    first = form_of(samples[rows[0]])
+    same = [row for row in rows if form_of(samples[row]) == first]
+    return join([samples[row] for row in same]), torch.from_numpy(labels[same])
 
 
 @dataclass(frozen=True)
-class PoolImages:
-    """The committed pool: true labels (P,), images that may be asked about, and the clean ones.
+class PoolSamples:
+    """The committed pool: true labels (P,), samples that may be asked about, and the clean ones.
 
     Attributes:
-        images: pool row to (1, C, H, W) uint8.
-        repeated: how many rows hold an image that stood before.
-        clean, clean_labels: of the clean questions, (N, C, H, W) uint8 and (N,) int64.
+        samples: pool row to a batch of one.
+        repeated: how many rows hold a sample that stood before.
+        clean, clean_labels: of the clean questions, a batch of N and (N,) int64.
     """
 
     labels: np.ndarray
-    images: dict[int, torch.Tensor]
+    samples: dict[int, Samples]
     repeated: int
-    clean: torch.Tensor
+    clean: Samples
     clean_labels: torch.Tensor
 
 
-def read_pool(key: Key, pool: Items, rows: Iterable[int], progress: Progress) -> PoolImages:
-    """Read the pool once: all of it is measured, and the images of some rows are kept.
+def read_pool(key: Key, pool: Items, rows: Iterable[int], progress: Progress) -> PoolSamples:
+    """Read the pool once: all of it is measured, and the samples of some rows are kept.
 
     Raises:
         KeyRecordError: it is not the one that the key is bound to.
     """
     clean = probe_rows(key, pool.rows)
-    found, images, repeated = measure_pool(pool, "check pool", {*rows, *clean}, progress=progress)
+    found, samples, repeated = measure_pool(
+        pool, "check pool", {*rows, *clean}, view=view_of(key), progress=progress
+    )
     check_extent(found, key.pool, "the pool")
-    return PoolImages(pool.labels, images, repeated, *one_batch(clean, images, pool.labels))
+    return PoolSamples(pool.labels, samples, repeated, *one_batch(clean, samples, pool.labels))
 
 
 def ask_probes(
-    suspect: Suspect, log: QueryLog, images: torch.Tensor, labels: torch.Tensor, note: Note
+    suspect: Suspect, log: QueryLog, samples: Samples, labels: torch.Tensor, note: Note
 ) -> list[str]:
     """Ask the clean questions, unless an earlier run did; returns what the owner should know."""
-    questions = [question_digest(image) for image in (*images, images[0])]
+    questions = questions_of(samples)
     earlier = first_probes(log.records)[-len(questions) :]
     known = [record.question for record in earlier] == questions
     answers = [record.answer() for record in earlier] if known else None
-    found = probe(suspect, images, labels, answers)
+    found = probe(suspect, samples, labels, answers)
     if not known:
         write_probes(log, questions, found.answers)
     for warning in found.warnings:
@@ -137,33 +141,33 @@ def rows_needed(proof: Proof2) -> list[int]:
     return sorted({*map(int, proof.rows), *map(int, proof.pairs[:, 1])})
 
 
-def image_of(key: Key2, question: Question, images: Mapping[int, torch.Tensor]) -> torch.Tensor:
-    """The image that a question asks about, (1, C, H, W) uint8, with its trigger or decoy."""
-    part, image = KeyPart2(key, question.part), images[question.row]
-    return part.decoy(image, question.row) if question.layer == "decoy" else part.stamp(image)
+def asked_sample(key: Key2, question: Question, samples: Mapping[int, Samples]) -> Samples:
+    """What a question shows, a batch of one: a row of the pool with its trigger or decoy."""
+    part, sample = KeyPart2(key, question.part), samples[question.row]
+    return part.decoy(sample, question.row) if question.layer == "decoy" else part.stamp(sample)
 
 
 def put(
     key: Key2,
     questions: Sequence[Question],
     suspect: Suspect,
-    images: Mapping[int, torch.Tensor],
+    samples: Mapping[int, Samples],
     log: QueryLog,
 ) -> Iterator[Record]:
-    """Put questions on images of one size to a suspect, and give each answer as it is on the disk.
+    """Put questions on samples of one form to a suspect, and give each answer as it is on the disk.
 
     As many go out at once as the suspect takes. Arguments as for :func:`run_proof`.
     """
     size = getattr(suspect, "at_once", 1)
     for start in range(0, len(questions), size):
         chunk = questions[start : start + size]
-        asked = torch.cat([image_of(key, question, images) for question in chunk])
-        for question, image, answer in zip(chunk, asked, suspect.predict(asked), strict=True):
+        asked = join([asked_sample(key, question, samples) for question in chunk])
+        for question, sample, answer in zip(chunk, asked, suspect.predict(asked), strict=True):
             yield log.append(
                 purpose=question.layer,
                 part=question.part,
                 row=question.row,
-                question=question_digest(image),
+                question=question_digest(sample),
                 answer=answer,
             )
 
@@ -171,9 +175,9 @@ def put(
 def run_proof(
     proof: Proof2,
     suspect: Suspect,
-    images: Mapping[int, torch.Tensor],
+    samples: Mapping[int, Samples],
     log: QueryLog,
-    canary: torch.Tensor,
+    canary: Samples,
     *,
     on_answer: Callable[[Proof2], None] = lambda proof: None,
 ) -> None:
@@ -181,15 +185,15 @@ def run_proof(
 
     Args:
         proof: fresh; answers that the log holds are taken from there.
-        suspect: answers (N, C, H, W) images.
-        images: pool row to (1, C, H, W) uint8, for all of :func:`rows_needed`.
+        suspect: takes samples of the key's kind.
+        samples: pool row to a batch of one, for all of :func:`rows_needed`.
         log: open; takes every answer before it counts.
-        canary: (1, C, H, W), the clean image that is asked about when a step ends in failures: is
-            the suspect out of reach, or does it refuse marked images?
+        canary: a batch of one, the clean sample that is asked about when a step ends in failures:
+            is the suspect out of reach, or does it refuse marked ones?
         on_answer: called after each step.
 
     Raises:
-        OutOfReach: the clean image got no answer either; a later run goes on from the log.
+        OutOfReach: the clean sample got no answer either; a later run goes on from the log.
         SuspectError: a limit of the suspect's own configuration is spent.
         EvidenceError: the log cannot be written, or is not this proof's.
     """
@@ -205,11 +209,11 @@ def run_proof(
             if answer.failed:
                 raise OutOfReach(
                     f"{failures} questions failed, the last with {error!r}, and so did one on a "
-                    "clean image: run again when the suspect answers; nothing asked so far is lost"
+                    "clean sample: run again when the suspect answers; nothing asked so far is lost"
                 )
         step = proof.step()
         if not step:
             return
-        for record in put(proof.key, step, suspect, images, log):
+        for record in put(proof.key, step, suspect, samples, log):
             replay.take(record)
         on_answer(proof)

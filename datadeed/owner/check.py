@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from datadeed.errors import DatadeedError, EvidenceError
 from datadeed.keys.generation2 import Key2
@@ -32,6 +33,7 @@ from datadeed.owner.evidence.schema import parse_json, read_evidence, read_limit
 from datadeed.owner.generation1 import Judged1
 from datadeed.owner.premises import STATED, check_confirmed, premises
 from datadeed.owner.reveal import read_opening
+from datadeed.owner.samples import modality_of
 from datadeed.owner.stated import stated_fields
 from datadeed.owner.verify import stamped_at
 
@@ -76,6 +78,7 @@ def check(
     timestamp: str | Path | None = None,
     roots: str | Path | None = None,
     confirmed: Sequence[str] = (),
+    reading: dict[str, Any] | None = None,
     progress: Progress = silent,
 ) -> list[Check]:
     """Every check whose files are named; the others are listed as not checked.
@@ -86,10 +89,11 @@ def check(
         commitment: what was published before the data.
         source, split: the data before it was marked.
         released: the data as it was released, of the same split.
-        pool, pool_split: the images for verification; by default those of ``source``.
+        pool, pool_split: the samples for verification; by default those of ``source``.
         public_key: the signer's, in PEM, had from the signer.
         timestamp, roots: the commitment's token, and certificates of its authority in PEM.
         confirmed: premises that the caller established himself: "pool", "numbers", "suspect".
+        reading: of data and pool, what only their format knows.
         progress: is told of the rows that are read.
 
     Returns:
@@ -110,8 +114,9 @@ def check(
         looks |= dict.fromkeys(KEYED, "--opening")
     else:
         if folder and (pool is not None or source is not None):
-            images = partial(open_pool, pool, pool_split, source=source, split=split)
-            judged = _kind(key)(key, folder, images, progress)
+            given: dict[str, Any] = {"source": source, "split": split, "modality": modality_of(key)}
+            samples = partial(open_pool, pool, pool_split, **given, **(reading or {}))
+            judged = _kind(key)(key, folder, samples, progress)
         looks |= {
             "commitment": partial(_commitment, key, commitment) if commitment else "--commitment",
             "timestamp": partial(_timestamp, key, timestamp, roots, folder)
@@ -120,10 +125,12 @@ def check(
             "key": partial(_key, key, folder) if folder else "--check",
             "answers": judged.answers if judged else "--pool",
             "clean": partial(_clean, judged) if judged else "--pool",
-            "data": "--source" if source is None else partial(_data, key, source, split, progress),
+            "data": "--source"
+            if source is None
+            else partial(_data, key, source, split, reading or {}, progress),
             "release": "--source, --released"
             if source is None or released is None
-            else partial(check_release, key, source, released, split, progress),
+            else partial(check_release, key, source, released, split, progress, reading=reading),
         }
     checks = [_made(what, look) for what, look in looks.items()]
     if folder is not None:
@@ -245,9 +252,11 @@ def _signature(folder: Path, public_key: str | Path | None) -> str:
     return verify(folder, pem).meaning
 
 
-def _data(key: Key, source: Source, split: str | None, progress: Progress) -> str:
+def _data(
+    key: Key, source: Source, split: str | None, reading: dict[str, Any], progress: Progress
+) -> str:
     """The data before it was marked is what was committed."""
-    data, _ = open_data(source, split)
+    data, _ = open_data(source, split, modality=modality_of(key), **reading)
     found, _ = measure(data, "check data", progress=progress)
     check_extent(found, key.data, named(source))
     return f"{named(source)} is the data that was committed"

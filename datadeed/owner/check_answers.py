@@ -12,7 +12,7 @@ import torch
 from datadeed.errors import EvidenceError
 from datadeed.keys.generation2 import second_generation
 from datadeed.keys.key import Key
-from datadeed.owner.asking import PoolImages, image_of, read_pool, rows_needed
+from datadeed.owner.asking import PoolSamples, asked_sample, read_pool, rows_needed
 from datadeed.owner.clean import Clean, clean_answers, clean_records, questions_of
 from datadeed.owner.data import Progress
 from datadeed.owner.evidence.build import FORM, anchor_of, assemble, derived, of_key
@@ -21,6 +21,7 @@ from datadeed.owner.evidence.records import Record
 from datadeed.owner.evidence.schema import read_evidence
 from datadeed.owner.release.rows import Items
 from datadeed.owner.replaying import Replay, spans
+from datadeed.owner.shown import shown
 from datadeed.owner.suspects.base import question_digest
 from datadeed.verification.layers import Question
 from datadeed.verification.proof2 import Proof2
@@ -40,17 +41,17 @@ class Judged:
     Args:
         key: opened.
         folder: of evidence.
-        open_images: opens the pool.
+        open_samples: opens the pool.
         progress: is told of the rows that are read.
     """
 
     form = FORM
 
     def __init__(
-        self, key: Key, folder: Path, open_images: Callable[[], Items], progress: Progress
+        self, key: Key, folder: Path, open_samples: Callable[[], Items], progress: Progress
     ):
         self.key, self.folder = key, folder
-        self._open_images, self._progress = open_images, progress
+        self._open_samples, self._progress = open_samples, progress
         self.sentences = 0  # of what was not tested, that answers() derived; warnings follow
 
     @cached_property
@@ -81,9 +82,9 @@ class Judged:
         return list(self.evidence["suspect"].get("groups", default))
 
     @cached_property
-    def pool(self) -> PoolImages:
+    def pool(self) -> PoolSamples:
         """The pool, which must be the key's."""
-        pool = self._open_images()
+        pool = self._open_samples()
         return read_pool(self.key, pool, self._rows(pool.labels), self._progress)
 
     def _rows(self, labels: np.ndarray) -> list[int]:
@@ -124,8 +125,8 @@ class Judged:
         proof.clean = (clean.right, clean.answered, clean.asked)
 
         def check_question(question: Question, record: Record) -> None:
-            image = image_of(proof.key, question, self.pool.images)[0]
-            self.check_digest(question, record, image)
+            sample = asked_sample(proof.key, question, self.pool.samples)[0]
+            self.check_digest(question, record, sample)
 
         replay = Replay(proof, check_question)
         replay.take_all(self.records)
@@ -138,20 +139,20 @@ class Judged:
         if not replay.lost:
             return found + "none was asked again"
         return found + (
-            f"{len(replay.lost)} more failed while a clean image got no answer either: charged to "
-            f"the budget, and asked again (records {spans(replay.lost)})"
+            f"{len(replay.lost)} more failed while a clean question got no answer either: charged "
+            f"to the budget, and asked again (records {spans(replay.lost)})"
         )
 
     @staticmethod
-    def check_digest(question: Question, record: Record, image: torch.Tensor) -> None:
-        """Check that a record is about the image that the key asks about.
+    def check_digest(question: Question, record: Record, sample: torch.Tensor | str) -> None:
+        """Check that a record is about the sample that the key asks about.
 
         Raises:
             EvidenceError: it is not.
         """
-        if record.question != question_digest(image):
+        if record.question != question_digest(sample):
             raise EvidenceError(
-                f"record {record.seq} is about another image than the key's part "
+                f"record {record.seq} is about another question than the key's part "
                 f"{question.part} on row {question.row} of the pool"
             )
 
@@ -161,6 +162,8 @@ class Judged:
         dated = evidence["key"]["timestamp"] is not None
         found = derived(proof, self.records, evidence["chain"]["anchor"], dated=dated)
         found["clean"] = self.clean.record()
+        if "shown" in evidence:
+            found["shown"] = shown(proof.key, self.records, self.pool)
         self.sentences = len(found["verdict"]["not_tested"])
         return assemble(
             found,

@@ -1,9 +1,9 @@
-"""The suspect's answers to clean images of the pool: what they say about the pool and the suspect.
+"""The suspect's answers to clean samples of the pool: what they say about both.
 
-A pool of images that an innocent model sends to one class lets a key that was ground for that class
-claim it. Such a pool shows in the clean answers: they are mostly wrong, or mostly one class. Half
-is the line for both: a model that is wrong on half of the images by which it is accused was made
-for another task, or the images were picked for its errors.
+A pool of samples that an innocent model sends to one class lets a key that was ground for that
+class claim it. Such a pool shows in the clean answers: they are mostly wrong, or mostly one class.
+Half is the line for both: a model that is wrong on half of the samples by which it is accused was
+made for another task, or they were picked for its errors.
 """
 
 import itertools
@@ -12,15 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from datadeed.errors import EvidenceError
 from datadeed.owner.evidence.records import Record
+from datadeed.owner.samples import Samples
 from datadeed.owner.suspects.base import first_of, question_digest
 
 LEAST_RIGHT = 0.5  # of the answered clean questions
 MOST_EXCESS = 1 / 3  # of the most frequent answer's share over the most frequent true label's
-MOST_REPEATED = 0.01  # of a pool's images may stand in it before
+MOST_REPEATED = 0.01  # of a pool's samples may stand in it before
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Clean:
     """Answers to the clean questions, the repeated one left out.
 
     Attributes:
-        asked, answered, right: how many, of images of classes that the suspect has.
+        asked, answered, right: how many, of samples of classes that the suspect has.
         labels: how many different labels were given.
         most: how often the most frequent one was given.
-        most_true: how often the most frequent true label stands among the answered images.
+        most_true: how often the most frequent true label stands among those answered.
         kinds: how many different true labels these have.
     """
 
@@ -59,21 +59,21 @@ class Clean:
         found = []
         if self.right <= LEAST_RIGHT * self.answered:
             found.append(
-                f"The suspect is wrong on half of the pool's clean images or more ({self.right} of "
-                f"{self.answered} right): they may have been picked for its errors."
+                f"The suspect is wrong on half of the pool's clean samples or more ({self.right} "
+                f"of {self.answered} right): they may have been picked for its errors."
             )
         one = self.labels == 1 and self.kinds > 1
         if one or self.most - self.most_true >= MOST_EXCESS * self.answered > 0:
             found.append(
-                f"The suspect gives {self.most} of {self.answered} clean images of the pool one "
+                f"The suspect gives {self.most} of {self.answered} clean samples of the pool one "
                 "label: they may have been picked for it."
             )
         return found
 
 
-def questions_of(images: torch.Tensor) -> list[str]:
-    """Digests of the clean questions: each of (N, C, H, W) images, then the first one again."""
-    return [question_digest(image) for image in (*images, images[0])]
+def questions_of(samples: Samples) -> list[str]:
+    """Digests of the clean questions: each of N samples, then the first one again."""
+    return [question_digest(sample) for sample in (*samples, samples[0])]
 
 
 def first_probes(records: Sequence[Record]) -> list[Record]:
@@ -85,7 +85,7 @@ def clean_records(records: Sequence[Record], questions: Sequence[str]) -> list[R
     """The records of the clean questions, which are the key's, asked in order.
 
     A run that was killed while it wrote them down leaves their beginning, and they are asked again.
-    Later clean questions are about the first image.
+    Later clean questions are about the first sample.
 
     Raises:
         EvidenceError: other clean questions are logged, or not all of them.
@@ -113,18 +113,18 @@ def clean_records(records: Sequence[Record], questions: Sequence[str]) -> list[R
 
 def _other(record: Record) -> EvidenceError:
     return EvidenceError(
-        f"record {record.seq} is about another clean image than the key's, or out of order"
+        f"record {record.seq} is about another clean sample than the key's, or out of order"
     )
 
 
 def clean_answers(
     records: Sequence[Record], labels: np.ndarray, groups: Sequence[Sequence[int]]
 ) -> Clean:
-    """What the answers show, to images of classes that the suspect has.
+    """What the answers show, to samples of classes that the suspect has.
 
     Args:
         records: of :func:`clean_records`; the last one is the repeated question.
-        labels: (N,) int64, the true labels of the N images.
+        labels: (N,) int64, the true labels of the N samples.
         groups: of each of the suspect's labels, the key's classes that it stands for.
     """
     first = first_of(groups)

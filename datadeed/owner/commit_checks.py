@@ -41,7 +41,7 @@ def check_design(design: Design2, pool: int) -> None:
 
     Args:
         design: of the key.
-        pool: images in it.
+        pool: samples in it.
 
     Raises:
         KeyRecordError: saying what to change.
@@ -132,7 +132,7 @@ def _refuse_claim(design: Design2, pool: int) -> None:
     least = next(n for n in counts if claim_images(parts, classes, alpha, n) is not None)
     if least > min(pool, POOL_LIMIT) // 2:
         raise KeyRecordError(
-            f"the pool has {pool} images, but a claim takes {2 * least} at best, half of them in "
+            f"the pool has {pool} samples, but a claim takes {2 * least} at best, half of them in "
             "blocks: name a larger pool"
         )
     _refuse_budget(design, claim_questions(design, least))
@@ -186,7 +186,7 @@ def advise(design: Design2, what: str, pool: int) -> list[str]:
     Args:
         design: of the key.
         what: the data's name.
-        pool: images in it.
+        pool: samples in it.
     """
     found, targets = [], set(design.targets)
     empty = [name for number, name in enumerate(design.classes) if number not in targets]
@@ -201,20 +201,20 @@ def advise(design: Design2, what: str, pool: int) -> list[str]:
     )
     if images < paid:
         found.append(
-            f"the pool has {pool} images: {images} can be asked in blocks, and the budget pays "
+            f"the pool has {pool} samples: {images} can be asked in blocks, and the budget pays "
             f"for {paid}; weak marks may need a larger pool"
         )
     return found
 
 
 def check_repeated(repeated: int, rows: int) -> None:
-    """Refuse a pool in which images stand several times.
+    """Refuse a pool in which samples stand several times.
 
     Raises:
         KeyRecordError: more than one in a hundred do.
     """
     if repeated > MOST_REPEATED * rows:
         raise KeyRecordError(
-            f"{repeated} of the pool's {rows} images stand in it before: name a pool of different "
-            f"images (at most {MOST_REPEATED:.0%} may be repeated)"
+            f"{repeated} of the pool's {rows} samples stand in it before: name a pool of different "
+            f"samples (at most {MOST_REPEATED:.0%} may be repeated)"
         )

@@ -6,19 +6,18 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.formats.blocks import SeveralSplits
+from datadeed.datasets.formats.clips import View
 from datadeed.errors import DatadeedError, DatasetError, KeyRecordError, UnsupportedModality
 from datadeed.keys import merkle
-from datadeed.keys.generation2 import key_from_record
+from datadeed.keys.generation2 import CARRIERS, key_from_record
 from datadeed.keys.key import Extent, Key
 from datadeed.keys.sealing import read_secret
 from datadeed.owner.release.clips import ClipItems
 from datadeed.owner.release.items import items
 from datadeed.owner.release.rows import Item, Items
+from datadeed.owner.samples import Samples, in_memory, reader
 
 # Called with a job's step and its size; what it gives is entered for the step, and takes the number
 # of rows or questions that are done.
@@ -26,7 +25,7 @@ Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 Note = Callable[[str], None]  # takes a line that the owner should read
 Source = str | Path | Dataset  # a dataset on disk in any format, or in memory
 
-# By modality: its name, and the method that marks it.
+# By modality: its name, and the published method that marks it.
 KINDS = {"image": "images", "audio": "sound", "text": "texts"}
 METHOD_OF = {
     "image": "clean-label-images",
@@ -60,16 +59,16 @@ def open_data(
     split: str | None = None,
     default: str = "train",
     *,
-    modality: str | None = "image",
+    modality: str | None = None,
     **reading: Any,
 ) -> tuple[Items, str | None]:
     """A split of a dataset, and its name.
 
     Args:
-        source: a file or folder in any format; or a dataset of images in memory, which is one.
+        source: a file or folder in any format; or a dataset in memory, which is one.
         split: its name; None if there is only one, or for ``default``.
         default: the split if one must be named.
-        modality: what it must hold; a key is for images. None for anything.
+        modality: what it must hold: that of the key that it is for. None for anything.
         reading: what only the format knows.
 
     Raises:
@@ -77,7 +76,7 @@ def open_data(
         UnsupportedModality: it holds samples of another kind.
     """
     if isinstance(source, Dataset):
-        data = _in_memory(source)
+        data = in_memory(source)
     else:
         try:
             data = items(source, split=split, **reading)
@@ -85,24 +84,30 @@ def open_data(
             split, data = default, items(source, split=default, **reading)
     if modality not in (None, data.modality):
         raise UnsupportedModality(
-            f"a key marks images, but {named(source)} holds {KINDS[data.modality]}: mark it with "
-            f"--method {METHOD_OF[data.modality]}"
+            f"the key marks {KINDS[modality]}, but {named(source)} holds {KINDS[data.modality]}: "
+            f"name the data that was committed, or make a key for {KINDS[data.modality]}"
         )
     return data, split
+
+
+def check_markable(data: Items, source: Source) -> None:
+    """Check that keys mark such data.
+
+    Raises:
+        UnsupportedModality: they do not.
+    """
+    known = {kind.modality for kind in CARRIERS.values()}
+    if data.modality not in known:
+        marked = " and ".join(name for kind, name in KINDS.items() if kind in known)
+        raise UnsupportedModality(
+            f"a key marks {marked}, but {named(source)} holds {KINDS[data.modality]}: mark it with "
+            f"--method {METHOD_OF[data.modality]}"
+        )
 
 
 def named(source: Source) -> str:
     """What a message calls a source."""
     return "the dataset" if isinstance(source, Dataset) else str(source)
-
-
-def _in_memory(data: Dataset) -> Items:
-    def stream() -> Iterator[np.ndarray]:
-        yield from data.samples.permute(0, 2, 3, 1).numpy()
-
-    channels = data.shape[0] if data.modality == "image" else 0
-    labels = data.labels.numpy()
-    return Items("memory", data.classes, labels, channels, stream, modality=data.modality)
 
 
 def open_pool(
@@ -111,53 +116,71 @@ def open_pool(
     *,
     source: Source | None = None,
     split: str | None = None,
+    modality: str | None = None,
+    **reading: Any,
 ) -> Items:
-    """The images for verification: by default the test split of ``source``, or all of it.
+    """The samples for verification: by default the test split of ``source``, or all of it.
+
+    Args:
+        pool, pool_split: their dataset, and its split.
+        source, split: the data that is marked, and its split.
+        modality, reading: as for :func:`open_data`.
 
     Raises:
         DatasetError: they cannot be read.
+        UnsupportedModality: they are of another kind.
         DatadeedError: neither ``pool`` nor ``source`` is named.
     """
+    given: dict[str, Any] = {"modality": modality, **reading}
     if pool is not None:
-        return open_data(pool, pool_split, "test")[0]
+        return open_data(pool, pool_split, "test", **given)[0]
     if source is None:
-        raise DatadeedError("no pool is named: give the images that the key is bound to")
+        raise DatadeedError("no pool is named: give the samples that the key is bound to")
     try:
-        return open_data(source, pool_split or "test")[0]
+        return open_data(source, pool_split or "test", **given)[0]
     except DatasetError:
         if pool_split is not None:
             raise
-        return open_data(source, split)[0]
+        return open_data(source, split, **given)[0]
 
 
 def measure(
-    data: Items, what: str, keep: Collection[int] = (), *, progress: Progress = silent
-) -> tuple[Extent, dict[int, torch.Tensor]]:
-    """The extent of a dataset of any kind, and some of its images, in one pass.
+    data: Items,
+    what: str,
+    keep: Collection[int] = (),
+    *,
+    view: View | None = None,
+    on_item: Callable[[Item], None] = lambda item: None,
+    progress: Progress = silent,
+) -> tuple[Extent, dict[int, Samples]]:
+    """The extent of a dataset of any kind, and some of its samples, in one pass.
 
     Args:
         data: decoded as it is read.
         what: the step's name.
-        keep: rows whose images are wanted.
+        keep: rows whose samples are wanted.
+        view: of sound, what a kept sample is of it.
+        on_item: is given every item.
         progress: is told of every row.
 
     Returns:
-        Rows and Merkle root; row to (1, C, H, W) uint8.
+        Rows and Merkle root; row to a batch of one: (1, C, H, W) uint8, one text, (1, L) int16.
     """
-    wanted, images, leaf = set(keep), {}, _leaf_of(data)
+    wanted, kept, leaf, read = set(keep), {}, leaf_of(data), reader(data, view)
 
     def leaves() -> Iterator[bytes]:
         with progress(what, data.rows) as advance:
             for item in data:
                 if item.row in wanted:
-                    images[item.row] = to_tensor(item.pixels)
+                    kept[item.row] = read(item)
+                on_item(item)
                 yield leaf(item)
                 advance(item.row + 1)
 
-    return Extent(data.rows, merkle.merkle_root(leaves())), images
+    return Extent(data.rows, merkle.merkle_root(leaves())), kept
 
 
-def _leaf_of(data: Items) -> Callable[[Item], bytes]:
+def leaf_of(data: Items) -> Callable[[Item], bytes]:
     """What gives an item's leaf in the Merkle tree."""
     if data.modality == "text":
         return lambda item: merkle.text_leaf(item.sample, item.label)
@@ -185,12 +208,6 @@ def check_extent(found: Extent, stated: Extent, what: str) -> None:
         )
     if found.merkle_root != stated.merkle_root:
         raise KeyRecordError(
-            f"{what} is not the data that the key is bound to (another Merkle root): a pixel, a "
+            f"{what} is not the data that the key is bound to (another Merkle root): a sample, a "
             "label or the order of rows differs; name the data that was committed"
         )
-
-
-def to_tensor(pixels: np.ndarray) -> torch.Tensor:
-    """(H, W, C) uint8 as (1, C, H, W) uint8."""
-    # A copy, as decoders give read-only arrays and torch warns of them.
-    return torch.from_numpy(np.array(pixels.transpose(2, 0, 1), order="C"))[None]

@@ -90,7 +90,7 @@ class Judged1(Judged):
         return taken
 
     def _check_image(self, question: Question, record: Record) -> None:
-        image = KeyPart(self.key, question.part).stamp(self.pool.images[question.row])[0]
+        image = KeyPart(self.key, question.part).stamp(self.pool.samples[question.row])[0]
         self.check_digest(question, record, image)
 
     def _asked_there(self, record: Record) -> Question:

@@ -1,35 +1,44 @@
-"""The images for verification, read once: their extent, some of them, and how many are repeated."""
+"""The samples for verification, read once: their extent, some of them, how many are repeated."""
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
+from typing import Any
 
-import numpy as np
-import torch
-
+from datadeed.datasets.formats.clips import View
 from datadeed.keys.key import Extent
 from datadeed.owner.data import Progress, measure, silent
-from datadeed.owner.release.rows import Items
+from datadeed.owner.release.rows import Item, Items
+from datadeed.owner.samples import Samples
 
 
 def measure_pool(
-    pool: Items, what: str, keep: Collection[int] = (), *, progress: Progress = silent
-) -> tuple[Extent, dict[int, torch.Tensor], int]:
-    """As :func:`datadeed.owner.data.measure`, and how many rows hold an image that stood before.
+    pool: Items,
+    what: str,
+    keep: Collection[int] = (),
+    *,
+    view: View | None = None,
+    progress: Progress = silent,
+) -> tuple[Extent, dict[int, Samples], int]:
+    """As :func:`datadeed.owner.data.measure`, and how many rows hold a sample that stood before.
 
     Args:
-        pool: of images.
+        pool: of samples of any kind.
         what: the step's name.
-        keep: rows whose images are wanted.
+        keep: rows whose samples are wanted.
+        view: of sound, what a kept sample is of it.
         progress: is told of every row.
     """
     seen: set[bytes] = set()
 
-    def stream() -> Iterator[np.ndarray]:
-        for item in pool:
-            shape = repr(item.pixels.shape).encode()
-            seen.add(hashlib.sha256(shape + item.pixels.tobytes()).digest())
-            yield item.pixels
+    def see(item: Item) -> None:
+        seen.add(_digest(item.sample))
 
-    watched = Items(pool.format, pool.classes, pool.labels, pool.channels, stream)
-    extent, images = measure(watched, what, keep, progress=progress)
-    return extent, images, extent.rows - len(seen)
+    extent, kept = measure(pool, what, keep, view=view, on_item=see, progress=progress)
+    return extent, kept, extent.rows - len(seen)
+
+
+def _digest(sample: Any) -> bytes:
+    """Of a text, or of an array with its shape."""
+    if isinstance(sample, str):
+        return hashlib.sha256(sample.encode()).digest()
+    return hashlib.sha256(repr(sample.shape).encode() + sample.tobytes()).digest()

@@ -42,7 +42,7 @@ def premises(
         evidence: read from the folder.
         stamped: when a token that was verified says that the commitment was there.
         clean: what the suspect's clean answers show; None if that was not checked.
-        repeated: how many rows of the pool repeat an image.
+        repeated: how many rows of the pool repeat a sample.
         confirmed: names of premises that the judge established.
     """
     found = [
@@ -107,14 +107,14 @@ def _key(evidence: dict[str, Any], stamped: datetime | None) -> Premise:
 
 
 def _pool(evidence: dict[str, Any], clean: Clean | None, repeated: int) -> Premise:
-    """That the images were not picked against the suspect."""
+    """That the samples were not picked against the suspect."""
     what = "the pool was not picked against the suspect"
     if clean is None:
         return Premise("pool", MISSING, f"{what}: the pool was not checked")
     rows = evidence["pool"]["rows"]
     flags = clean.flags()
     if repeated > MOST_REPEATED * rows:
-        flags.append(f"{repeated} of its {rows} images stand in it before.")
+        flags.append(f"{repeated} of its {rows} samples stand in it before.")
     if flags:
         return Premise("pool", MISSING, f"{what}. FLAGGED: {' '.join(flags)} ({clean.words()})")
     return Premise("pool", STATED, f"{what}: {clean.words()}; whether it is public data is open")

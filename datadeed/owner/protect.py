@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 
 from datadeed.errors import KeyRecordError, WatermarkError
 from datadeed.keys.drand import SIGNATURE_BYTES
@@ -20,13 +20,14 @@ from datadeed.owner.data import (
     open_data,
     read_key,
     silent,
-    to_tensor,
     unheard,
 )
-from datadeed.owner.release.edits import Edit, Release
-from datadeed.owner.release.release import release
-from datadeed.owner.release.rows import Items
+from datadeed.owner.release import order
+from datadeed.owner.release.edits import NEUTRAL, Edit, Manner, Release
+from datadeed.owner.release.release import REORDERED, release
+from datadeed.owner.release.rows import Item, Items
 from datadeed.owner.rounds import round_time, value_fault
+from datadeed.owner.samples import Samples, form_of, modality_of, reader, view_of, writer
 from datadeed.watermarks.carriers.registry import carrier_of
 from datadeed.watermarks.keyed import target_label
 
@@ -55,19 +56,26 @@ def protect(
     key: Key | str | Path,
     *,
     split: str | None = None,
+    reading: dict[str, Any] | None = None,
     measured: bool = False,
+    manner: Manner = NEUTRAL,
     passphrase: str | None = None,
     progress: Progress = silent,
     note: Note = unheard,
 ) -> Protected:
-    """Write a marked copy of a dataset: same format, file names, order, encoder and metadata.
+    """Write a marked copy of a dataset: same format, encoder and metadata.
+
+    Names and order stay where no label changes; else those that would tell which did are drawn
+    anew (:mod:`datadeed.owner.release`).
 
     Args:
         source: the dataset that the key was committed for, on disk in any format.
         out: where the copy goes; nothing may be there.
         key: of :func:`datadeed.owner.commit.commit`, or its secret file.
         split: the split to mark, where there are several (train).
+        reading: what only the source's format knows.
         measured: whether the data were measured for this key just now; else they are again.
+        manner: what is done so that marked rows do not stand out.
         passphrase: opens the secret file.
         progress: is told of every row.
         note: takes what the owner should know of the copy.
@@ -76,7 +84,8 @@ def protect(
         SecretError: the key's file cannot be read, or lies where it would be given away.
         KeyRecordError: the key waits for its beacon, or is bound to other data.
         DatasetError: the data cannot be read, or the copy exists.
-        WatermarkError: mosaics do not fit such images, or a class has too few for its parts.
+        UnsupportedModality: the key marks samples of another kind.
+        WatermarkError: marks do not fit such samples, or a class has too few for its parts.
     """
     source, out = Path(source), Path(out)
     if not isinstance(key, Key):
@@ -84,10 +93,13 @@ def protect(
             check_place(Path(key), folder)
     key = read_key(key, passphrase)
     _ = key.seed  # an error now rather than after a pass over the data
-    data, split = open_data(source, split)
+    modality, reading = modality_of(key), reading or {}
+    data, split = open_data(source, split, modality=modality, **reading)
     if not measured:
         check_extent(measure(data, "check data", progress=progress)[0], key.data, str(source))
     rows, edit = edits(key, data, progress)
+    if carrier_of(key).relabels:
+        warn(data, manner, note, instead="commit to --carrier mosaic, which changes no label")
     with progress("write", data.rows) as advance:
         done = release(
             source,
@@ -96,9 +108,11 @@ def protect(
             edit=edit,
             generator=np.random.default_rng(key.words("file names", count=4)),
             split=split,
+            manner=manner,
             on_rows=advance,
+            **reading,
         )
-    advise(done, note)
+    advise(done, note, modality=modality)
     return Protected(out, key, data.rows, len(rows), done)
 
 
@@ -160,12 +174,12 @@ def edits(key: Key, data: Items, progress: Progress = silent) -> tuple[np.ndarra
 
     Args:
         key: with its seed.
-        data: that the key was committed for; read once by a carrier that mixes marked images with
+        data: that the key was committed for; read once by a carrier that mixes marked samples with
             others, and these stay in memory.
         progress: is told of the rows that are read.
 
     Raises:
-        WatermarkError: a class has too few rows for its parts. While marking: images that are to
+        WatermarkError: a class has too few rows for its parts. While marking: samples that are to
             be mixed are of different sizes, or too small.
     """
     carrier = carrier_of(key)
@@ -175,29 +189,49 @@ def edits(key: Key, data: Items, progress: Progress = silent) -> tuple[np.ndarra
     ]
     hosts = carrier.hosts(data.labels)
     drawn = dict(zip(hosts.rows.tolist(), hosts.parts.tolist(), strict=True))
-    partners: dict[int, torch.Tensor] = {}
+    partners: dict[int, Samples] = {}
+    view = view_of(key)
     if hosts.partners is not None:
         wanted = hosts.partners.tolist()
-        images = measure(data, "read partners", wanted, progress=progress)[1]
-        partners = {row: images[other] for row, other in zip(drawn, wanted, strict=True)}
+        kept = measure(data, "read partners", wanted, view=view, progress=progress)[1]
+        partners = {row: kept[other] for row, other in zip(drawn, wanted, strict=True)}
+    read, back = reader(data, view), writer(data, view)
 
-    def edit(row: int, pixels: np.ndarray, label: int) -> tuple[np.ndarray, int]:
-        image, other, part = to_tensor(pixels), partners.get(row), drawn[row]
-        if other is not None and image.shape != other.shape:
+    def edit(row: int, sample: Any, label: int) -> tuple[Any, int]:
+        item = Item(row, sample, label)
+        one, other, part = read(item), partners.get(row), drawn[row]
+        if other is not None and form_of(one) != form_of(other):
             raise WatermarkError(
                 f"row {row} and one that it is mixed with are images of different sizes: bring "
                 "all to one size first, or commit to --carrier patch"
             )
-        marked = carrier.marks(image, other, np.array([part]), np.array([row]))
-        return _pixels(marked), targets[part] if carrier.relabels else label
+        marked = carrier.marks(one, other, np.array([part]), np.array([row]))
+        return back(item, one, marked), targets[part] if carrier.relabels else label
 
     return hosts.rows, edit
 
 
-def _pixels(image: torch.Tensor) -> np.ndarray:
-    """(1, C, H, W) uint8 as (H, W, C) uint8."""
-    pixels: np.ndarray = image[0].permute(1, 2, 0).numpy()
-    return pixels
+def warn(data: Items, manner: Manner, note: Note, *, instead: str) -> None:
+    """Say, before anything is written, where labels that change would be seen without a key.
+
+    Args:
+        data: in which labels are to change.
+        manner: of the release.
+        note: takes the lines.
+        instead: what else an owner may do, at the end of a line.
+    """
+    in_one_file = data.format not in ("imagefolder", "wavfolder")
+    if in_one_file and order.tells(data.labels):
+        if manner.reorder and data.format in REORDERED:
+            note(
+                "the rows stand in an order in which a changed label is seen: those that change "
+                "it, and about as many others, stand at other places of the copy"
+            )
+        else:
+            note(
+                "the rows stand in an order in which a changed label is seen, and keep it: shuffle "
+                f"them before you commit, or {instead}"
+            )
 
 
 def advise(done: Release, note: Note, *, modality: str = "image", bound: int | None = None) -> None:
@@ -220,5 +254,11 @@ def advise(done: Release, note: Note, *, modality: str = "image", bound: int | N
         note(f"{len(done.odd_rows)} marked texts have quotes around them, unlike the file's others")
     elif done.odd_rows:
         note(f"{len(done.odd_rows)} marked images have other file headers than before")
+    if done.worded:
+        note(
+            "file names follow no scheme and were kept: a word in one may tell the class that an "
+            "image was in before its label changed; number the files, and mark them again"
+        )
     if done.listed_in:
-        note(f"{', '.join(done.listed_in)}: names images whose label changed, and was copied as is")
+        listing = ", ".join(done.listed_in)
+        note(f"{listing}: names images whose name or label changed, and was copied as is")

@@ -23,11 +23,12 @@ from datadeed.datasets.formats.registry import chunks
 from datadeed.datasets.formats.wav import WavForm
 from datadeed.errors import UnsupportedModality, WatermarkError
 from datadeed.keys.key import Extent
-from datadeed.owner.data import KINDS, METHOD_OF, Note, Progress, measure, to_tensor
+from datadeed.owner.data import KINDS, METHOD_OF, Note, Progress, measure
 from datadeed.owner.release.carrying import carry, strike
 from datadeed.owner.release.clips import ClipItems
 from datadeed.owner.release.edits import Edit
 from datadeed.owner.release.rows import Items
+from datadeed.owner.samples import to_tensor
 from datadeed.watermarks.base import Watermark
 from datadeed.watermarks.registry import watermark_class
 

@@ -13,7 +13,7 @@ from datadeed.keys.key import Key
 from datadeed.keys.sealing import check_place
 from datadeed.owner.asking import (
     Asking,
-    PoolImages,
+    PoolSamples,
     ask_probes,
     reached,
     read_pool,
@@ -37,6 +37,8 @@ from datadeed.owner.evidence.records import utc_text
 from datadeed.owner.evidence.schema import check_evidence, read_limited
 from datadeed.owner.premises import premises
 from datadeed.owner.replaying import Replay
+from datadeed.owner.samples import modality_of
+from datadeed.owner.shown import shown
 from datadeed.owner.suspects.base import Suspect
 from datadeed.verification.proof2 import Proof2
 
@@ -67,6 +69,7 @@ def verify(
     out: str | Path,
     *,
     pool_split: str | None = None,
+    reading: dict[str, Any] | None = None,
     suspects: int = 1,
     keys: int = 1,
     sign: str | Path | None = None,
@@ -84,9 +87,10 @@ def verify(
         suspect: its YAML file (docs/suspects.md), a model's folder, the configuration as a mapping,
             or a :class:`~datadeed.owner.suspects.base.Suspect`, which stays open.
         key: the secret file, or what was read from it.
-        pool: the images that the key is bound to, on disk or in memory.
+        pool: the samples that the key is bound to, on disk or in memory.
         out: the folder of evidence to make, or to go on with.
         pool_split: the split of the pool, where there are several.
+        reading: of the pool, what only its format knows.
         suspects, keys: how many suspects and how many keys are tried in all; the bar rises with
             both.
         sign: a file with the key to sign with; made if it does not exist.
@@ -105,15 +109,15 @@ def verify(
     out = Path(out)
     signer = _signer(sign, out, passphrase)
     key = second_generation(read_key(key, passphrase))
-    data = open_pool(pool, pool_split)
-    images = read_pool(key, data, rows_needed(Proof2(key, data.labels)), progress)
+    data = open_pool(pool, pool_split, modality=modality_of(key), **(reading or {}))
+    samples = read_pool(key, data, rows_needed(Proof2(key, data.labels)), progress)
     stamp, stamped = _stamp(timestamp, roots, key.commitment)
     numbers = {"suspects": suspects, "keys": keys}
     with (
         reached(suspect, key.design.classes) as asked,
         QueryLog(out, log_anchor(key, asked)) as log,
     ):
-        asks = _Asks(key, images, (asked, log), numbers, note)
+        asks = _Asks(key, samples, (asked, log), numbers, note)
         if log.torn:
             note("the last answer was cut short when a run was stopped: it is asked again")
         budget = getattr(asked, "budget", None)  # of a server: files cost nothing
@@ -138,7 +142,7 @@ class _Asks:
     def __init__(
         self,
         key: Key2,
-        pool: PoolImages,
+        pool: PoolSamples,
         asked: tuple[Suspect, QueryLog],
         numbers: dict[str, int],
         note: Note,
@@ -158,9 +162,9 @@ class _Asks:
 
     def probe(self) -> None:
         """Ask the clean questions, unless an earlier run did."""
-        images, labels = self.pool.clean, self.pool.clean_labels
-        warnings = ask_probes(self.suspect, self.log, images, labels, self.note)
-        records = clean_records(self.log.records, questions_of(images))
+        samples, labels = self.pool.clean, self.pool.clean_labels
+        warnings = ask_probes(self.suspect, self.log, samples, labels, self.note)
+        records = clean_records(self.log.records, questions_of(samples))
         self._clean = clean_answers(records, labels.numpy(), self.suspect.groups)
         flags = self._clean.flags()
         for flag in flags:
@@ -169,8 +173,8 @@ class _Asks:
 
     def put_all(self, on_answer: Callable[[Proof2], None]) -> None:
         """Ask until the verdict stands; see :func:`datadeed.owner.asking.run_proof`."""
-        images, canary = self.pool.images, self.pool.clean[:1]
-        run_proof(self.proof(), self.suspect, images, self.log, canary, on_answer=on_answer)
+        samples, canary = self.pool.samples, self.pool.clean[:1]
+        run_proof(self.proof(), self.suspect, samples, self.log, canary, on_answer=on_answer)
 
     def replayed(self) -> Proof2:
         """With the answers of the log: what anybody who checks the evidence will compute."""
@@ -190,6 +194,9 @@ class _Asks:
         }
         clean = self._clean.record() if self._clean else None
         found = build_evidence(proof, self.suspect, self.log, stated=stated, clean=clean)
+        examples = shown(self.key, self.log.records, self.pool)
+        if examples is not None:
+            found["shown"] = examples
         listed = premises(
             found,
             stamped=stamped,

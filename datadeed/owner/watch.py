@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from datadeed.errors import EvidenceError
 from datadeed.files import canonical_digest
 from datadeed.keys.generation2 import second_generation
@@ -16,7 +14,7 @@ from datadeed.owner.asking import (
     Asking,
     CouldNotTest,
     OutOfReach,
-    PoolImages,
+    PoolSamples,
     ask_probes,
     put,
     reached,
@@ -27,6 +25,7 @@ from datadeed.owner.data import Note, Progress, Source, open_pool, read_key, sil
 from datadeed.owner.evidence.log import QueryLog
 from datadeed.owner.evidence.records import Record
 from datadeed.owner.evidence.schema import parse_json, read_limited, write_private_json
+from datadeed.owner.samples import Samples, modality_of
 from datadeed.owner.suspects.base import Suspect, SuspectError, question_digest
 from datadeed.verification.watch2 import Watch2
 
@@ -58,6 +57,7 @@ def watch(
     out: str | Path,
     *,
     pool_split: str | None = None,
+    reading: dict[str, Any] | None = None,
     blocks: int = 1,
     suspects: int = 1,
     keys: int = 1,
@@ -73,10 +73,11 @@ def watch(
     Args:
         suspect: as for :func:`datadeed.owner.verify.verify`.
         key: the secret file, or what was read from it.
-        pool: the images that the key is bound to, on disk or in memory.
+        pool: the samples that the key is bound to, on disk or in memory.
         out: the folder of this watch, and of nothing else.
         pool_split: the split of the pool, where there are several.
-        blocks: images a day, each asked under every part of the key; fixed from the first day on.
+        reading: of the pool, what only its format knows.
+        blocks: samples a day, each asked under every part of the key; fixed from the first day on.
         suspects, keys: how many suspects are watched, and how many keys are tried, in all; fixed
             from the first day on, as the bar rises with both.
         passphrase: of the secret file.
@@ -91,7 +92,7 @@ def watch(
         EvidenceError: the folder's watch was begun otherwise, or its log was changed.
     """
     out, key = Path(out), second_generation(read_key(key, passphrase))
-    data = open_pool(pool, pool_split)
+    data = open_pool(pool, pool_split, modality=modality_of(key), **(reading or {}))
     numbers = {"blocks": blocks, "suspects": suspects, "keys": keys}
     date = datetime.now(UTC).date().isoformat()
     with reached(suspect, key.design.classes) as asked:
@@ -102,9 +103,9 @@ def watch(
             try:
                 if questions := watched.questions(date):  # none if they were asked today
                     rows = {question.row for question in questions}
-                    images = read_pool(key, data, rows, progress)
-                    _ask_clean(asked, log, images, note)
-                    ask_batch(watched, asked, images.images, log, date)
+                    samples = read_pool(key, data, rows, progress)
+                    _ask_clean(asked, log, samples, note)
+                    ask_batch(watched, asked, samples.samples, log, date)
             except (CouldNotTest, SuspectError) as error:
                 _write_state(watched, asked, log, date, str(error))
                 raise
@@ -218,7 +219,7 @@ def _take(watched: Watch2, record: Record) -> None:
     watched.answer(record.labels, record.scores, date=record.time[:10], failed=failed)
 
 
-def _ask_clean(suspect: Suspect, log: QueryLog, pool: PoolImages, note: Note) -> None:
+def _ask_clean(suspect: Suspect, log: QueryLog, pool: PoolSamples, note: Note) -> None:
     """Today's clean questions, before any fresh one is spent.
 
     Raises:
@@ -228,22 +229,22 @@ def _ask_clean(suspect: Suspect, log: QueryLog, pool: PoolImages, note: Note) ->
     if not any(record.purpose == "probe" and not record.error for record in log.records):
         ask_probes(suspect, log, pool.clean, pool.clean_labels, note)
         return
-    images = pool.clean[:CANARIES]
-    answers = suspect.predict(images)
-    write_probes(log, [question_digest(image) for image in images], answers)
+    samples = pool.clean[:CANARIES]
+    answers = suspect.predict(samples)
+    write_probes(log, [question_digest(sample) for sample in samples], answers)
     if all(answer.failed for answer in answers):
         raise OutOfReach(f"no clean question was answered: {answers[0].error}")
 
 
 def ask_batch(
-    watched: Watch2, suspect: Suspect, images: Mapping[int, torch.Tensor], log: QueryLog, date: str
+    watched: Watch2, suspect: Suspect, samples: Mapping[int, Samples], log: QueryLog, date: str
 ) -> None:
     """Ask the day's questions, and write every answer down before it counts.
 
     Args:
         watched: with the log's answers taken.
-        suspect: answers (1, C, H, W) images.
-        images: pool row to (1, C, H, W) uint8, for all of ``watched.questions(date)``.
+        suspect: takes samples of the key's kind.
+        samples: pool row to a batch of one, for all of ``watched.questions(date)``.
         log: open.
         date: today in UTC.
 
@@ -254,12 +255,12 @@ def ask_batch(
     """
     for question in watched.questions(date):
         # One by one: after some failures in a row the same questions come again.
-        (record,) = put(watched.key, [question], suspect, images, log)
+        (record,) = put(watched.key, [question], suspect, samples, log)
         _take(watched, record)
         if watched.out_of_reach:
             raise OutOfReach(
                 f"{watched.patience} queries in a row failed, the last with {record.error!r}: they "
-                "are asked again when the suspect answers; if it answers clean images alone, run "
+                "are asked again when the suspect answers; if it answers clean samples alone, run "
                 "`datadeed verify`, which can tell"
             )
 

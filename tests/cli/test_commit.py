@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from datadeed.owner.commit import commit
 from tests.cli.world import DESIGN, World, data, run, thief
 from tests.datasets.formats.writers import write
 from tests.owner.evidence.authority import Authority
@@ -99,7 +100,7 @@ def test_a_pool_that_is_too_small(bare):
     write(data(3, seed=1), bare.pool, format="npz")
     done = bare.commit("--alpha", "1e-5")
     assert (done.code, done.err.count("\n")) == (1, 1)
-    assert "the pool has 3 images, but a claim takes 4 at best" in done.err
+    assert "the pool has 3 samples, but a claim takes 4 at best" in done.err
     assert not bare.key_file.exists()
 
 
@@ -121,7 +122,7 @@ def test_a_pool_of_repeated_images(bare, copies, code):
     done = bare.commit()
     assert done.code == code
     assert bare.key_file.exists() is (code == 0)
-    assert ("2 of the pool's 100 images stand in it before" in done.err) is (code == 1)
+    assert ("2 of the pool's 100 samples stand in it before" in done.err) is (code == 1)
 
 
 @pytest.mark.parametrize("place", ["git", "source", "dvc"])
@@ -203,3 +204,40 @@ class TestTimestamp:
         checked = run("reveal", "--check", bare.out, "--opening", opening, *stamped, "--json")
         words = {check["what"]: check["word"] for check in checked.json()["checks"]}
         assert words["timestamp"] == "passed"
+
+
+class TestPlanned:
+    """200 rows are too few for 40 marks a part at any rate that a plan proposes."""
+
+    def commit(self, bare, *more):
+        where = ("--pool", bare.pool, "--key", bare.key_file, "--alpha", "1e-3")
+        return run("commit", bare.source, *where, *more)
+
+    def test_too_few_marks_are_refused(self, bare):
+        done = self.commit(bare)
+        assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+        assert "6 marks a part, fewer than 40: no key is made" in done.err
+        assert "; or give --few-marks" in done.err
+        assert not bare.key_file.parent.exists()
+
+    def test_what_is_committed_is_what_was_planned(self, bare):
+        told = ("--alpha", "1e-3", "--few-marks")
+        planned = run("plan", bare.source, "--pool", bare.pool, *told, "--json").json()
+        done = self.commit(bare, "--few-marks")
+        assert done.code == 0
+        made = bare.key().design
+        assert (made.parts, made.rate) == (planned["parts"], planned["rate"]) == (8, 0.25)
+        for warning in planned["warnings"]:
+            assert f"note: {warning['text']}" in done.err
+
+    def test_warnings_come_before_there_is_a_key(self, bare):
+        heard = []
+
+        def note(line):
+            assert not bare.key_file.exists()
+            heard.append(line)
+
+        commit(bare.source, bare.key_file, pool=bare.pool, alpha=1e-3, few_marks=True, note=note)
+        assert bare.key_file.exists()
+        assert heard[0].startswith("6 marks a part: fewer than 150 were not always learnt")
+        assert heard[1].startswith("marking 25% of the rows will cost accuracy")

@@ -116,7 +116,7 @@ class TestForgedLog:
         forge(proved, change)
         done = proved.check("--json")
         assert failed(done) == ["answers"]
-        assert "is about another image than the key's part" in done.out
+        assert "is about another question than the key's part" in done.out
 
     @pytest.mark.parametrize("case", ["label", "removed", "added", "failed", "no class"])
     def test_other_answers(self, proved, case):

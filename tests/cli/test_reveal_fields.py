@@ -235,7 +235,7 @@ class TestTimestamp:
 
 def test_what_failed_in_vain_is_listed(rich):
     found = {each["what"]: each["found"] for each in rich.check("--json").json()["checks"]}
-    assert "1 more failed while a clean image got no answer either" in found["answers"]
+    assert "1 more failed while a clean question got no answer either" in found["answers"]
     assert "(records 22)" in found["answers"]
     assert found["clean"].startswith("15 of 15 clean answers are right (16 asked)")
 

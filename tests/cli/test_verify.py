@@ -252,13 +252,13 @@ class TestFailures:
         import datadeed.owner.asking as module
 
         with monkeypatch.context() as patch:
-            patch.setattr(module, "image_of", _interrupt)
+            patch.setattr(module, "asked_sample", _interrupt)
             first = world.verify(suspect)
-        assert "note: served answered the same image differently" in first.err
+        assert "note: served answered the same question differently" in first.err
         assert first.code == 130
         done = world.verify(suspect)
         assert done.code == 0
-        note = "served answered the same image differently the second time"
+        note = "served answered the same question differently the second time"
         assert note in world.evidence()["verdict"]["not_tested"]
 
     def test_a_spent_limit_and_a_higher_one(self, world, start):

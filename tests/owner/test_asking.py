@@ -7,7 +7,7 @@ import torch
 from datadeed.errors import EvidenceError, WatermarkError
 from datadeed.keys.generation2 import Design2, Key2
 from datadeed.keys.key import Extent
-from datadeed.owner.asking import OutOfReach, image_of, rows_needed, run_proof
+from datadeed.owner.asking import OutOfReach, asked_sample, rows_needed, run_proof
 from datadeed.owner.evidence.log import QueryLog
 from datadeed.owner.replaying import Replay, spans
 from datadeed.owner.suspects.base import Answer, BudgetSpent, failure, question_digest
@@ -41,7 +41,7 @@ def honest(question):
 
 
 QUESTIONS = {
-    question_digest(image_of(KEY, Question(layer, part, row), IMAGES)[0]): Question(
+    question_digest(asked_sample(KEY, Question(layer, part, row), IMAGES)[0]): Question(
         layer, part, row
     )
     for layer in ("decoy", "block")
@@ -146,7 +146,7 @@ class TestRun:
         assert {record.purpose for record in run.records} == {"block", "pair", "decoy"}
         for record in run.records:
             question = Question(record.purpose, record.part, record.row)
-            wanted = image_of(KEY, question, IMAGES)[0]
+            wanted = asked_sample(KEY, question, IMAGES)[0]
             assert record.question == question_digest(wanted)
             assert not torch.equal(wanted, IMAGES[record.row][0])
 
@@ -159,7 +159,9 @@ class TestRun:
 
     def test_images_of_other_channels(self):
         with pytest.raises(WatermarkError, match="3 channels"):
-            image_of(KEY, Question("block", 0, 0), {0: torch.zeros(1, 3, 8, 8, dtype=torch.uint8)})
+            asked_sample(
+                KEY, Question("block", 0, 0), {0: torch.zeros(1, 3, 8, 8, dtype=torch.uint8)}
+            )
 
 
 class TestResume:

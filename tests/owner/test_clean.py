@@ -103,7 +103,7 @@ def test_a_later_clean_question_is_about_the_first_image(log):
     write(log, QUESTIONS[:1])
     assert len(clean_records(log.records, QUESTIONS)) == 5
     write(log, QUESTIONS[1:2])
-    with pytest.raises(EvidenceError, match="another clean image"):
+    with pytest.raises(EvidenceError, match="another clean sample"):
         clean_records(log.records, QUESTIONS)
 
 

@@ -143,10 +143,10 @@ class TestEdges:
         least = next(n for n in range(1, 99) if claim_images(7, 10, 1e-6, n))
         assert least > 1
         check_design(made, 2 * least)
-        with pytest.raises(KeyRecordError, match=rf"the pool has \d+ images, .* takes {2 * least}"):
+        with pytest.raises(KeyRecordError, match=rf"pool has \d+ samples, .* takes {2 * least}"):
             check_design(made, 2 * least - 1)
         assert play(made, 2 * least - 2, thief)[1] == "INCONCLUSIVE"
-        with pytest.raises(KeyRecordError, match="the pool has 1 images"):
+        with pytest.raises(KeyRecordError, match="the pool has 1 samples"):
             check_design(made, 1)
 
     @pytest.mark.parametrize(("classes", "parts"), [(2, 12), (10, 6), (1000, 2)])
@@ -176,7 +176,9 @@ def test_what_an_owner_is_told():
     (line,) = advise(design(targets=(0, 1, 2)), "photos", 50)
     assert line.startswith("7 of 10 classes have no row in photos ('3', '4', '5', '6', '7' ...)")
     (line,) = advise(design(), "photos", 48)
-    assert line.startswith("the pool has 48 images: 24 can be asked in blocks, and the budget pays")
+    assert line.startswith(
+        "the pool has 48 samples: 24 can be asked in blocks, and the budget pays"
+    )
 
 
 def test_when_a_round_is_out():

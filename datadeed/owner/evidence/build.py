@@ -17,7 +17,7 @@ from datadeed.keys.key import Key
 from datadeed.owner.evidence.log import QueryLog
 from datadeed.owner.evidence.records import QUESTIONS, Record, utc_text
 from datadeed.owner.evidence.schema import write_evidence
-from datadeed.owner.evidence.sentences import grinding, not_tested, tested
+from datadeed.owner.evidence.sentences import grinding, not_tested, tested, worded
 from datadeed.owner.suspects.base import Suspect
 from datadeed.verification.proof2 import Proof2
 
@@ -106,10 +106,11 @@ def derived(
         dated: whether a timestamp of the commitment is stated.
     """
     word, reason = proof.verdict()
+    modality = proof.key.design.kind.modality
     return {
         "form": FORM,
         **of_key(proof.key),
-        **proof.record(),
+        **worded(proof.record(), modality),
         "queries": {
             **count_queries(records),
             "in_vain": proof.asked_in_vain,
@@ -122,9 +123,9 @@ def derived(
         },
         "verdict": {
             "word": word,
-            "reason": reason,
-            "tested": tested(proof),
-            "not_tested": not_tested(proof, word, dated=dated),
+            "reason": worded(reason, modality),
+            "tested": worded(tested(proof), modality),
+            "not_tested": worded(not_tested(proof, word, dated=dated), modality),
         },
     }
 

@@ -43,6 +43,7 @@ def render_proof(evidence: dict[str, Any], *, records: "Iterable[Record]" = ()) 
     environment.filters |= {name: getattr(text, name) for name in names}
     environment.filters["drawn"] = Markup  # only for SVG that report_figures.py made
     shown = text.plain(evidence)
+    rows = record_rows(records, shown)
     view = {
         "evidence": shown,
         "meaning": text.meaning(shown),
@@ -52,7 +53,8 @@ def render_proof(evidence: dict[str, Any], *, records: "Iterable[Record]" = ()) 
         "looks": look_rows(shown),
         "class_map": class_map(shown),
         "declared": declared_rows(shown),
-        "records": record_rows(records, shown),
+        "records": rows,
+        "examples": example_rows(shown, evidence, rows),
         **_figures(shown),
     }
     return environment.get_template("report.html").render(view) + "\n"
@@ -128,6 +130,23 @@ def record_rows(records: "Iterable[Record]", evidence: dict[str, Any]) -> list[d
             "error": text.plain(record.error),
         }
         for record in records
+    ]
+
+
+def example_rows(
+    shown: dict[str, Any], evidence: dict[str, Any], records: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The questions that the evidence shows as they were asked, each with its row of the log.
+
+    Sounds are taken from the evidence as it is: their form is checked, and they are too long for
+    text that people read.
+    """
+    by_seq = {record["seq"]: record for record in records}
+    asked = zip(shown.get("shown", ()), evidence.get("shown", ()), strict=True)
+    return [
+        by_seq[example["seq"]] | (as_is if "sound" in example else example)
+        for example, as_is in asked
+        if example["seq"] in by_seq
     ]
 
 

@@ -1,8 +1,24 @@
 """The sentences of evidence: what was tested, what was not, and what a key could have been."""
 
+import re
+from typing import Any
+
 from datadeed.keys.generation2 import Key2
 from datadeed.verification.proof2 import Proof2
 from datadeed.verification.verdict import CLAIM
+
+NOUNS = {"text": "text", "audio": "clip"}  # what a sentence says in place of "image"
+_IMAGE = re.compile(r"\b(an )?image(s?)\b")
+
+
+def worded(value: Any, modality: str) -> Any:
+    """JSON values whose sentences, made for images, speak of samples of another kind."""
+    if isinstance(value, str) and modality in NOUNS:
+        noun = NOUNS[modality]
+        return _IMAGE.sub(lambda found: f"{'a ' if found[1] else ''}{noun}{found[2]}", value)
+    if isinstance(value, dict):
+        return {name: worded(item, modality) for name, item in value.items()}
+    return [worded(item, modality) for item in value] if isinstance(value, list) else value
 
 
 def grinding(key: Key2) -> str:

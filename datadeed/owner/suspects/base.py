@@ -22,7 +22,7 @@ class BudgetSpent(SuspectError):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a suspect said to one image.
+    """What a suspect said to one sample.
 
     Attributes:
         labels: class numbers of the key, best first. All classes if the suspect gives
@@ -57,7 +57,7 @@ class Answer:
 class Suspect(Protocol):
     """A model under suspicion, seen through its answers alone.
 
-    It may have an ``at_once``: how many images it is given at once, 1 by default. Answers are
+    It may have an ``at_once``: how many samples it is given at once, 1 by default. Answers are
     written down when all of them are there, so that a crash loses so many at most.
 
     Attributes:
@@ -66,8 +66,8 @@ class Suspect(Protocol):
         groups: of each label that it can give, the key's classes that it stands for: one as a
             rule, several where the suspect merges them. An answer gives the first of a group. A
             class in no group is one that the suspect lacks.
-        declared: ``input`` and ``output`` of its configuration, as JSON values; it says how images
-            are pre-processed and answers are read.
+        declared: ``input`` and ``output`` of its configuration, as JSON values; it says how
+            samples are pre-processed and answers are read.
         kind: ``probabilities`` (all classes), ``top-k`` or ``labels``.
         protocol: how it is asked, as in the configuration.
         endpoint: the address or path that is asked; it holds no credentials.
@@ -81,15 +81,16 @@ class Suspect(Protocol):
     protocol: str
     endpoint: str
 
-    def predict(self, images: torch.Tensor) -> list[Answer]:
-        """One answer an image, in order.
+    def predict(self, samples: Any) -> list[Answer]:
+        """One answer a sample, in order.
 
         Args:
-            images: (N, C, H, W) uint8, in the dataset's own form.
+            samples: in the dataset's own form: (N, C, H, W) uint8 images, a list of N texts, or
+                (N, L) int16 clips.
 
         Raises:
-            BudgetSpent: not all images can be asked; none was.
-            SuspectError: the images do not fit the suspect's declared input. A bad answer, or
+            BudgetSpent: not all samples can be asked; none was.
+            SuspectError: the samples do not fit the suspect's declared input. A bad answer, or
                 none, is never an error: it is an :class:`Answer` that says why it failed.
         """
 
@@ -114,14 +115,21 @@ def first_of(groups: Sequence[Sequence[int]]) -> dict[int, int]:
     return {member: group[0] for group in groups for member in group}
 
 
-def question_digest(image: torch.Tensor) -> str:
-    """SHA-256, in hexadecimal, of one image: C, H, W as uint32 little endian, then its bytes.
+def question_digest(sample: torch.Tensor | str) -> str:
+    """SHA-256, in hexadecimal, of one sample as it is asked; no kind is taken for another.
+
+    Of an image C, H and W as uint32 and its bytes; of a text 0, 0 and 1 as uint32 and its UTF-8; of
+    a clip 0, 0 and 2 as uint32 and its values as int16. Integers are little-endian.
 
     Args:
-        image: (C, H, W) uint8.
+        sample: a (C, H, W) uint8 image, a text, or an (L,) int16 clip.
     """
-    pixels = image.contiguous().numpy()
-    return hashlib.sha256(struct.pack("<3I", *pixels.shape) + pixels.tobytes()).hexdigest()
+    if isinstance(sample, str):
+        return hashlib.sha256(struct.pack("<3I", 0, 0, 1) + sample.encode()).hexdigest()
+    values = sample.contiguous().numpy()
+    clip = sample.dtype == torch.int16
+    head = struct.pack("<3I", *((0, 0, 2) if clip else values.shape))
+    return hashlib.sha256(head + (values.astype("<i2") if clip else values).tobytes()).hexdigest()
 
 
 def one_line(text: str, limit: int = 200) -> str:
@@ -134,13 +142,42 @@ def one_line(text: str, limit: int = 200) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
-def check_images(images: torch.Tensor) -> None:
-    """Check that images are in the dataset's form.
+def kind_of(samples: Any) -> str:
+    """What a batch of samples is: "image", "text" or "audio".
 
     Raises:
-        SuspectError: they are not.
+        SuspectError: it is none of these, or not in the dataset's form.
     """
-    if images.ndim != 4 or images.dtype != torch.uint8 or images.shape[1] not in (1, 3):
+    if isinstance(samples, list) and all(isinstance(sample, str) for sample in samples):
+        return "text"
+    if isinstance(samples, torch.Tensor):
+        if samples.ndim == 4 and samples.dtype == torch.uint8 and samples.shape[1] in (1, 3):
+            return "image"
+        if samples.ndim == 2 and samples.dtype == torch.int16:
+            return "audio"
+        found = f"{tuple(samples.shape)} {samples.dtype}"
+    else:
+        found = f"a {type(samples).__name__}"
+    raise SuspectError(
+        f"samples are {found}: give (N, 1 or 3, H, W) uint8 images, a list of texts, or (N, L) "
+        "int16 clips"
+    )
+
+
+def check_kind(samples: Any, wanted: str, name: str) -> None:
+    """Check that a suspect takes such samples.
+
+    Args:
+        samples: a batch.
+        wanted: what it takes, as :func:`kind_of` says.
+        name: the suspect's.
+
+    Raises:
+        SuspectError: it does not, or the samples are not in the dataset's form.
+    """
+    found = kind_of(samples)
+    if found != wanted:
         raise SuspectError(
-            f"images are {tuple(images.shape)} {images.dtype}: give (N, 1 or 3, H, W) uint8"
+            f"{name} takes {wanted}, but the questions are {found}: choose a suspect of the same "
+            "kind of data, or declare what it takes in input.encoding"
         )

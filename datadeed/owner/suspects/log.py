@@ -4,13 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from datadeed.owner.suspects.base import (
     Answer,
     SuspectError,
-    check_images,
     failure,
+    kind_of,
     question_digest,
 )
 from datadeed.owner.suspects.config import Config
@@ -46,11 +44,11 @@ class LogSuspect:
         rows = _parquet(config.path) if config.path.suffix == ".parquet" else _lines(config.path)
         self._answers = {row["question"]: _answer(row, config.output) for row in rows}
 
-    def predict(self, images: torch.Tensor) -> list[Answer]:
+    def predict(self, samples: Any) -> list[Answer]:
         """See :class:`datadeed.owner.suspects.base.Suspect`."""
-        check_images(images)
+        kind_of(samples)
         unknown = failure("the log has no such question")
-        return [self._answers.get(question_digest(image), unknown) for image in images]
+        return [self._answers.get(question_digest(sample), unknown) for sample in samples]
 
     def fingerprint(self) -> str:
         """Of the file."""

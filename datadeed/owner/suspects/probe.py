@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from datadeed.owner.samples import Samples, join
 from datadeed.owner.suspects.base import Answer, Suspect, SuspectError, first_of
 
 CHANCE = 0.05  # largest probability of so many right answers by guessing
@@ -17,9 +18,9 @@ class Probe:
     """What the clean questions showed.
 
     Attributes:
-        answers: one for each image, then the second one to the first image.
+        answers: one for each sample, then the second one to the first sample.
         right, answered: how many answers were right, of how many.
-        repeatable: whether the first image got the same answer twice.
+        repeatable: whether the first sample got the same answer twice.
         warnings: what the owner should know; none of them stops a verification.
     """
 
@@ -32,19 +33,19 @@ class Probe:
 
 def probe(
     suspect: Suspect,
-    images: torch.Tensor,
+    samples: Samples,
     labels: torch.Tensor,
     answers: Sequence[Answer] | None = None,
 ) -> Probe:
-    """Ask clean images, and the first of them twice.
+    """Ask clean samples, and the first of them twice.
 
     Nothing here counts as evidence. It finds the mistakes that would make a verification
     meaningless: a wrong order of classes, a wrong scaling, an address that answers nothing.
 
     Args:
         suspect: what to ask.
-        images: (N, C, H, W) uint8 without any trigger, of two classes or more. Three are
-            enough for ten classes: a guesser is right on two of three with probability 0.03.
+        samples: N of them without any trigger, of two classes or more. Three are enough for ten
+            classes: a guesser is right on two of three with probability 0.03.
         labels: (N,) int64, their true classes in the key's numbering.
         answers: N + 1 of them, if an earlier run asked; nothing is asked then.
 
@@ -53,10 +54,10 @@ def probe(
             the message says what is probably wrong.
         BudgetSpent: N + 1 questions exceed the budget.
     """
-    if len(images) < 2 or len(images) != len(labels) or len(labels.unique()) < 2:
-        raise SuspectError("a probe needs images of two classes or more, each with its label")
+    if len(samples) < 2 or len(samples) != len(labels) or len(labels.unique()) < 2:
+        raise SuspectError("a probe needs samples of two classes or more, each with its label")
     if answers is None:
-        answers = suspect.predict(torch.cat([images, images[:1]]))
+        answers = suspect.predict(join([samples, samples[:1]]))
     one, again = answers[0], answers[-1]
     first = first_of(suspect.groups)
     pairs = [
@@ -78,8 +79,8 @@ def probe(
         warnings += [f"{len(pairs)} answers are too few to tell the suspect from a guesser"]
     elif _by_guessing(right, len(pairs), chance) > CHANCE:
         raise SuspectError(
-            f"{suspect.name} is right on {right} of {len(pairs)} clean images, which guessing also "
-            f"reaches: {_hint(pairs)}"
+            f"{suspect.name} is right on {right} of {len(pairs)} clean samples, which guessing "
+            f"also reaches: {_hint(pairs)}"
         )
     return Probe(tuple(answers), right, len(pairs), repeatable, tuple(warnings))
 
@@ -96,9 +97,9 @@ def _warnings(
         error = next(answer.error for answer in answers if answer.failed)
         found.append(f"{failed} of {len(answers)} probes failed, the first with: {error}")
     if not repeatable and not (answers[0].failed or answers[-1].failed):
-        found.append(f"{suspect.name} answered the same image differently the second time")
+        found.append(f"{suspect.name} answered the same question differently the second time")
     if len({given for _, given in pairs}) == 1 and len({label for label, _ in pairs}) > 1:
-        found.append(f"{suspect.name} gave the same class to every image")
+        found.append(f"{suspect.name} gave the same class to every sample")
     return found
 
 
@@ -123,8 +124,8 @@ def _hint(pairs: list[tuple[int, int | None]]) -> str:
 def _agreement(pairs: list[tuple[int, int | None]]) -> float:
     """The share of answers that are right once each class takes the name it mostly gets.
 
-    0 if two classes would take one name, or if there are fewer than two images a class: any answers
-    would then agree.
+    0 if two classes would take one name, or if there are fewer than two samples a class: any
+    answers would then agree.
     """
     by_label: dict[int, Counter[int | None]] = defaultdict(Counter)
     for label, answer in pairs:

@@ -7,8 +7,6 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import torch
-
 from datadeed.files import canonical_digest
 from datadeed.owner.suspects.base import Answer, SuspectError, failure
 from datadeed.owner.suspects.budget import Budget
@@ -18,12 +16,12 @@ from datadeed.owner.suspects.protocols.registry import PROTOCOLS
 from datadeed.owner.suspects.scores import Unreadable, read_answer
 from datadeed.owner.suspects.transport import Exchange, Transport
 
-_BLOCK = 64  # images encoded at once
+_BLOCK = 64  # samples encoded at once
 _NOT_ASKED = ("name", "limits", "authorisation", "certificates")  # what changes no question
 
 
 class RemoteSuspect:
-    """Asks a server, one image a request. Use it from one thread at a time.
+    """Asks a server, one sample a request. Use it from one thread at a time.
 
     Attributes:
         budget: what was spent, and what is left.
@@ -57,14 +55,14 @@ class RemoteSuspect:
             sleep=sleep,
         )
 
-    def predict(self, images: torch.Tensor) -> list[Answer]:
+    def predict(self, samples: Any) -> list[Answer]:
         """See :class:`datadeed.owner.suspects.base.Suspect`."""
-        self.budget.reserve(len(images))
+        self.budget.reserve(len(samples))
         try:
             answers = []
-            for block in images.split(_BLOCK):
-                encoded = encode(block, self._input)
-                requests = [self._wire.encode(self._config, image) for image in encoded]
+            for start in range(0, len(samples), _BLOCK):
+                encoded = encode(samples[start : start + _BLOCK], self._input)
+                requests = [self._wire.encode(self._config, sample) for sample in encoded]
                 answers += [self._answer(exchange) for exchange in self._transport.send(requests)]
             return answers
         finally:

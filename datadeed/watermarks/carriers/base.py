@@ -5,7 +5,7 @@ All of it is drawn by the key, and nothing is chosen after the commitment.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +41,7 @@ class Carrier(ABC):
         relabels: whether marked rows get their part's label; else they have it before.
     """
 
-    relabels: ClassVar[bool] = False
+    relabels: bool = False
 
     def __init__(self, key: Key2):
         self.key, self.design = key, key.design

@@ -1,7 +1,5 @@
 """Patches of 5 x 5 cells at a random place of any rows, which get their part's label."""
 
-from typing import ClassVar
-
 import numpy as np
 import torch
 
@@ -13,7 +11,7 @@ from datadeed.watermarks.keyed import random_trigger
 class Patch(Carrier):
     """As the first generation's; its own are the decoys."""
 
-    relabels: ClassVar[bool] = True
+    relabels = True
 
     def trigger(self, samples: torch.Tensor, part: int) -> torch.Tensor:
         """As :meth:`Carrier.trigger`."""

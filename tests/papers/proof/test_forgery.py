@@ -153,12 +153,12 @@ class TestSwappedTriggers:
     def test_a_judge_notices(self, world, monkeypatch):
         forged = Trigger(torch.full((1, 8), 255, dtype=torch.uint8), 0, 0, 255)
         with monkeypatch.context() as accuser:
-            accuser.setattr(running, "image_of", lambda key, q, images: forged(images[q.row]))
+            accuser.setattr(running, "asked_sample", lambda key, q, images: forged(images[q.row]))
             self.verify(world)
         found = self.judge(world)
         assert found["key"].word == "passed"
         assert found["answers"].word == "FAILED"
-        assert "is about another image than the key's part" in found["answers"].found
+        assert "is about another question than the key's part" in found["answers"].found
 
     def test_the_keys_own_triggers_pass(self, world):
         self.verify(world)

@@ -1,6 +1,6 @@
-"""Hugging Face's image classification task: inference endpoints and pipelines behind a server.
+"""Hugging Face's classification of images, texts and sound: endpoints, pipelines behind a server.
 
-Source: the task's specification in @huggingface/tasks. The answer is a list of labels with scores,
+Source: the tasks' specifications in @huggingface/tasks. The answer is a list of labels with scores,
 by default the five best.
 """
 
@@ -17,12 +17,14 @@ def endpoint(config: Config) -> str:
     return config.url
 
 
-def encode(config: Config, image: bytes | str) -> Request:
-    """A request for one image: the file itself, or its base64 with parameters."""
-    if isinstance(image, bytes):
-        return Request(endpoint(config), image, {**JSON_HEADERS, "Content-Type": "image/png"})
+def encode(config: Config, sample: bytes | str) -> Request:
+    """A request for one sample: the file itself, or its base64, or a text, with parameters."""
+    if isinstance(sample, bytes):
+        return Request(
+            endpoint(config), sample, {**JSON_HEADERS, "Content-Type": config.media_type}
+        )
     parameters = {"parameters": config.parameters} if config.parameters else {}
-    return Request(endpoint(config), dump({"inputs": image, **parameters}), JSON_HEADERS)
+    return Request(endpoint(config), dump({"inputs": sample, **parameters}), JSON_HEADERS)
 
 
 def decode(config: Config, content: bytes, headers: Mapping[str, str]) -> Any:

@@ -13,31 +13,32 @@ from datadeed.owner.suspects.protocols.base import JSON_HEADERS, dump, parse
 from datadeed.owner.suspects.scores import Unreadable
 from datadeed.owner.suspects.transport import Request
 
-PLACEHOLDER = "{{image}}"
-
 
 def endpoint(config: Config) -> str:
     """Where the requests go."""
     return config.url
 
 
-def encode(config: Config, image: np.ndarray | bytes | str) -> Request:
-    """A request for one image; a PNG as bytes is the whole body."""
-    if isinstance(image, bytes):
-        return Request(endpoint(config), image, {**JSON_HEADERS, "Content-Type": "image/png"})
-    return Request(endpoint(config), dump(_filled(config.request, image)), JSON_HEADERS)
+def encode(config: Config, sample: np.ndarray | bytes | str) -> Request:
+    """A request for one sample; a file as bytes is the whole body."""
+    if isinstance(sample, bytes):
+        return Request(
+            endpoint(config), sample, {**JSON_HEADERS, "Content-Type": config.media_type}
+        )
+    body = _filled(config.request, config.placeholder, sample)
+    return Request(endpoint(config), dump(body), JSON_HEADERS)
 
 
-def _filled(template: Any, image: np.ndarray | str) -> Any:
-    """The template with the image in its place; within a longer text only base64 can stand."""
+def _filled(template: Any, place: str, sample: np.ndarray | str) -> Any:
+    """The template with the sample in its place; within a longer text no tensor can stand."""
     if isinstance(template, dict):
-        return {key: _filled(value, image) for key, value in template.items()}
+        return {key: _filled(value, place, sample) for key, value in template.items()}
     if isinstance(template, list):
-        return [_filled(value, image) for value in template]
-    if template == PLACEHOLDER:
-        return image
-    if isinstance(template, str) and isinstance(image, str):
-        return template.replace(PLACEHOLDER, image)
+        return [_filled(value, place, sample) for value in template]
+    if template == place:
+        return sample
+    if isinstance(template, str) and isinstance(sample, str):
+        return template.replace(place, sample)
     return template
 
 
