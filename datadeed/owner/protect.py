@@ -28,7 +28,7 @@ from datadeed.owner.data import (
 )
 from datadeed.owner.release import order
 from datadeed.owner.release.edits import NEUTRAL, Edit, Manner, Release
-from datadeed.owner.release.release import REORDERED, release
+from datadeed.owner.release.release import REORDERED, check_places, release
 from datadeed.owner.release.rows import Item, Items
 from datadeed.owner.rounds import round_time, value_fault
 from datadeed.owner.samples import Samples, form_of, modality_of, reader, view_of, writer
@@ -108,8 +108,10 @@ def protect(
     like: dict[str, Any] = {"source": source, "split": split, "modality": modality, **reading}
     opened = partial(open_pool, pool, pool_split, **like)
     rows, edit = edits(key, data, opened, progress)
+    check_places(source, out)  # an error before word of what is about to be written
     if carrier_of(key).relabels:
-        warn(data, manner, note, instead="commit to --carrier mosaic, which changes no label")
+        ways = {"image": "to --carrier mosaic, which changes no label"}
+        warn(data, manner, note, instead=f"commit {ways.get(modality, 'without --labels changed')}")
     with progress("write", data.rows) as advance:
         done = release(
             source,

@@ -21,7 +21,8 @@ class Owner:
         write(self.before, self.source, format=format, split=self.split)
 
     def mark(self, method, *more, out=None, secret=None):
-        where = ("--out", out or self.out, "--secret", secret or self.secret_file)
+        # In the source's order, so that rows can be compared by their number.
+        where = ("--out", out or self.out, "--secret", secret or self.secret_file, "--keep-order")
         return run("watermark", self.source, *where, "--method", method, *more)
 
     def secret(self, passphrase=None):

@@ -62,7 +62,7 @@ def release(
         DatadeedError: the disk is full.
     """
     source, out = Path(source), Path(out)
-    _check_places(source, out)
+    check_places(source, out)
     name, found = open_split(source, split, format, options)
     edits = Edits(edit, rows, found.labels, found.classes, on_rows)
     rewritten = found.files
@@ -108,7 +108,12 @@ _WRITERS: dict[str, Callable[[Job], None]] = {
 }
 
 
-def _check_places(source: Path, out: Path) -> None:
+def check_places(source: Path, out: Path) -> None:
+    """Check that a copy can be made.
+
+    Raises:
+        DatasetError: something is there, or the two lie in each other.
+    """
     if out.exists() or out.is_symlink():
         raise DatasetError(f"{out} exists: remove it or name another place")
     ours, theirs = out.resolve(), source.resolve()

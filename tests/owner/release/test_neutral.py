@@ -6,6 +6,7 @@ of .015, and seeds are fixed.
 
 import json
 import os
+import pickle
 import struct
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image
 from scipy.stats import rankdata
 
+from datadeed.datasets.formats import cifar_pickle
 from datadeed.errors import DatasetError
 from datadeed.owner.release import neutral
 from datadeed.owner.release.edits import Manner
@@ -23,6 +25,7 @@ from datadeed.owner.release.order import regrouped, tells
 from datadeed.thieves.metadata.listing import read_listing
 from datadeed.thieves.metadata.registry import DETECTORS, build_detector
 from tests.datasets.formats.wav_toys import noise, wav_bytes
+from tests.datasets.formats.writers import encode_png
 from tests.owner.release.release_toys import run
 
 N, CLASSES, MOST = 4000, 5, 0.55
@@ -37,14 +40,15 @@ def blocks(row):
     return (greys(grey) + noise).astype(np.uint8)
 
 
-def greys(four):
-    """(2, 2) values, each over a quarter."""
-    return np.repeat(np.repeat(four, 8, axis=0), 8, axis=1)
+def greys(four, side=8):
+    """(2, 2) values, each over a quarter of so many pixels a side."""
+    return np.repeat(np.repeat(four, side, axis=0), side, axis=1)
 
 
 def digits_of(pixels):
     """The digits that a picture says, (2, 2)."""
-    means = pixels[..., 0].astype(float).reshape(2, 8, 2, 8).mean((1, 3))
+    side = len(pixels) // 2
+    means = pixels[..., 0].astype(float).reshape(2, side, 2, side).mean((1, 3))
     return np.rint((means - 40) / 20).astype(int)
 
 
@@ -55,7 +59,7 @@ def number_of(pixels):
 
 def relabel(row, sample, label):
     """Another class, and the noise the other way: a mark that no statistic of pixels tells."""
-    grey = greys(digits_of(sample) * 20 + 40)[..., None]
+    grey = greys(digits_of(sample) * 20 + 40, len(sample) // 2)[..., None]
     sample = (2 * grey - sample.astype(int)).clip(0, 255).astype(np.uint8)
     return sample, (label + 1 + row % (CLASSES - 1)) % CLASSES
 
@@ -66,19 +70,33 @@ def source_of(folder, form):
     colours = [np.repeat(blocks(row)[..., None], 3, axis=2) for row in range(N)]
     path = folder / "source"
     path.mkdir()
-    if form in ("png", "jpeg", "parquet"):
-        for row, label in enumerate(labels):
-            file = path / f"n{label}" / f"n{label}_{row % (N // CLASSES)}.{form}"
+    names = [f"n{label}_{row % (N // CLASSES)}.{form}" for row, label in enumerate(labels)]
+    if form in ("png", "jpeg"):
+        for row, name in enumerate(names):
+            file = path / name[:2] / name
             file.parent.mkdir(exist_ok=True)
-            Image.fromarray(colours[row]).save(file, "PNG" if form == "png" else "JPEG")
+            Image.fromarray(colours[row]).save(file, form)
             os.utime(file, (10**9 + row, 10**9 + row))
     if form == "parquet":
-        files = sorted(path.rglob("*.parquet"), key=lambda file: file.stat().st_mtime)
         kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-        stored = [{"bytes": file.read_bytes(), "path": file.name} for file in files]
+        pairs = zip(map(encode_png, colours), names, strict=True)
+        stored = [{"bytes": data, "path": name} for data, name in pairs]
         columns = {"image": pa.array(stored, kind), "label": labels}
         pq.write_table(pa.table(columns), folder / "set.parquet", row_group_size=700)
         return folder / "set.parquet"
+    if form == "cifar":
+        (path / cifar_pickle.FOLDER).mkdir()
+        meta = {b"label_names": [b"n%d" % label for label in range(CLASSES)]}
+        (path / cifar_pickle.FOLDER / "batches.meta").write_bytes(pickle.dumps(meta, 2))
+        for number, part in enumerate(np.split(np.arange(N), 4)):
+            pixels = np.stack([colours[row] for row in part]).repeat(2, 1).repeat(2, 2)
+            content = {
+                b"labels": labels[part].tolist(),
+                b"data": pixels.transpose(0, 3, 1, 2).reshape(len(part), -1),
+                b"filenames": [names[row].encode() for row in part],
+            }
+            file = path / cifar_pickle.FOLDER / f"data_batch_{number + 1}"
+            file.write_bytes(pickle.dumps(content, 2))
     if form == "npz":
         np.savez(path / "set.npz", x=np.stack(colours), y=labels)
         return path / "set.npz"
@@ -108,7 +126,7 @@ def found(out, marked):
     return result
 
 
-@pytest.mark.parametrize("form", ["png", "jpeg", "npz", "idx", "parquet"])
+@pytest.mark.parametrize("form", ["png", "jpeg", "npz", "idx", "cifar", "parquet"])
 def test_no_detector_finds_rows_whose_label_changed(tmp_path, form):
     path = source_of(tmp_path, form)
     out = tmp_path / "out" / path.name
@@ -117,7 +135,8 @@ def test_no_detector_finds_rows_whose_label_changed(tmp_path, form):
     assert result.relabelled == len(ROWS)
     rows = np.array([number_of(item.pixels) for item in items(out)])
     assert sorted(rows.tolist()) == list(range(N))  # nothing is lost
-    marked = np.isin(rows, ROWS)
+    numbers = np.array([number_of(item.pixels) for item in items(path)])  # files sort as text
+    marked = np.isin(rows, numbers[ROWS])
     aucs = found(out, marked)
     if form in ("png", "jpeg"):
         assert {"inodes", "ctimes", "mtimes", "names", "sizes", "headers"} <= set(aucs)
