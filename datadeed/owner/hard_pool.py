@@ -3,8 +3,8 @@
 What a trigger moves is seen on images whose own class is hard to see. A model is trained on the
 data, and of the test split those images are written out whose right class it ranks first with the
 least margin. Right, since an honest suspect should get most of the pool right
-(:mod:`datadeed.owner.clean`). The pool is committed before the release, and chosen without any suspect and any key: a claim stays
-exact, whatever is in it.
+(:mod:`datadeed.owner.clean`). The pool is committed before the release, and chosen without any
+suspect and any key: a claim stays exact, whatever is in it.
 """
 
 import math

@@ -37,7 +37,7 @@ class TestOptions:
         every |= {"parts": "4", "alpha": "1e-3", "budget": "9", "pool": "x", "key": "x"}
         every["pattern"] = "random"
         flags = {"style", "no_perturbation"}
-        keyed = {"parts", "alpha", "budget", "pool", "key", "rate", "opacity", "option"}
+        keyed = {"parts", "alpha", "budget", "pool", "key", "rate", "opacity", "option", "seconds"}
         foreign = set(every) - (keyed if method == "keyed" else set(METHODS[method]))
         assert len(foreign) > 5
         for name in sorted(foreign):
@@ -186,5 +186,7 @@ class TestPlaces:
 
         monkeypatch.setattr("datadeed.owner.protect_secret.release", full)
         before = owner.files()
-        assert fails(owner.mark("badnets"), "No space left on device")
+        done = owner.mark("badnets")
+        assert (done.code, done.out) == (1, "")
+        assert "No space left on device" in done.err.splitlines()[-1]
         assert owner.files() == before

@@ -244,12 +244,6 @@ class TestRefused:
         assert fails(done, f"{method} marks images, but {owner.source} holds texts: give --method")
         assert METHOD in done.err
 
-    def test_a_key(self, owner):
-        for key in ((), ("--key", owner.root / "safe/key.json")):
-            done = owner.run("--out", owner.out, *key)
-            assert fails(done, f"holds texts: mark it with --method {METHOD}")
-        assert not (owner.root / "safe").exists()
-
     def test_three_samples_in_the_target_class(self, owner):
         write(owner.source, [(text, "bad") for text, _ in rows()] + rows(6))
         assert fails(owner.mark(), "rate 0.05 of the target class's 3 samples marks none")
