@@ -44,7 +44,6 @@ _HOME = {
     "defend": "owner.defend:defend",
     "generator": "randomness:generator",
     "inspect": "owner.inspect:inspect",
-    "hard_pool": "owner.hard_pool:hard_pool",
     "leak": "owner.leak:leak",
     "load": "datasets.formats.registry:read",
     "load_model": "models.stored:load_model",
