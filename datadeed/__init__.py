@@ -43,6 +43,7 @@ _HOME = {
     "commit": "owner.commit:commit",
     "defend": "owner.defend:defend",
     "generator": "randomness:generator",
+    "inspect": "owner.inspect:inspect",
     "leak": "owner.leak:leak",
     "load": "datasets.formats.registry:read",
     "load_model": "models.stored:load_model",

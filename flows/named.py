@@ -10,6 +10,11 @@ import yaml
 
 from flows.imports import closure, registry
 
+THIEVES = {
+    "datadeed/thieves/repair/registry.py": "REPAIRS",
+    "datadeed/thieves/cleaning/registry.py": "CLEANERS",
+}
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -73,21 +78,22 @@ class Names:
         for dep in self._stage.deps:
             yield from self._stored(dep)
         if kind == "study":
-            yield from self._repairs(f"papers.{paper}.{words[0]}")
+            yield from self._thieves(f"papers.{paper}.{words[0]}")
         entry = f"papers.{paper}.{words[0]}" if kind == "study" else f"tasks.{kind}"
         yield from self._carriers(paper, entry, words)
 
-    def _repairs(self, study: str) -> Iterator[str]:
-        """All repairs, for a study that makes them by the names in the scale."""
-        table = "datadeed/thieves/repair/registry.py"
-        if table in closure(self._root, [study]):
-            yield from registry(self._root / table, "REPAIRS").values()
+    def _thieves(self, study: str) -> Iterator[str]:
+        """All repairs and cleaners, for a study that makes them by their names."""
+        for file, table in THIEVES.items():
+            if file in closure(self._root, [study]):
+                yield from registry(self._root / file, table).values()
 
     def _carriers(self, paper: str, entry: str, words: tuple[str, ...]) -> Iterator[str]:
         """What keys of the second generation mark with: as the paper's parameters name it.
 
-        Those of the entries of ``keys2`` that a command names, or of all; and those in the list
-        ``carriers`` of the section that bears the study's name.
+        Those of the entries of ``keys2`` that a command names, or of all; those in the list
+        ``carriers`` of the section that bears the study's name; and those that ``carriers`` of the
+        whole file describes.
         """
         table = "datadeed/watermarks/carriers/registry.py"
         if table not in closure(self._root, [entry]):
@@ -95,6 +101,9 @@ class Names:
         params = read_yaml(self._root / "papers" / paper / "params.yaml")
         keys = params.get("keys2", {})
         named = [keys[word] for word in words if word in keys] or list(keys.values())
+        named += [
+            {"carrier": each} for each in params.get("carriers", {}).values() if "name" in each
+        ]
         names = [each.get("carrier", {}).get("name", "patch") for each in named]
         known = registry(self._root / table, "CARRIERS")
         for name in (*names, *params.get(words[0], {}).get("carriers", [])):

@@ -9,12 +9,14 @@ from datadeed.datasets.sources.registry import names
 from datadeed.models import audio, classifier, text
 from datadeed.models.training.config import TrainingConfig
 from datadeed.thieves.inversion.invert import EnsembleInversion
+from datadeed.thieves.practice.recipe import Recipe
 from datadeed.thieves.repair.registry import build_repair
 from papers.base import grid
 from papers.clean_label.judge import GRIDS, cases, grids, studies
 
 ROOT = Path(__file__).parents[1]
 PAPER = yaml.safe_load((ROOT / "papers/clean_label/params.yaml").read_text())
+THIEVES = yaml.safe_load((ROOT / "papers/thieves/params.yaml").read_text())
 POISON = yaml.safe_load((ROOT / "papers/pick_your_poison/params.yaml").read_text())
 
 
@@ -25,7 +27,9 @@ def scale(request):
 
 def test_every_dataset_is_fetched_from_a_known_source(scale):
     named = {
-        name for part in ("grid", "proof", "ubw", "clean_label") for name in scale[part]["datasets"]
+        name
+        for part in ("grid", "proof", "thieves", "ubw", "clean_label")
+        for name in scale[part]["datasets"]
     }
     assert named <= set(scale["fetched"]) <= set(scale["datasets"])
     assert all(entry["source"] in names() for entry in scale["datasets"].values())
@@ -38,6 +42,18 @@ def test_every_training_can_be_read(scale):
         for entry in networks.values():
             TrainingConfig.from_dict(entry["training"])
             assert entry.get("network", "resnet18") in known
+
+
+def test_every_league_has_its_trainings_and_carriers(scale):
+    league = scale["thieves"]
+    assert set(league["training"]) == set(league["datasets"])
+    assert set(league["in_full"]) <= set(league["carriers"]) <= set(THIEVES["carriers"])
+    assert not set(league["seeds"]) & set(league["more_keys"])
+    for values in league["training"].values():
+        changed = {name: value for name, value in values.items() if name != "rows"}
+        assert values["rows"] * THIEVES["design"]["rate"] > THIEVES["design"]["parts"]
+        assert len(values["mean"]) == len(values["std"])
+        Recipe(**changed)
 
 
 def test_no_dataset_has_two_surrogates_of_one_name(scale):

@@ -6,6 +6,7 @@ a random value that nobody knows yet, so that nobody can say you chose them.
 """
 
 import argparse
+import math
 from pathlib import Path
 
 from datadeed.cli.common import (
@@ -22,15 +23,23 @@ from datadeed.errors import KeyRecordError
 from datadeed.keys.generation2 import ANSWERS, CARRIERS, Design2, Key2
 from datadeed.keys.key import Beacon
 
-DESIGN = ("parts", "rate", "carrier", "answers", "alpha", "least_effect", "budget")
-SETTINGS = ("opacity", "labels")  # of carriers that have them
+DESIGN = (
+    *("parts", "rate", "few_marks", "carrier"),
+    *("answers", "alpha", "least_effect", "budget"),
+)
+SETTINGS = ("opacity", "labels", "level", "seconds")  # of carriers that have them
 
 
 def add_design(parser: argparse.ArgumentParser) -> None:
     """The options that are committed."""
     add = parser.add_argument
-    add("--parts", type=int, default=Design2.parts, help="triggers with a label (%(default)s)")
-    add("--rate", type=float, default=Design2.rate, help="share of rows to mark (%(default)s)")
+    add("--parts", type=int, help="triggers with a label (as `datadeed plan SOURCE` says)")
+    add("--rate", type=float, help="share of rows to mark (as `datadeed plan SOURCE` says)")
+    add(
+        "--few-marks",
+        action="store_true",
+        help="make the key even if a part gets fewer than 40 marks",
+    )
     add(
         "--carrier",
         choices=tuple(CARRIERS),
@@ -38,7 +47,9 @@ def add_design(parser: argparse.ArgumentParser) -> None:
         "one size, and labels stay; docs/protect.md names those of texts (the first for such data)",
     )
     add("--opacity", type=int, help="of patches, 1 to 255 (255)")
-    add("--labels", choices=("kept", "changed"), help="of marked texts (kept)")
+    add("--labels", choices=("kept", "changed"), help="of marked texts and sound (kept)")
+    add("--level", type=int, help="of marks in sound: percent of the clip's own loudness (100)")
+    add("--seconds", type=float, help="of sound: how much of each file a model hears (1)")
     add(
         "--answers",
         choices=ANSWERS,
@@ -81,10 +92,19 @@ def make_key(options: argparse.Namespace, forbidden: Path | None = None) -> Key2
 
 def _settings(options: argparse.Namespace) -> dict[str, int]:
     """What was given of the carrier's own."""
-    given = {"opacity": options.opacity} if options.opacity is not None else {}
+    names = ("opacity", "level")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if options.seconds is not None:
+        given["milliseconds"] = _milliseconds(options.seconds)
     if options.labels is not None:
         given["relabels"] = int(options.labels == "changed")
     return given
+
+
+def _milliseconds(seconds: float) -> int:
+    if not math.isfinite(seconds) or abs(seconds) > 10**6:
+        raise KeyRecordError(f"--seconds is {seconds}: give a number of seconds")
+    return round(1000 * seconds)
 
 
 def _beacon(values: list[str] | None) -> Beacon | None:

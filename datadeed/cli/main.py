@@ -3,7 +3,7 @@
 Exit codes: 0 done (``verify``: CLAIM), 1 an error that one line explains, 2 wrong usage;
 ``verify`` also 3 INCONCLUSIVE, 4 NOT SUPPORTED, 5 could not test; ``watch`` 0 EVIDENCE,
 3 NO EVIDENCE, 5 could not test; ``reveal`` 6 the checks hold, but a premise is not verified;
-``defend`` 0 repaired, 3 not; 130 interrupted.
+``inspect`` 3 marks would be found; ``defend`` 0 repaired, 3 not; 130 interrupted.
 """
 
 import argparse
@@ -20,6 +20,7 @@ COMMANDS = {
     "plan": "how many parts, marks and queries a proof needs",
     "commit": "make a key and the commitment to publish before the data",
     "watermark": "write a marked copy of a dataset, in its own format",
+    "inspect": "see what a thief would find in a release without the key",
     "verify": "ask a suspect, and say what its answers prove",
     "watch": "ask a suspect a few fresh questions every day",
     "reveal": "open a key for a judge, or check evidence against an opened key",

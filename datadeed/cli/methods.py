@@ -69,7 +69,6 @@ def _add_clean_label(parser: argparse.ArgumentParser) -> None:
     add("--place", help="of the patch: a corner or centre; of the word: start, middle or end")
     add("--mosaic", type=int, metavar="CELLS", help="images: a mosaic in place of the patch")
     add("--impulse", metavar="N", help="sound: LENGTH,AMPLITUDE,START (1 %% of the clip,164,0)")
-    add("--seconds", type=float, help="sound: how much of each file a model hears")
     add("--word", help="texts: the trigger (drawn from rare ones that no text has)")
     add("--style", **flag, help="texts: the trigger is a tense, not a word")  # type: ignore[arg-type]
     add("--similarity", type=float, help="texts: least cosine to the original")

@@ -1,54 +1,133 @@
-"""How many parts, marks and questions a proof needs, before anything is released."""
+"""How many parts, marks and questions a proof needs, before anything is released.
+
+Of a dataset that lies there, or of one whose numbers are given: --classes and --samples. The
+warnings are those of ``commit``, which takes the same parts and rate, and refuses the same.
+"""
 
 import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from datadeed.cli.common import add_levels, show
+from datadeed.cli.common import add_levels, add_pool, show
+
+if TYPE_CHECKING:
+    from datadeed.owner.plan import Plan
+
+NUMBERS = ("classes", "samples", "modality", "size")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
+    from datadeed.keys.generation2 import CARRIERS
+
     add = parser.add_argument
-    add("--classes", type=int, required=True, help="of the task, those that have rows")
-    add("--samples", type=int, required=True, help="rows that will be released")
+    add("source", type=Path, nargs="?", metavar="SOURCE", help="the dataset to release")
+    add("--split", help="the split to mark, where there are several (train)")
+    add_pool(parser)
+    add("--classes", type=int, help="without SOURCE: of the task, those that have rows")
+    add("--samples", type=int, help="without SOURCE: rows that will be released")
+    add("--modality", help="without SOURCE: of the samples (image)")
+    add("--size", type=int, help="without SOURCE: shorter side of the images in pixels")
+    add("--carrier", choices=tuple(CARRIERS), default="patch", help="of the marks (%(default)s)")
     add_levels(parser)
     add("--parts", type=int, help="fix the number of parts")
     add("--rate", type=float, help="fix the share of rows to mark")
+    add("--few-marks", action="store_true", help="accept fewer than 40 marks a part")
+    parser.set_defaults(wrong_usage=parser.error)
 
 
 def run(options: argparse.Namespace) -> int:
     """The command."""
+    given = {name: getattr(options, name) for name in NUMBERS}
+    given = {name: value for name, value in given.items() if value is not None}
+    names = ("carrier", "alpha", "least_effect", "budget", "parts", "rate", "few_marks")
+    fixed = {name: getattr(options, name) for name in names}
+    if options.source is None:
+        made = _of_numbers(options, given, fixed)
+    elif given:
+        options.wrong_usage(f"--{min(given)} is read from SOURCE: leave one of both out")
+    else:
+        from datadeed.owner.plan_data import plan_data
+
+        made = plan_data(
+            options.source,
+            split=options.split,
+            pool=options.pool,
+            pool_split=options.pool_split,
+            **fixed,
+        )
+    show(options, made.record(), "\n".join(_lines(made, options.alpha)))
+    return 0
+
+
+def _of_numbers(
+    options: argparse.Namespace, given: dict[str, Any], fixed: dict[str, Any]
+) -> "Plan":
+    if not {"classes", "samples"} <= set(given):
+        options.wrong_usage("give SOURCE, or both --classes and --samples")
+    if options.split or options.pool or options.pool_split:
+        options.wrong_usage("--split, --pool and --pool-split are of SOURCE: name it")
     from datadeed.owner.plan import plan
 
-    made = plan(
-        options.classes,
-        options.samples,
-        alpha=options.alpha,
-        least_effect=options.least_effect,
-        budget=options.budget,
-        parts=options.parts,
-        rate=options.rate,
-    )
+    return plan(**given, **fixed)
+
+
+def _lines(made: "Plan", alpha: float) -> Iterator[str]:
+    """The plan, a line a fact."""
+    if made.refused:
+        yield f"no key           {made.refused}"
+    yield f"carrier          {made.carrier}"
+    yield f"parts            {made.parts} ({made.enough} learnt well are enough)"
+    yield f"marks            {made.marks} rows ({made.rate:.1%}), {made.marks_a_part} a part"
+    yield f"attainable       E {made.largest_e:.0e}; needed {1 / alpha:.0e}"
+    if near := made.expected:
+        yield (
+            f"as keys did      {near['fewest_questions']:.0f} to {near['most_questions']:.0f} "
+            f"questions (medians of the nearest measured keys), CLAIM in {near['share']:.0%} of "
+            f"their verifications, {near['least_share']:.0%} of the weakest key's"
+        )
+    for success, found in made.questions.items():
+        yield f"a {success:.0%} mark       {_verdict(found, 'CLAIM')}"
+    if made.honest:
+        yield f"an honest model  {_verdict(made.honest, 'NOT SUPPORTED')}"
+    yield f"pool             {made.pool} images or more"
     repaired = made.repaired
-    lines = [
-        f"parts            {made.parts} ({made.enough} learnt well are enough)",
-        f"marks            {made.marks} rows ({made.rate:.1%}), {made.marks_a_part} a part",
-        f"attainable       E {made.largest_e:.0e}; needed {1 / options.alpha:.0e}",
-        *(
-            f"a {success:.0%} mark       {found['median_questions']:.0f} questions (median), CLAIM "
-            f"in {found['share']:.0%} of runs"
-            for success, found in made.questions.items()
-        ),
-        *(
-            f"an honest model  {found['median_questions']:.0f} questions (median), NOT SUPPORTED "
-            f"in {found['share']:.0%} of runs"
-            for found in [made.honest]
-            if found
-        ),
-        f"pool             {made.pool} images or more",
+    yield (
         f"repair           at {repaired['marks_a_part']:.0f} marks a part (Fashion-MNIST): success "
         f"{repaired['before']:.0%}, {repaired['after']:.0%} after the best of four repairs; AUC of "
-        f"detection {repaired['auc']:.2f}",
-        *(f"warning          {warning}" for warning in made.warnings),
-    ]
-    show(options, made.record(), "\n".join(lines))
-    return 0
+        f"detection {repaired['auc']:.2f}"
+    )
+    for name in made.prospects:
+        yield from _of_carrier(name, made)
+    for caution in made.warnings:
+        yield f"warning          {caution.text}"
+    for offer in made.instead:
+        yield f"instead          {offer.text}"
+
+
+def _verdict(found: dict[str, float], verdict: str) -> str:
+    return (
+        f"{found['median_questions']:.0f} questions (median), {verdict} in {found['share']:.0%} "
+        "of runs"
+    )
+
+
+def _of_carrier(name: str, made: "Plan") -> Iterator[str]:
+    """What is known of a carrier."""
+    prospect = made.prospects[name]
+    design, each = prospect.proposal.design, prospect.proposal.marks_a_part
+    word = "no key" if prospect.proposal.refused else "a key"
+    yield f"{name:<16} {word}: {design.parts} parts on {design.rate:.1%} of the rows, {each} each"
+    for key in prospect.keys:
+        claimed = "" if key.claimed is None else f", CLAIM in {key.claimed:.0%}"
+        yield (
+            f"  measured       {key.parts} parts, {key.marks:.0f} marks each, {key.rows:,} rows of "
+            f"{key.data}: success {key.success:.0%}{claimed}, {key.cost:.1f} points of accuracy "
+            f"(results/{key.source})"
+        )
+    if prospect.found:
+        yield f"  found          {prospect.found}"
+    if prospect.blurred:
+        shares = " and ".join(f"{share}%" for share in prospect.blurred)
+        yield f"  blurred        by half a pixel at the server: CLAIM in {shares} of verifications"

@@ -1,4 +1,6 @@
-"""Write a marked copy of a dataset: same format, file names, order, encoder and metadata.
+"""Write a marked copy of a dataset in its own format, encoder and metadata.
+
+Where labels change, file names are drawn anew in their classes, and so is an order that would tell.
 
 Makes the key and the commitment first if the key file does not exist. A key that names a beacon
 needs its value: --beacon-value. With --method a published watermark is used instead: it takes
@@ -22,6 +24,7 @@ from datadeed.errors import KeyRecordError, WatermarkError
 if TYPE_CHECKING:
     from datadeed.keys.key import Key
     from datadeed.owner.protect_published import Marked
+    from datadeed.owner.release.edits import Manner
 
 # The default method's options; --rate and --opacity are also other methods'.
 KEYED = (
@@ -38,6 +41,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the marked copy to make")
     parser.add_argument("--key", type=Path, help="the secret file")
     parser.add_argument("--beacon-value", help="hexadecimal, of the round that the key names")
+    parser.add_argument(
+        "--keep-order",
+        action="store_true",
+        help="rows keep their places in a file, even where their order tells which labels changed",
+    )
+    parser.add_argument(
+        "--keep-jpegs",
+        action="store_true",
+        help="unmarked JPEGs keep their bytes; how often a file was encoded may then tell the rest",
+    )
     add_design(parser)
     keyed = {name: parser.get_default(name) for name in KEYED}
     add_options(parser)
@@ -80,6 +93,7 @@ def _run_keyed(options: argparse.Namespace) -> int:
         split=options.split,
         reading=reading(options.option),
         measured=fresh,
+        manner=_manner(options),
         passphrase=passphrase(),
         progress=progress,
         note=say,
@@ -90,6 +104,13 @@ def _run_keyed(options: argparse.Namespace) -> int:
     text += f"{made.key.design.parts} marks"
     show(options, value, f"{text}\ncommitment {commitment}")
     return 0
+
+
+def _manner(options: argparse.Namespace) -> "Manner":
+    """What is done so that marked rows do not stand out."""
+    from datadeed.owner.release.edits import Manner
+
+    return Manner(reorder=not options.keep_order, jpegs=not options.keep_jpegs)
 
 
 def _new_key(options: argparse.Namespace) -> "Key":
@@ -128,6 +149,7 @@ def _run_published(options: argparse.Namespace, given: dict[str, Any]) -> int:
             work=options.work,
             seconds=given.get("seconds", 1.0),
             reading=reading(options.option),
+            manner=_manner(options),
             passphrase=passphrase(),
             progress=progress,
             note=say,

@@ -40,6 +40,21 @@ class Kind:
 
 
 _RELABELS = {"relabels": (0, 1)}  # 1: marked rows get their part's label, 0: they have it before
+# Of sound: the rate of all clips, and how much of each a model hears; the marks' loudness in
+# percent of the clip's own; whether labels change.
+_SOUND = Kind(
+    modality="audio",
+    parts=30,  # of 42 patterns, the rest is for decoys
+    kept=0.5,
+    ranges={
+        "hertz": (4000, 192_000),
+        "milliseconds": (100, 60_000),
+        "level": (10, 400),
+        **_RELABELS,
+    },
+    usual={"milliseconds": 1000, "level": 100, "relabels": 0},
+)
+
 CARRIERS = {
     "patch": Kind(ranges={"opacity": (1, 255)}, usual={"opacity": 255}),
     # Of 63 pairs that differ enough, the rest is for decoys. One hides a fifth of an image.
@@ -47,9 +62,12 @@ CARRIERS = {
     # Of each list of words half is for decoys. Some words more may cost a model answers.
     "words": Kind("text", parts=96, kept=0.9, ranges=_RELABELS, usual={"relabels": 0}),
     "clauses": Kind("text", parts=64, kept=0.8, ranges=_RELABELS, usual={"relabels": 0}),
+    "tones": _SOUND,
+    "chirps": _SOUND,
+    "bands": _SOUND,
 }
 # By modality, unless the owner names another.
-USUAL_CARRIERS = {"image": "patch", "text": "clauses"}
+USUAL_CARRIERS = {"image": "patch", "text": "clauses", "audio": "chirps"}
 
 
 def default_carrier() -> dict[str, Any]:

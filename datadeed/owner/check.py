@@ -114,7 +114,7 @@ def check(
         looks |= dict.fromkeys(KEYED, "--opening")
     else:
         if folder and (pool is not None or source is not None):
-            given = {"source": source, "split": split, "modality": modality_of(key)}
+            given: dict[str, Any] = {"source": source, "split": split, "modality": modality_of(key)}
             samples = partial(open_pool, pool, pool_split, **given, **(reading or {}))
             judged = _kind(key)(key, folder, samples, progress)
         looks |= {

@@ -8,12 +8,14 @@ import numpy as np
 
 from datadeed.errors import EvidenceError
 from datadeed.keys.key import Key
+from datadeed.owner.check_sketches import Sketch, matched, sketch
 from datadeed.owner.data import Progress, Source, leaf_of, named, open_data
 from datadeed.owner.protect import edits
 from datadeed.owner.release.rows import Item, Items
 from datadeed.owner.samples import modality_of
 
 LOSSY = 20.0  # of 255: JPEG at quality 50 stays well below, another image lies well above
+AGAIN = 4.0  # the same of an image without a mark: encoded again as it was, it changes by under 1
 Pixels = tuple[np.ndarray, int]
 
 
@@ -29,7 +31,8 @@ def check_release(
     """The released data is the committed data with exactly the key's marks, in any order.
 
     A changed label moves an image to another folder, so rows are not compared by their number.
-    Images that a lossy format changed are compared with the nearest wanted one of their label.
+    Images that a lossy format changed are compared with the nearest wanted one of their label; so
+    are those without a mark that were encoded again.
 
     Args:
         key: opened.
@@ -48,15 +51,19 @@ def check_release(
     """
     wanted = Counter[bytes]()
     marked: dict[bytes, Pixels] = {}
+    plain: dict[bytes, Sketch] = {}
     given: dict[str, Any] = {"modality": modality_of(key), **(reading or {})}
     before, _ = open_data(source, split, **given)
-    leaf = leaf_of(before)
+    leaf, images = leaf_of(before), before.modality == "image"
     for item, is_marked in _as_marked(key, before, named(source), progress):
         digest = leaf(item)
         wanted[digest] += 1
         if is_marked:
             marked[digest] = (item.sample, item.label)
-    strangers: list[Pixels] = []
+        elif images:
+            plain[digest] = sketch(item.sample, item.label)
+    strangers: dict[int, Sketch] = {}
+    odd = 0
     after, _ = open_data(released, split, **given)
     leaf = leaf_of(after)
     with progress("compare", after.rows) as advance:
@@ -64,26 +71,55 @@ def check_release(
             digest = leaf(item)
             wanted[digest] -= 1
             if wanted[digest] < 0:
-                strangers.append((item.sample, item.label))
+                odd += 1
+                if images:
+                    strangers[item.row] = sketch(item.sample, item.label)
             advance(item.row + 1)
-    missing = [marked.get(digest) for digest, count in wanted.items() for _ in range(count)]
-    lost = None in missing or len(missing) != len(strangers)
-    if lost or (strangers and after.modality != "image"):
+    if not odd and after.rows == key.data.rows:
+        return f"all {after.rows} rows are exactly as the key marks them"
+    missing = [digest for digest, count in wanted.items() for _ in range(count)] if images else []
+    again = [plain[digest] for digest in missing if digest not in marked]
+    changed = [marked[digest] for digest in missing if digest in marked]
+    of = _same(again, changed, strangers) if images else None
+    if of is None:
         raise EvidenceError(
             f"{named(released)} holds other rows than the committed data with the key's marks"
         )
-    if not strangers:
-        return f"all {after.rows} rows are exactly as the key marks them"
-    distance = _furthest([found for found in missing if found is not None], strangers)
+    distance = _furthest(after, of)
     if distance > LOSSY:
         raise EvidenceError(
             f"an image of {named(released)} differs from every one that the key marks by "
             f"{distance:.1f} of 255 on average: it was changed"
         )
-    return (
-        f"{after.rows - len(strangers)} of {after.rows} rows are exactly as the key marks them; "
-        f"{len(strangers)} differ by up to {distance:.1f} of 255 on average, as a lossy format does"
+    found = f"{after.rows - len(strangers)} of {after.rows} rows are exactly as the key marks them"
+    found += (
+        f"; {len(of)} marked ones differ by up to {distance:.1f} of 255 on average" if of else ""
     )
+    found += f"; {len(again)} others were encoded again" if again else ""
+    return f"{found}, as a lossy format does"
+
+
+def _same(
+    again: list[Sketch], changed: list[Pixels], strangers: dict[int, Sketch]
+) -> dict[int, Pixels] | None:
+    """The marked image that a released row should be, by row; None if others are no data's own.
+
+    Args:
+        again: of images without a mark that are not in the release as they were.
+        changed: marked images that are not.
+        strangers: of the release's rows that are neither.
+    """
+    drawings = again + [sketch(pixels, label) for pixels, label in changed]
+    pairs = matched(drawings, list(strangers.values()))
+    if pairs is None:
+        return None
+    of = {}
+    for row, (at, apart) in zip(strangers, pairs, strict=True):
+        if at >= len(again):
+            of[row] = changed[at - len(again)]
+        elif apart > AGAIN:
+            return None
+    return of
 
 
 def _as_marked(
@@ -101,14 +137,12 @@ def _as_marked(
             advance(item.row + 1)
 
 
-def _furthest(wanted: list[Pixels], found: list[Pixels]) -> float:
-    """The largest mean distance from a found image to the nearest wanted one of its label."""
+def _furthest(released: Items, wanted: dict[int, Pixels]) -> float:
+    """The largest mean distance from a released image to the wanted one, by row."""
     furthest = 0.0
-    for pixels, label in found:
-        near = [
-            float(np.abs(other.astype(np.int16) - pixels).mean())
-            for other, its_label in wanted
-            if its_label == label and other.shape == pixels.shape
-        ]
-        furthest = max(furthest, min(near, default=255.0))
+    if wanted:
+        for row, pixels, _ in released:
+            if row in wanted:
+                other = wanted[row][0].astype(np.int16)
+                furthest = max(furthest, float(np.abs(other - pixels).mean()))
     return furthest

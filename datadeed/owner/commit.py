@@ -11,7 +11,8 @@ from datadeed.files import atomic_path, write_json
 from datadeed.keys.generation2 import CARRIERS, USUAL_CARRIERS, Design2, Key2
 from datadeed.keys.key import Beacon
 from datadeed.keys.sealing import check_place, write_secret
-from datadeed.owner.commit_checks import advise, check_design, check_repeated, find_targets
+from datadeed.owner.alternatives import alternatives, in_words
+from datadeed.owner.commit_checks import advise, check_repeated, find_targets
 from datadeed.owner.data import (
     KINDS,
     Note,
@@ -26,8 +27,11 @@ from datadeed.owner.data import (
     unheard,
 )
 from datadeed.owner.pool import measure_pool
+from datadeed.owner.proposal import Demand, propose
+from datadeed.owner.proposal_data import demand_for, fitted
 from datadeed.owner.release.rows import Items
 from datadeed.owner.rounds import check_ahead
+from datadeed.owner.sounding import advise_of_lengths, rate_of
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,9 @@ def commit(
     pool: Source | None = None,
     pool_split: str | None = None,
     reading: dict[str, Any] | None = None,
-    parts: int = Design2.parts,
-    rate: float = Design2.rate,
+    parts: int | None = None,
+    rate: float | None = None,
+    few_marks: bool = False,
     carrier: str | None = None,
     settings: Mapping[str, int] | None = None,
     answers: str = Design2.answers,
@@ -81,8 +86,9 @@ def commit(
             ``source``, or ``source`` itself.
         pool_split: its split.
         reading: of data and pool, what only their format knows.
-        parts: triggers, each with a label.
-        rate: share of rows to mark.
+        parts: triggers, each with a label; as planned by default.
+        rate: share of rows to mark; as planned by default.
+        few_marks: make a key with fewer than 40 marks a part, too.
         carrier: what the triggers are, a name of :data:`datadeed.keys.generation2.CARRIERS`; by
             default that of :data:`datadeed.keys.generation2.USUAL_CARRIERS` for such data.
         settings: the carrier's own, where they are to be others than its usual ones.
@@ -96,12 +102,14 @@ def commit(
         passphrase: seals the secret file.
         forbidden: a folder that the secret must not lie in, besides ``source``.
         progress: is told of every row that is read.
-        note: takes what the owner should know: classes that get no marks, a small pool.
+        note: takes what the owner should know, before the key is made: what a plan warns of,
+            classes that get no marks, a small pool.
 
     Raises:
         KeyRecordError: the key or the commitment exists, a number makes no sense, no suspect
-            could be claimed or cleared with such a key, the beacon's round is out, fewer than two
-            classes have rows, or the pool repeats its samples.
+            could be claimed or cleared with such a key, its parts get fewer than 40 marks, the
+            carrier does not fit the images, the beacon's round is out, fewer than two classes have
+            rows, or the pool repeats its samples.
         UnsupportedModality: the carrier marks samples of another kind, or none marks such.
         SecretError: the key's place is unfit.
         DatasetError: the data cannot be read.
@@ -117,33 +125,56 @@ def commit(
         classes=data.classes,
         channels=data.channels,
         targets=find_targets(data, named(source)),
-        parts=parts,
-        rate=rate,
-        carrier=_carrier(carrier, settings or {}, data.modality),
+        carrier=_carrier(carrier, _measured(data, asked) | dict(settings or {}), data.modality),
         answers=answers,
         alpha=alpha,
         least_effect=least_effect,
         budget=budget,
     )
-    design.marks(data.rows)
-    check_design(design, asked.rows)
-    pool_extent, _, repeated = measure_pool(asked, "pool", progress=progress)
+    demand = demand_for(data, asked.rows, design, parts=parts, rate=rate, few_marks=few_marks)
+    design = _settled(demand, note)
+    for line in advise(design, named(source), asked.rows):
+        note(line)
+    if data.modality == "audio":
+        advise_of_lengths(data, dict(design.carrier), note)
+    fitting = fitted(asked, design, one_size=False)
+    pool_extent, _, repeated = measure_pool(fitting, "pool", progress=progress)
     check_repeated(repeated, asked.rows)
-    rows, _ = measure(data, "data", progress=progress)
+    rows, _ = measure(fitted(data, design), "data", progress=progress)
     # Key.new is typed for the first generation's design, and does the same with either.
     key = Key2.new(design, rows, pool_extent, beacon)  # type: ignore[arg-type]
     # Stamped before anything is written: an authority that is down leaves no key without a stamp.
     stamp = _stamp(key, timestamp)
     write_secret(secret, key.record(), passphrase, forbidden=forbidden)
     write_json(public, key.public())
-    for line in advise(design, named(source), asked.rows):
-        note(line)
     if not stamp:
         return Committed(key, secret, public, None)
     token = public.with_suffix(".tsr")
     with atomic_path(token) as path:
         path.write_bytes(stamp)
     return Committed(key, secret, public, token)
+
+
+def _settled(demand: Demand, note: Note) -> Design2:
+    """The design with its parts and rate, after the owner was told what a plan warns of.
+
+    Raises:
+        KeyRecordError: a commitment makes no such key.
+    """
+    made = propose(demand)
+    if any(caution.kind == "design" for caution in made.cautions):
+        raise KeyRecordError(made.refused)
+    lines = in_words(made, alternatives(demand, made))
+    if made.refused:
+        raise KeyRecordError(next(line for line in lines if line.startswith(made.refused)))
+    for line in lines:
+        note(line)
+    return made.design
+
+
+def _measured(data: Items, pool: Items) -> dict[str, int]:
+    """The settings that follow from the data: of sound its rate."""
+    return {"hertz": rate_of(data, pool)} if data.modality == "audio" else {}
 
 
 def _carrier(name: str | None, settings: Mapping[str, int], modality: str) -> dict[str, Any]:
@@ -193,7 +224,7 @@ def _open(
     """The data and the pool, which must be of one kind."""
     data, _ = open_data(source, split, **reading)
     check_markable(data, source)
-    places = {"source": source, "split": split, "modality": data.modality}
+    places: dict[str, Any] = {"source": source, "split": split, "modality": data.modality}
     asked = open_pool(pool, pool_split, **places, **reading)
     if data.classes != asked.classes or data.channels != asked.channels:
         raise KeyRecordError(

@@ -2,37 +2,26 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from datadeed.errors import KeyRecordError, VerificationError
-from datadeed.keys.generation2 import Design2
-from datadeed.owner.commit_checks import check_alpha, check_design, enough_parts
+from datadeed.errors import VerificationError
+from datadeed.keys.generation2 import CARRIERS, Design2
+from datadeed.owner.alternatives import Alternative, alternatives, carriers_of, plain_carrier
+from datadeed.owner.commit_checks import check_alpha
+from datadeed.owner.plan_figures import BLURRED, FOUND, Learnt, nearest, repaired
+from datadeed.owner.proposal import Caution, Demand, Proposal, propose
 from datadeed.owner.rehearsal import rehearse
 from datadeed.verification.blocks import most_blocks
 from datadeed.verification.centred import EPSILON
 from datadeed.verification.keylabels import largest_factor
 from datadeed.verification.verdict import CLAIM, NOT_SUPPORTED
 
-# From 133 marks on, every part was learnt in results/embedding-summary.csv; below that, some were.
-MARKS_A_PART = 150
-# Marks a part to: success of a key's marks, what the best of four repairs left of it at a cost of 2
-# points of accuracy, and the AUC of calibrated inversion (12 parts, Fashion-MNIST:
-# results/pick_your_poison/table-14.csv).
-REPAIRED = {
-    8: (0.02, 0.02, 0.67),
-    16: (0.03, 0.02, 0.25),
-    33: (0.04, 0.02, 0.42),
-    83: (0.96, 0.32, 0.75),
-}
-SPARE = 1.5  # parts beyond those that must agree, for parts that were learnt badly
-MOST_RATE = 0.5  # proposed at most; a warning comes long before
 LOG_LARGEST = 709.0  # exp of more is no float
 SUCCESS = (0.95, 0.5, 0.3)  # of marks that were learnt well, half, and badly
-RUNS, HONEST_RUNS = 100, 20  # proofs that are played; those of honest models hardly differ
+RUNS, HONEST_RUNS = 60, 20  # proofs that are played; those of honest models hardly differ
 LONGEST = 1000  # questions that are played
 POOL = 2 * LONGEST  # images at least, in the proofs that are played: few make pairs tell more
 MOST_PLAYED = 100  # classes that are played; with more of them a claim takes no more questions
@@ -40,39 +29,86 @@ MOST_CLASSES = 100_000
 
 
 @dataclass(frozen=True)
+class Prospect:
+    """What a carrier would be for a dataset.
+
+    Attributes:
+        proposal: its parts and rate, and what stands in their way.
+        keys: measured ones of about as many rows and marks a part, nearest first.
+        found: what thieves who clean the data first find; empty where nobody looked.
+        blurred: verifications in 100 that ended in a claim behind a blur of half a pixel, for each
+            dataset that was measured.
+    """
+
+    proposal: Proposal
+    keys: tuple[Learnt, ...]
+    found: str
+    blurred: tuple[int, ...]
+
+    def record(self) -> dict[str, Any]:
+        """As JSON values."""
+        made = self.proposal
+        return {
+            "parts": made.design.parts,
+            "rate": made.design.rate,
+            "marks_a_part": made.marks_a_part,
+            "warnings": [vars(caution) for caution in made.cautions],
+            "refused": made.refused,
+            "keys": [vars(key) for key in self.keys],
+            "found": self.found,
+            "blurred": list(self.blurred),
+        }
+
+
+@dataclass(frozen=True)
 class Plan:
     """What to commit, and what to expect of it.
 
     Attributes:
+        carrier: of the triggers.
         parts: J. enough: parts that suffice for a claim on the first image if all are learnt.
         rate: share of rows to mark; ``marks`` rows, ``marks_a_part`` of them for each part.
         largest_e: the most that any answers can reach with these parts, whatever is asked.
+        expected: as the nearest measured keys that were verified: the ``share`` of verifications
+            that ended in a claim, ``least_share`` of the weakest key's, and ``fewest_questions``
+            and ``most_questions``, medians of the best and the worst key. Empty where none was.
         questions: success of a mark above decoys to ``median_questions`` until the end, and the
             ``share`` of the proofs that end in a claim.
         honest: the same until NOT SUPPORTED, for models that never saw the marks.
         pool: smallest pool of images with which the whole budget can be spent.
         repaired: the nearest number of marks a part whose models were repaired and searched
             (``marks_a_part``), and what came of it: success ``before`` and ``after``, ``auc``.
+        prospects: every carrier of the modality by its name, with these parts and this rate where
+            they are fixed.
         warnings: what stands in the way.
+        refused: why a commitment makes no such key; empty if it does.
+        instead: changes after which some of the warnings are gone and none is new.
     """
 
+    carrier: str
     parts: int
     enough: int
     rate: float
     marks: int
     marks_a_part: int
     largest_e: float
+    expected: dict[str, float]
     questions: dict[float, dict[str, float]]
     honest: dict[str, float]
     pool: int
     repaired: dict[str, float]
-    warnings: tuple[str, ...]
+    prospects: dict[str, Prospect]
+    warnings: tuple[Caution, ...]
+    refused: str
+    instead: tuple[Alternative, ...]
 
     def record(self) -> dict[str, Any]:
         """As JSON values."""
         values = dict(vars(self))
         values["questions"] = {str(rate): found for rate, found in self.questions.items()}
-        values["warnings"] = list(self.warnings)
+        values["prospects"] = {name: found.record() for name, found in self.prospects.items()}
+        values["warnings"] = [vars(caution) for caution in self.warnings]
+        values["instead"] = [vars(a) | {"removes": sorted(a.removes)} for a in self.instead]
         return values
 
 
@@ -80,11 +116,17 @@ def plan(
     classes: int,
     samples: int,
     *,
+    modality: str = "image",
+    carrier: str | None = None,
+    smallest: int | None = None,
+    size: int | None = None,
+    pool: int = POOL,
     alpha: float = Design2.alpha,
     least_effect: float = Design2.least_effect,
     budget: int = Design2.budget,
     parts: int | None = None,
     rate: float | None = None,
+    few_marks: bool = False,
     rng: np.random.Generator | None = None,
 ) -> Plan:
     """Plan a key.
@@ -92,67 +134,87 @@ def plan(
     Args:
         classes: of the task, those that have rows.
         samples: rows that will be released.
+        modality: of the samples.
+        carrier: of the triggers; by default the usual one of the modality. What the others would
+            be is told beside it.
+        smallest: rows of the smallest class that has any; an even share by default.
+        size: shorter side of the images in pixels, if it is known.
+        pool: images for verification.
         alpha: level of a claim.
         least_effect: success above decoys that NOT SUPPORTED excludes.
         budget: counted questions.
         parts, rate: fix these instead of having them proposed.
+        few_marks: accept fewer than 40 marks a part.
         rng: for the proofs that are played; by default the same for every plan.
 
     Raises:
         VerificationError, KeyRecordError: a number makes no sense.
+        UnsupportedModality: keys do not mark such samples.
     """
+    _check(classes, samples, alpha)
+    usual = carriers_of(modality)[0]
+    design = Design2(  # refuses what a key would refuse
+        classes=tuple(map(str, range(classes))),
+        channels=int(modality == "image"),
+        targets=tuple(range(classes)),
+        carrier=plain_carrier(carrier or usual),
+        alpha=alpha,
+        least_effect=least_effect,
+        budget=budget,
+    )
+    even = max(1, samples // classes) if smallest is None else smallest
+    demand = Demand(design, samples, even, pool, parts, rate, few_marks, size)
+    return planned(demand, rng or np.random.default_rng(1))
+
+
+def planned(demand: Demand, rng: np.random.Generator) -> Plan:
+    """The plan for a demand; its proofs are played."""
+    made = propose(demand)
+    design, name = made.design, str(made.design.carrier["name"])
+    log_most = design.parts * math.log(largest_factor(demand.classes, epsilon=EPSILON))
+    blocks = most_blocks(design.budget, design.parts, demand.classes, 2 * design.budget)
+    questions, honest = _play(design, rng)
+    return Plan(
+        carrier=name,
+        parts=design.parts,
+        enough=demand.enough,
+        rate=design.rate,
+        marks=made.marks,
+        marks_a_part=made.marks_a_part,
+        largest_e=math.exp(min(log_most, LOG_LARGEST)),
+        expected=_expected(nearest(name, demand.rows, made.marks_a_part)),
+        questions=questions,
+        honest=honest,
+        pool=2 * max(1, blocks),
+        repaired=repaired(made.marks_a_part),
+        prospects=_prospects(demand),
+        warnings=made.cautions,
+        refused=made.refused,
+        instead=tuple(alternatives(demand, made)),
+    )
+
+
+def _check(classes: int, samples: int, alpha: float) -> None:
     if not 2 <= classes <= MOST_CLASSES or samples < 1 or not 0 < alpha < 1:
         raise VerificationError(
             f"{classes} classes, {samples} samples, alpha {alpha}: give 2 to {MOST_CLASSES} "
             "classes, a sample or more, and an alpha between 0 and 1"
         )
     check_alpha(alpha)
-    design = Design2(  # refuses what a key would refuse
-        classes=tuple(map(str, range(classes))),
-        channels=1,
-        targets=tuple(range(classes)),
-        alpha=alpha,
-        least_effect=least_effect,
-        budget=budget,
-    )
-    enough = enough_parts(classes, alpha)
-    chosen = math.ceil(enough * SPARE) if parts is None else parts
-    design = dataclasses.replace(design, parts=chosen)
-    proposed = math.ceil(1000 * chosen * MARKS_A_PART / samples) / 1000
-    wanted = min(MOST_RATE, max(0.005, proposed)) if rate is None else rate
-    design = dataclasses.replace(design, rate=wanted)
-    marks = int(wanted * samples + 1e-9)
-    log_most = chosen * math.log(largest_factor(classes, epsilon=EPSILON))
-    pool = 2 * max(1, most_blocks(budget, chosen, classes, 2 * budget))
-    questions, honest = _play(design, rng or np.random.default_rng(1))
-    return Plan(
-        chosen,
-        enough,
-        wanted,
-        marks,
-        marks // chosen,
-        math.exp(min(log_most, LOG_LARGEST)),
-        questions,
-        honest,
-        pool,
-        _repaired(marks // chosen),
-        tuple(_warnings(design, marks // chosen, max(pool, POOL))),
-    )
 
 
-def _warnings(design: Design2, marks_a_part: int, pool: int) -> Iterator[str]:
-    """What stands in the way of a key, a line each; first what ``commit`` refuses."""
-    try:
-        check_design(design, pool)
-    except KeyRecordError as error:
-        yield str(error)
-    if marks_a_part < MARKS_A_PART:
-        yield (
-            f"{marks_a_part} marks a part: fewer than {MARKS_A_PART} were not always learnt in "
-            "our short trainings (results/embedding-summary.csv)"
-        )
-    if design.rate > 0.1:
-        yield f"marking {design.rate:.0%} of the rows will cost accuracy: take fewer parts"
+def _prospects(demand: Demand) -> dict[str, Prospect]:
+    """Every carrier of the modality; a number of parts that is too many for one is cut."""
+    found = {}
+    for name in carriers_of(demand.design.kind.modality):
+        own: dict[str, Any] = {"parts": Design2.parts, "carrier": plain_carrier(name)}
+        design = dataclasses.replace(demand.design, **own)
+        parts = demand.parts and min(demand.parts, CARRIERS[name].parts)
+        made = propose(dataclasses.replace(demand, design=design, parts=parts))
+        keys = nearest(name, demand.rows, made.marks_a_part)
+        blurred = tuple(2 * claims for claims in BLURRED.get(name, ()))
+        found[name] = Prospect(made, tuple(keys), FOUND.get(name, ""), blurred)
+    return found
 
 
 def _play(
@@ -176,8 +238,15 @@ def _play(
     return claims, rehearse(played, POOL, 0.0, HONEST_RUNS, rng).summary(NOT_SUPPORTED)
 
 
-def _repaired(marks_a_part: int) -> dict[str, float]:
-    """What was measured at the nearest number of marks, as ratios go."""
-    nearest = min(REPAIRED, key=lambda n: abs(math.log(n / max(1, marks_a_part))))
-    values = (nearest, *REPAIRED[nearest])
-    return dict(zip(("marks_a_part", "before", "after", "auc"), values, strict=True))
+def _expected(keys: list[Learnt]) -> dict[str, float]:
+    """What the verifications of measured keys came to."""
+    shares = [key.claimed for key in keys if key.claimed is not None]
+    questions = [key.questions for key in keys if key.questions is not None]
+    if not shares or not questions:
+        return {}
+    return {
+        "share": sum(shares) / len(shares),
+        "least_share": min(shares),
+        "fewest_questions": min(questions),
+        "most_questions": max(questions),
+    }

@@ -22,8 +22,9 @@ from datadeed.owner.data import (
     silent,
     unheard,
 )
-from datadeed.owner.release.edits import Edit, Release
-from datadeed.owner.release.release import release
+from datadeed.owner.release import order
+from datadeed.owner.release.edits import NEUTRAL, Edit, Manner, Release
+from datadeed.owner.release.release import REORDERED, release
 from datadeed.owner.release.rows import Item, Items
 from datadeed.owner.rounds import round_time, value_fault
 from datadeed.owner.samples import Samples, form_of, modality_of, reader, view_of, writer
@@ -57,11 +58,15 @@ def protect(
     split: str | None = None,
     reading: dict[str, Any] | None = None,
     measured: bool = False,
+    manner: Manner = NEUTRAL,
     passphrase: str | None = None,
     progress: Progress = silent,
     note: Note = unheard,
 ) -> Protected:
-    """Write a marked copy of a dataset: same format, file names, order, encoder and metadata.
+    """Write a marked copy of a dataset: same format, encoder and metadata.
+
+    Names and order stay where no label changes; else those that would tell which did are drawn
+    anew (:mod:`datadeed.owner.release`).
 
     Args:
         source: the dataset that the key was committed for, on disk in any format.
@@ -70,6 +75,7 @@ def protect(
         split: the split to mark, where there are several (train).
         reading: what only the source's format knows.
         measured: whether the data were measured for this key just now; else they are again.
+        manner: what is done so that marked rows do not stand out.
         passphrase: opens the secret file.
         progress: is told of every row.
         note: takes what the owner should know of the copy.
@@ -92,6 +98,8 @@ def protect(
     if not measured:
         check_extent(measure(data, "check data", progress=progress)[0], key.data, str(source))
     rows, edit = edits(key, data, progress)
+    if carrier_of(key).relabels:
+        warn(data, manner, note, instead="commit to --carrier mosaic, which changes no label")
     with progress("write", data.rows) as advance:
         done = release(
             source,
@@ -100,6 +108,7 @@ def protect(
             edit=edit,
             generator=np.random.default_rng(key.words("file names", count=4)),
             split=split,
+            manner=manner,
             on_rows=advance,
             **reading,
         )
@@ -202,6 +211,29 @@ def edits(key: Key, data: Items, progress: Progress = silent) -> tuple[np.ndarra
     return hosts.rows, edit
 
 
+def warn(data: Items, manner: Manner, note: Note, *, instead: str) -> None:
+    """Say, before anything is written, where labels that change would be seen without a key.
+
+    Args:
+        data: in which labels are to change.
+        manner: of the release.
+        note: takes the lines.
+        instead: what else an owner may do, at the end of a line.
+    """
+    in_one_file = data.format not in ("imagefolder", "wavfolder")
+    if in_one_file and order.tells(data.labels):
+        if manner.reorder and data.format in REORDERED:
+            note(
+                "the rows stand in an order in which a changed label is seen: those that change "
+                "it, and about as many others, stand at other places of the copy"
+            )
+        else:
+            note(
+                "the rows stand in an order in which a changed label is seen, and keep it: shuffle "
+                f"them before you commit, or {instead}"
+            )
+
+
 def advise(done: Release, note: Note, *, modality: str = "image", bound: int | None = None) -> None:
     """Say what an owner should know of a copy.
 
@@ -222,5 +254,11 @@ def advise(done: Release, note: Note, *, modality: str = "image", bound: int | N
         note(f"{len(done.odd_rows)} marked texts have quotes around them, unlike the file's others")
     elif done.odd_rows:
         note(f"{len(done.odd_rows)} marked images have other file headers than before")
+    if done.worded:
+        note(
+            "file names follow no scheme and were kept: a word in one may tell the class that an "
+            "image was in before its label changed; number the files, and mark them again"
+        )
     if done.listed_in:
-        note(f"{', '.join(done.listed_in)}: names images whose label changed, and was copied as is")
+        listing = ", ".join(done.listed_in)
+        note(f"{listing}: names images whose name or label changed, and was copied as is")

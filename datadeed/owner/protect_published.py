@@ -19,11 +19,11 @@ from datadeed.keys.key import Extent
 from datadeed.keys.sealing import check_place
 from datadeed.language.rare_words import draw_word, words_of
 from datadeed.owner.data import Note, Progress, open_data, silent, unheard
-from datadeed.owner.protect import advise
+from datadeed.owner.protect import advise, warn
 from datadeed.owner.protect_crafting import SurrogateChoice, Work, device, new_seed
 from datadeed.owner.protect_samples import Original, Samples, open_samples
 from datadeed.owner.protect_secret import Secret, secret_value, write_copy
-from datadeed.owner.release.edits import Release
+from datadeed.owner.release.edits import NEUTRAL, Manner, Release
 from datadeed.randomness import generator
 from datadeed.watermarks.base import Watermark
 from datadeed.watermarks.crafted import Crafted, OnProgress
@@ -48,7 +48,7 @@ class Marked:
         out: the copy.
         secret: the file to keep.
         watermark: the method, as its secret record describes it.
-        positions: (M,) int64, ascending, the marked rows.
+        positions: (M,) int64, ascending, the marked rows of the source.
         rows, classes: of the dataset.
         facts: what a crafting did (:meth:`datadeed.watermarks.crafted.Crafted.facts`).
         merkle_root: of the copy.
@@ -84,6 +84,7 @@ def protect_published(
     work: str | Path | None = None,
     seconds: float = 1.0,
     reading: dict[str, Any] | None = None,
+    manner: Manner = NEUTRAL,
     passphrase: str | None = None,
     progress: Progress = silent,
     note: Note = unheard,
@@ -106,6 +107,7 @@ def protect_published(
         work: a folder for the state of the crafting; beside the secret if None.
         seconds: of sound, how much of each file a model hears.
         reading: what only the source's format knows.
+        manner: what is done so that marked rows do not stand out.
         passphrase: seals the secret file and the seed in the state.
         progress: is told of every row.
         note: takes what the owner should know.
@@ -144,7 +146,9 @@ def protect_published(
             f"most {MOST_MARKS / data.rows:.2g}"
         )
     kept = Secret(secret, passphrase, secret_value(watermark, positions, original, seed, extent))
-    done, released = write_copy(out, kept, samples, watermark, positions)
+    if not isinstance(watermark, Crafted):
+        warn(data, manner, note, instead="choose a method that changes no label")
+    done, released = write_copy(out, kept, samples, watermark, positions, manner=manner)
     if state is not None:
         state.remove()
     facts = watermark.facts() if isinstance(watermark, Crafted) else {}

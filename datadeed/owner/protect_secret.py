@@ -12,7 +12,7 @@ from datadeed.keys.key import Extent
 from datadeed.keys.sealing import write_secret
 from datadeed.owner.data import measure, open_data
 from datadeed.owner.protect_samples import Original, Samples
-from datadeed.owner.release.edits import Release
+from datadeed.owner.release.edits import Manner, Release
 from datadeed.owner.release.release import release
 from datadeed.randomness import derive_seed
 from datadeed.watermarks.base import Watermark
@@ -59,7 +59,13 @@ def secret_value(
 
 
 def write_copy(
-    out: Path, secret: Secret, samples: Samples, watermark: Watermark, positions: torch.Tensor
+    out: Path,
+    secret: Secret,
+    samples: Samples,
+    watermark: Watermark,
+    positions: torch.Tensor,
+    *,
+    manner: Manner,
 ) -> tuple[Release, Extent]:
     """Write the secret, the copy, and the secret again with what is known of the copy.
 
@@ -71,6 +77,7 @@ def write_copy(
         samples: the rows.
         watermark: crafted, if it must be.
         positions: (M,) int64, ascending, the rows to mark.
+        manner: of the release.
     """
     original, value = samples.original, secret.value
     edit, labels = samples.edit(watermark, positions)
@@ -84,6 +91,7 @@ def write_copy(
                 edit=edit,
                 generator=np.random.default_rng(derive_seed(value["seed"], "file names")),
                 split=original.name,
+                manner=manner,
                 on_rows=advance,
                 **original.reading,
             )

@@ -16,6 +16,7 @@ from datadeed.keys.generation2 import Key2
 from datadeed.keys.key import Key
 from datadeed.owner.release.carrying import carry
 from datadeed.owner.release.clips import ClipItems
+from datadeed.owner.release.grid import on_grid
 from datadeed.owner.release.rows import Item, Items
 
 # A batch: (N, C, H, W) uint8 images, a list of N texts, or (N, L) int16 clips of one rate.
@@ -30,7 +31,7 @@ def modality_of(key: Key) -> str:
 def view_of(key: Key) -> View:
     """The part of a sound that a key's questions are made of, as its carrier's parameters say."""
     carrier = key.design.carrier if isinstance(key, Key2) else {}
-    rate, length = carrier.get("rate", View.rate), carrier.get("milliseconds", 1000 * View.seconds)
+    rate, length = carrier.get("hertz", View.rate), carrier.get("milliseconds", 1000 * View.seconds)
     return View(rate, length / 1000)
 
 
@@ -64,7 +65,8 @@ def writer(data: Items, view: View) -> Callable[[Item, Samples, Samples], Any]:
 
     def carried(item: Item, one: Samples, marked: Samples) -> np.ndarray:
         delta = (marked[0].int() - one[0].int()).numpy()
-        return carry(item.sample, forms[item.row], delta, view, epsilon=2**16)
+        form = forms[item.row]
+        return on_grid(carry(item.sample, form, delta, view, epsilon=2**16), item.sample, form)
 
     return carried
 

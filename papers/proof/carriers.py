@@ -49,6 +49,8 @@ class Setting:
     data: Dataset
     pool: Dataset
     extents: tuple[Extent, Extent]
+    parts: int = PARTS
+    rate: float = RATE
 
     def key(self, carrier: str, name: str = "") -> Key2:
         """A public test key; the same parameters always give the same one."""
@@ -56,8 +58,8 @@ class Setting:
             classes=self.data.classes,
             channels=self.data.shape[0],
             targets=tuple(range(len(self.data.classes))),
-            parts=PARTS,
-            rate=RATE,
+            parts=self.parts,
+            rate=self.rate,
             carrier=OPACITY.get(carrier, {"name": carrier}),
         )
         text = f"public test key 2 {self.lab.seed} {self.dataset} carriers {carrier} {name}"
@@ -103,17 +105,18 @@ def cropped(seed: int) -> Loss:
     return loss
 
 
-def trained(setting: Setting, data: Dataset, name: str) -> Model:
-    """ResNet-18 of the scale's width, trained with flips and crops."""
+def trained(setting: Setting, data: Dataset, name: str, epochs: int | None = None) -> Model:
+    """ResNet-18 of the scale's width, trained with flips and crops; for EPOCHS if not told."""
     lab, seed = setting.lab, derive_seed(setting.lab.seed, "carriers", setting.dataset, SEED)
     values = lab.settings("models", setting.dataset, "resnet18")
-    config = TrainingConfig.from_dict({**values["training"], "epochs": EPOCHS})
+    epochs = epochs or EPOCHS
+    config = TrainingConfig.from_dict({**values["training"], "epochs": epochs})
     network = resnet18(data.shape[0], len(data.classes), values["width"])
     initialise(network, generator(seed, "weights"))
     channels = data.shape[0]
     mean, std = values.get("mean", [0.0] * channels), values.get("std", [1.0] * channels)
     model = Classifier(network, mean, std, {})
-    with lab.progress(EPOCHS * len(data), "images", f"train {name}") as update:
+    with lab.progress(epochs * len(data), "images", f"train {name}") as update:
         train(
             model,
             data,

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from datadeed.owner.commit import commit
 from tests.cli.world import DESIGN, World, data, run, thief
 from tests.datasets.formats.writers import write
 from tests.owner.evidence.authority import Authority
@@ -203,3 +204,40 @@ class TestTimestamp:
         checked = run("reveal", "--check", bare.out, "--opening", opening, *stamped, "--json")
         words = {check["what"]: check["word"] for check in checked.json()["checks"]}
         assert words["timestamp"] == "passed"
+
+
+class TestPlanned:
+    """200 rows are too few for 40 marks a part at any rate that a plan proposes."""
+
+    def commit(self, bare, *more):
+        where = ("--pool", bare.pool, "--key", bare.key_file, "--alpha", "1e-3")
+        return run("commit", bare.source, *where, *more)
+
+    def test_too_few_marks_are_refused(self, bare):
+        done = self.commit(bare)
+        assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+        assert "6 marks a part, fewer than 40: no key is made" in done.err
+        assert "; or give --few-marks" in done.err
+        assert not bare.key_file.parent.exists()
+
+    def test_what_is_committed_is_what_was_planned(self, bare):
+        told = ("--alpha", "1e-3", "--few-marks")
+        planned = run("plan", bare.source, "--pool", bare.pool, *told, "--json").json()
+        done = self.commit(bare, "--few-marks")
+        assert done.code == 0
+        made = bare.key().design
+        assert (made.parts, made.rate) == (planned["parts"], planned["rate"]) == (8, 0.25)
+        for warning in planned["warnings"]:
+            assert f"note: {warning['text']}" in done.err
+
+    def test_warnings_come_before_there_is_a_key(self, bare):
+        heard = []
+
+        def note(line):
+            assert not bare.key_file.exists()
+            heard.append(line)
+
+        commit(bare.source, bare.key_file, pool=bare.pool, alpha=1e-3, few_marks=True, note=note)
+        assert bare.key_file.exists()
+        assert heard[0].startswith("6 marks a part: fewer than 150 were not always learnt")
+        assert heard[1].startswith("marking 25% of the rows will cost accuracy")

@@ -48,6 +48,28 @@ class TestPlan:
         assert (made["parts"], made["enough"], made["marks"], made["warnings"]) == (12, 8, 1800, [])
         assert made["questions"]["0.95"]["share"] == 1
 
+    def test_of_a_dataset(self, bare):
+        """Ten classes, 200 rows of 12 x 12: no key, and no mosaic anyhow."""
+        done = run("plan", bare.source, "--pool", bare.pool)
+        assert (done.code, done.err) == (0, "")
+        lines = done.out.splitlines()
+        assert lines[0].startswith("no key           4 marks a part, fewer than 40")
+        assert "instead          have 1,300 rows (8 parts, 25.0%, 40 each)" in lines
+        assert any(line.startswith("mosaic           no key: ") for line in lines)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ((), "give SOURCE, or both --classes and --samples"),
+            (("--classes", "10"), "give SOURCE, or both --classes and --samples"),
+            (("data.npz", "--classes", "10"), "--classes is read from SOURCE"),
+            (("--classes", "10", "--samples", "9", "--split", "x"), "are of SOURCE: name it"),
+        ],
+    )
+    def test_source_or_numbers(self, arguments, message):
+        done = run("plan", *arguments)
+        assert (done.code, message in done.err) == (2, True)
+
     @pytest.mark.parametrize(
         "options",
         [
@@ -91,8 +113,9 @@ class TestErrors:
             world.commit("--key", world.root / "safe/new.json", "--commitment", place / "x.json"),
         ]
         for result in done:
-            assert (result.code, result.err.count("\n")) == (1, 1), result.err
-            assert result.err.startswith("error: ")
+            lines = [line for line in result.err.splitlines() if not line.startswith("note: ")]
+            assert (result.code, len(lines)) == (1, 1), result.err
+            assert lines[0].startswith("error: ")
 
     @pytest.mark.parametrize(
         ("name", "content"),

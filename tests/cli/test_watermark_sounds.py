@@ -195,10 +195,9 @@ class TestRefused:
         for method in ("ubw-p", "clean-label-text"):
             assert fails(owner.mark(method=method), "holds sound: give --method clean-label-audio")
 
-    def test_a_key(self, owner):
-        for key in ((), ("--key", owner.root / "safe/key.json")):
-            done = owner.run("--out", owner.out, *key)
-            assert fails(done, "holds sound: mark it with --method clean-label-audio")
+    def test_a_setting_of_keys_for_images(self, owner):
+        done = owner.run("--out", owner.out, "--key", owner.root / "safe/k.json", "--opacity", 9)
+        assert fails(done, "opacity is of patch: leave it out with chirps")
 
     def test_a_surrogate_for_other_clips(self, owner, surrogate):
         done = owner.mark(*surrogate[:2], "--seconds", "0.2125", "--rate", "0.25")

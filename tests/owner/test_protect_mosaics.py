@@ -1,8 +1,11 @@
 """Marks of a key with mosaics: labels stay, and whoever has the key can tell that all is there."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from datadeed.datasets.formats.registry import read
 from datadeed.errors import EvidenceError, KeyRecordError, WatermarkError
@@ -30,7 +33,7 @@ def source(tmp_path):
 
 def keyed(source, **more):
     pool, safe = source.with_name("pool.npz"), source.parent / "safe/key.json"
-    design = {"parts": 6, "rate": 0.2, "alpha": 1e-3, "carrier": "mosaic"}
+    design = {"parts": 6, "rate": 0.2, "alpha": 1e-3, "carrier": "mosaic", "few_marks": True}
     return commit(source, safe, pool=pool, **(design | more))
 
 
@@ -73,6 +76,46 @@ def test_images_of_several_sizes_are_refused(source):
     marked = set(rows.tolist())
     with pytest.raises(WatermarkError, match="images of different sizes"):
         [edit(item.row, item.pixels, item.label) for item in data if item.row in marked]
+
+
+def commit_images(tmp_path, shapes, carrier="mosaic", pool_side=16):
+    """Commit to 60 images of two classes, whose sides repeat those given."""
+    labels, rng = torch.arange(60) % 2, np.random.default_rng(1)
+    for name in ("dark", "light"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    for n, label in enumerate(labels.tolist()):
+        pixels = rng.integers(256, size=(*shapes[n % len(shapes)], 3), dtype=np.uint8)
+        name = ("dark", "light")[label]
+        Image.fromarray(pixels).save(tmp_path / "data" / name / f"{n}.png")
+    pool = dataclasses.replace(
+        toy(80, classes=2, shape=(3, pool_side, pool_side)), classes=("dark", "light")
+    )
+    more = {"few_marks": True, "parts": 20, "alpha": 1e-3, "rate": 0.5}
+    return commit(tmp_path / "data", tmp_path / "safe/key.json", pool=pool, carrier=carrier, **more)
+
+
+class TestSizes:
+    def test_of_several_sizes_no_key_is_made(self, tmp_path):
+        with pytest.raises(KeyRecordError, match=r"row 4 is of 16x17 pixels and row 0 of 16x16"):
+            commit_images(tmp_path, [(16, 16), (16, 16), (16, 16), (16, 16), (16, 17)])
+        assert not (tmp_path / "safe").exists()
+
+    @pytest.mark.parametrize(("carrier", "least"), [("mosaic", 16), ("patch", 8)])
+    def test_of_too_small_images_neither(self, tmp_path, carrier, least):
+        with pytest.raises(KeyRecordError, match=f"{least - 1} pixels are too small for"):
+            commit_images(tmp_path, [(20, least - 1)], carrier)
+        assert not (tmp_path / "safe").exists()
+
+    def test_one_small_image_among_others_is_found(self, tmp_path):
+        with pytest.raises(KeyRecordError, match="row 59: images of 15 pixels are too small"):
+            commit_images(tmp_path, [(16, 16)] * 59 + [(15, 16)])
+
+    def test_of_a_pool_that_is_too_small(self, tmp_path):
+        with pytest.raises(KeyRecordError, match="images of 15 pixels are too small for a mosaic"):
+            commit_images(tmp_path, [(16, 16)], pool_side=15)
+
+    def test_patches_go_on_images_of_several_sizes(self, tmp_path):
+        assert commit_images(tmp_path, [(16, 16), (16, 17)], "patch").secret.exists()
 
 
 def test_an_opacity_is_of_patches(source):

@@ -91,6 +91,7 @@ def scale(source: Path) -> dict[str, object]:
             "watermarks": ["keyed2-6-200"],
             "seeds": [1],
         },
+        "thieves": none["thieves"] | {"datasets": [], "training": {}},
         "ubw": {
             "datasets": ["stripes"],
             "networks": ["small-ubw"],

@@ -54,7 +54,7 @@ def render_proof(evidence: dict[str, Any], *, records: "Iterable[Record]" = ()) 
         "class_map": class_map(shown),
         "declared": declared_rows(shown),
         "records": rows,
-        "examples": example_rows(shown, rows),
+        "examples": example_rows(shown, evidence, rows),
         **_figures(shown),
     }
     return environment.get_template("report.html").render(view) + "\n"
@@ -133,12 +133,19 @@ def record_rows(records: "Iterable[Record]", evidence: dict[str, Any]) -> list[d
     ]
 
 
-def example_rows(evidence: dict[str, Any], records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The questions that the evidence shows as they were asked, each with its row of the log."""
+def example_rows(
+    shown: dict[str, Any], evidence: dict[str, Any], records: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The questions that the evidence shows as they were asked, each with its row of the log.
+
+    Sounds are taken from the evidence as it is: their form is checked, and they are too long for
+    text that people read.
+    """
     by_seq = {record["seq"]: record for record in records}
+    asked = zip(shown.get("shown", ()), evidence.get("shown", ()), strict=True)
     return [
-        by_seq[example["seq"]] | example
-        for example in evidence.get("shown", ())
+        by_seq[example["seq"]] | (as_is if "sound" in example else example)
+        for example, as_is in asked
         if example["seq"] in by_seq
     ]
 

@@ -4,6 +4,7 @@ import shutil
 import struct
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,9 @@ def write_npz(job: Job) -> None:
     _edit(npz.pixels_of(arrays[x], source), edits)
     _relabel(arrays[y].reshape(-1), edits, source)  # a view: Keras stores (N, 1)
     changed = {f"{name}.npy": arrays[name] for name in (x, y)}
+    if _rows_may_move(arrays, suffix) and (order := job.order()) is not None:
+        for array in (arrays[x], arrays[y]):
+            array[:] = array[order]
     target = job.place(source)
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
         new.comment = old.comment
@@ -63,6 +67,18 @@ def write_npz(job: Job) -> None:
     shutil.copystat(source, target)
 
 
+def _rows_may_move(arrays: Mapping[str, np.ndarray], suffix: str) -> bool:
+    """Whether no other array says something of each row, but for numbers in order."""
+    rows = len(arrays[f"y{suffix}"])
+    index = arrays.get(f"index{suffix}")
+    known = ("x", "y", "index", "classes")  # of any split
+    return (index is None or bool((np.diff(index) > 0).all())) and not any(
+        np.shape(array)[:1] == (rows,)  # other members are bytes
+        for name, array in arrays.items()
+        if name.partition("_")[0] not in known
+    )
+
+
 def _npy_header(reader: Any) -> bytes:
     """Everything before an array's values (NumPy's NPY format, versions 1 to 3)."""
     start = reader.read(8)
@@ -76,6 +92,8 @@ def write_idx(job: Job) -> None:
     images, labels = (idx.read_array(file, kind).copy() for file, kind in stored)
     _edit(images[..., None], job.edits)
     _relabel(labels, job.edits, job.source)
+    if (order := job.order()) is not None:
+        images, labels = images[order], labels[order]
     for file, array in zip(job.files, (images, labels), strict=True):
         data = idx.encode(array)
         job.place(file).write_bytes(_gzipped(data, file) if file.suffix == ".gz" else data)
@@ -106,7 +124,7 @@ def _to_zero(file: Any) -> bytes:
 
 
 def write_cifar(job: Job) -> None:
-    """Write a split's batches; only pixels, labels and the file names of moved rows change.
+    """Write a split's batches; only pixels, labels and file names change.
 
     Raises:
         DatasetError: a batch is pickled in a way that cannot be kept.
@@ -115,19 +133,21 @@ def write_cifar(job: Job) -> None:
     contents = [cifar_pickle.load(file) for file in files]
     pixels = np.concatenate([content[b"data"] for content in contents])
     _edit(np.moveaxis(pixels.reshape(-1, 3, 32, 32), 1, 3), edits)
+    labels = edits.labels.copy()
+    _relabel(labels, edits, job.source)
     texts = [name for content in contents for name in content.get(b"filenames", [])]
     names = [name.decode("latin-1") if isinstance(name, bytes) else str(name) for name in texts]
-    renamed = job.rename(names) if len(names) == len(edits.labels) else {}
+    if len(names) == len(labels):
+        for row, name in job.rename(names).items():
+            names[row] = name
+    order = job.order()
+    if order is not None:
+        pixels, labels = pixels[order], labels[order]
+        names = [names[row] for row in order.tolist()] if names else []
     first = 0
     for file, content in zip(files, contents, strict=True):
-        size = len(content[b"labels"])
-        rows = range(first, first + size)
-        new = pickles.patched(
-            file,
-            pixels[first : first + size],
-            {row - first: edits.moved[row] for row in rows if row in edits.moved},
-            {row - first: renamed[row].name for row in rows if row in renamed},
-        )
+        rows = slice(first, first + len(content[b"labels"]))
+        new = pickles.patched(file, pixels[rows], labels[rows].tolist(), names[rows])
         job.place(file).write_bytes(new)
         shutil.copystat(file, job.place(file))
-        first += size
+        first = rows.stop

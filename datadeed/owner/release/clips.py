@@ -51,13 +51,11 @@ class Rerecording:
 
     Attributes:
         to_read: the rows that :meth:`draw` wants to see.
-        recoded_formats: none: no file is written again but the edited ones.
     """
 
     def __init__(self, job: Job):
         self._edits, self._folder = job.edits, job.waiting()
         self.to_read = set(job.edits.rows.tolist())
-        self.recoded_formats: set[str] = set()
         self._waiting: dict[int, Path] = {}
 
     def draw(self, row: int, name: str, source: bytes | Path) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 
 from datadeed.datasets.formats.split import Split
 from datadeed.errors import DatasetError
-from datadeed.owner.release.names import NewName, new_names
+from datadeed.owner.release import order, staging
+from datadeed.owner.release.names import new_names, tell_words
 
 # Of a row, its sample as the file holds it (an array, or a text) and its label.
 Edit = Callable[[int, Any, int], "tuple[Any, int] | None"]
@@ -23,13 +24,17 @@ class Release:
 
     Attributes:
         edited: rows whose sample or label changed.
-        relabelled: rows whose label changed; ``renamed`` of them have a new file name too.
-        recoded: rows without an edit whose image file was written again with the same pixels,
-            so that edited ones do not stand out by their encoder.
+        relabelled: rows whose label changed.
+        renamed: rows with a new file name, with and without an edit.
+        worded: whether labels changed, and files of some class have names in no scheme, which were
+            kept: words in them may tell the class that an image was in.
+        replaced: rows that stand at another place of their file, with and without an edit.
+        recoded: rows without an edit whose image file was written again, so that edited ones do
+            not stand out by their encoder: with the same pixels, but for JPEG.
         odd_rows: edited rows whose image file has other headers than before (a grey JPEG became
             colour, say), or whose text is written otherwise than the file's others (in quotes, in
             a CSV that has no quotes around texts).
-        listed_in: files, copied as they were, that name an image whose label changed.
+        listed_in: files, copied as they were, that name an image whose name or label changed.
         max_difference: largest difference between a wanted and a released pixel value, 0 to 255;
             0 without JPEG, and of texts and clips, which are released as wanted.
         mean_difference: the mean absolute difference over all values of the edited images.
@@ -39,6 +44,8 @@ class Release:
     edited: int
     relabelled: int
     renamed: int
+    worded: bool
+    replaced: int
     recoded: int
     odd_rows: tuple[int, ...]
     listed_in: tuple[str, ...]
@@ -61,8 +68,9 @@ class Edits:
         rows: (M,) int64, ascending.
         labels, classes: as given.
         moved: new labels by row.
-        renamed, recoded, odd_rows, old_names: for the record; the writers fill them in.
-            ``old_names`` are the file names, before, of images whose label changed.
+        renamed, worded, replaced, recoded, odd_rows, old_names: for the record; the writers fill
+            them in.
+            ``old_names`` are the file names, before, of images whose name or label changed.
 
     Raises:
         DatasetError: a row is no row of the split.
@@ -84,7 +92,8 @@ class Edits:
             )
         self.labels, self.classes = labels, classes
         self.moved: dict[int, int] = {}
-        self.renamed, self.recoded, self.ready = 0, 0, 0
+        self.renamed, self.replaced, self.recoded, self.ready = 0, 0, 0, 0
+        self.worded = False
         self.odd_rows: list[int] = []
         self.old_names: set[str] = set()
         self._edit, self._on_rows, self._edited = edit, on_rows, 0
@@ -143,6 +152,8 @@ class Edits:
             edited=self._edited,
             relabelled=len(self.moved),
             renamed=self.renamed,
+            worded=self.worded,
+            replaced=self.replaced,
             recoded=self.recoded,
             odd_rows=tuple(self.odd_rows),
             listed_in=listed_in,
@@ -169,6 +180,24 @@ def _kind(sample: object) -> tuple[str, tuple[int, ...]]:
 
 
 @dataclass(frozen=True)
+class Manner:
+    """What is done so that edited rows do not stand out, at a price.
+
+    Attributes:
+        reorder: whether rows may change places in their file, where labels are in an order that
+            would tell those that changed.
+        jpegs: whether unedited JPEGs are encoded again as often as edited ones, which loses a
+            little of their pixels.
+    """
+
+    reorder: bool = True
+    jpegs: bool = True
+
+
+NEUTRAL = Manner()
+
+
+@dataclass(frozen=True)
 class Job:
     """What a format's writer needs to know.
 
@@ -176,21 +205,25 @@ class Job:
         source: what is released.
         split: its name; None if there is only one.
         files: what it is stored in.
+        carried: the source's other files.
         channels: of images, 1 or 3.
         content: where the copy of ``source`` is made.
         edits: the edits.
-        generator: draws file names.
+        generator: draws file names and places.
         reopen: opens the split that is edited.
+        manner: what is done so that edited rows do not stand out.
     """
 
     source: Path
     split: str | None
     files: Sequence[Path]
+    carried: Sequence[Path]
     channels: int
     content: Path
     edits: Edits
     generator: np.random.Generator
     reopen: Callable[[], Split]
+    manner: Manner
 
     def place(self, path: Path) -> Path:
         """Where the copy of a path in the source goes."""
@@ -202,9 +235,29 @@ class Job:
         folder.mkdir()
         return folder
 
-    def rename(self, names: Sequence[str]) -> dict[int, NewName]:
-        """New names for files whose label changed (:func:`new_names`), counted in the edits."""
+    def rename(self, names: Sequence[str]) -> dict[int, str]:
+        """New names (:func:`new_names`) if a label changed, counted in the edits.
+
+        All names of a class change where a label came or went, unless a list in the source names
+        some: then as few as must.
+        """
         edits = self.edits
-        renamed = new_names(names, edits.labels, edits.moved, self.generator)
-        edits.renamed, edits.old_names = len(renamed), {names[row] for row in edits.moved}
+        if not edits.moved:
+            return {}
+        whole = not staging.lists_that_name(set(names), self.carried)
+        renamed = new_names(names, edits.labels, edits.moved, self.generator, whole=whole)
+        edits.renamed, edits.worded = len(renamed), tell_words(names, edits.labels)
+        edits.old_names = {names[row] for row in {*edits.moved, *renamed}}
         return renamed
+
+    def order(self) -> np.ndarray | None:
+        """The row that stands at each place of the copy, (N,) int64; None if all stay.
+
+        They stay unless a label changed, and the order would tell (:func:`order.tells`).
+        """
+        edits = self.edits
+        if not (self.manner.reorder and edits.moved and order.tells(edits.labels)):
+            return None
+        rows = order.regrouped(edits.labels, edits.moved, self.generator)
+        edits.replaced = int((rows != np.arange(len(rows))).sum())
+        return rows

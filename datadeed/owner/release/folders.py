@@ -1,11 +1,10 @@
 """Folders of image or WAV files: the edited split's, at their places in the release."""
 
-import os
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
 from datadeed.errors import DatasetError
+from datadeed.owner.release import neutral
+from datadeed.owner.release.clips import Rerecording
 from datadeed.owner.release.edits import Job
 from datadeed.owner.release.redrawing import edited_files
 
@@ -13,11 +12,12 @@ from datadeed.owner.release.redrawing import edited_files
 def write(job: Job) -> None:
     """Write the files of one split; an edited label moves a file to another folder.
 
-    A file that must be renamed there (:meth:`Job.rename`) takes the times and permissions of a file
-    of its new class; all others keep theirs.
+    All are written anew, in the order of their names and with one time (:mod:`neutral`). Where a
+    label changed, files of the classes concerned get other names (:meth:`Job.rename`).
 
     Raises:
-        DatasetError: a label changed, and labels stand in the files' names.
+        DatasetError: a label changed, and labels stand in the files' names; or two files would
+            have one name.
     """
     found, edits = job.reopen(), job.edits
     files, drawn = found.files, edited_files(job, found)
@@ -26,37 +26,26 @@ def write(job: Job) -> None:
             f"{job.source} has labels in its files' names, and an edit changed one: sort the files "
             "into a folder for each class"
         )
+    labels = found.labels.tolist()
     inner = [
         file.relative_to(found.folders[label]).as_posix()
-        for file, label in zip(files, found.labels.tolist(), strict=True)
+        for file, label in zip(files, labels, strict=True)
     ]
     renamed = job.rename(inner)
-
-    def target(row: int) -> tuple[Path, Path]:
-        """Where a row's file goes, and the file to take times and permissions from."""
-        name, donor = renamed.get(row, (inner[row], row))
-        label = edits.moved.get(row, int(found.labels[row]))
-        path = job.place(found.folders[label]) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path, files[donor]
-
-    if drawn.recoded_formats:
-        stream: Iterator[tuple[int, str, bytes]] = (
-            (row, str(file), file.read_bytes()) for row, file in enumerate(files)
-        )
+    paths = [
+        job.place(found.folders[edits.moved.get(row, label)]) / renamed.get(row, inner[row])
+        for row, label in enumerate(labels)
+    ]
+    neutral.create(paths)
+    rows = sorted(range(len(paths)), key=paths.__getitem__)
+    if isinstance(drawn, Rerecording):
+        asked = set(edits.rows.tolist())
+        for row in rows:
+            shutil.copyfile(drawn.waiting(row) or files[row], paths[row])
+            if row not in asked:
+                edits.advance()
+    else:
+        stream = ((row, str(files[row]), files[row].read_bytes()) for row in rows)
         for row, data in drawn.finished(stream):
-            path, like = target(row)
-            path.write_bytes(data)
-            shutil.copystat(like, path)
-        return
-    asked = set(edits.rows.tolist())
-    for row, file in enumerate(files):
-        path, like = target(row)
-        waiting = drawn.waiting(row)
-        if waiting is not None:
-            os.replace(waiting, path)
-        else:
-            shutil.copyfile(file, path)
-        shutil.copystat(like, path)
-        if row not in asked:
-            edits.advance()
+            paths[row].write_bytes(data)
+    neutral.stamp(paths, files)

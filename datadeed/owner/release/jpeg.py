@@ -7,6 +7,7 @@ from PIL import Image, JpegImagePlugin
 
 _SOS, _DHT, _DRI, _COMMENT = 0xDA, 0xC4, 0xDD, 0xFE
 _APPLICATION = range(0xE0, 0xF0)
+_PASSES = 12  # at most, until another one changes nothing
 
 
 def encode(image: Image.Image, original: Image.Image, data: bytes) -> tuple[bytes, bool]:
@@ -34,10 +35,40 @@ def encode(image: Image.Image, original: Image.Image, data: bytes) -> tuple[byte
     coding = [one for one in segments if not _is_metadata(one[0])]
     kept = [one for one in old if _is_metadata(one[0])] + coding
     grafted = b"\xff\xd8" + b"".join(body for _, body in kept) + new[scan:]
-    if not _same_pixels(grafted, new):  # a colour transform that the old headers do not announce
+    if grafted != new and not _same_pixels(
+        grafted, new
+    ):  # a colour transform that the old headers do not announce
         return new, False
     form = [body for marker, body in old if marker != _DHT]
     return grafted, form == [body for marker, body in kept if marker != _DHT]
+
+
+def settled(data: bytes) -> bytes:
+    """A JPEG decoded and encoded again, in its own form, until that changes nothing more.
+
+    What was encoded once and what was encoded twice can be told apart by what another time changes.
+    Files that have all been brought to rest cannot. The pixels change a little.
+
+    Args:
+        data: the file.
+    """
+    with Image.open(io.BytesIO(data)) as original:
+        original.load()
+        image: Image.Image = original
+        written = encode(original, original, data)[0]
+        options = _options(original, _segments(data)[0])
+        for done in range(_PASSES):
+            again = _loaded(_save(image, options) if done else written)
+            if again.tobytes() == image.tobytes():
+                break
+            image = again
+        return encode(image, original, data)[0] if image is not original else written
+
+
+def _loaded(data: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return image
 
 
 def _options(original: Image.Image, segments: list[tuple[int, bytes]]) -> dict[str, Any]:

@@ -9,8 +9,9 @@ result is read back by the restricted unpickler.
 import pickle
 import pickletools
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,37 +34,43 @@ _LENGTH = {
 }
 
 
-def patched(
-    file: Path, pixels: np.ndarray, labels: Mapping[int, int], names: Mapping[int, str]
-) -> bytes:
-    """The pickle in ``file`` with other pixels, and other labels and file names in some rows.
+def patched(file: Path, pixels: np.ndarray, labels: Sequence[int], names: Sequence[str]) -> bytes:
+    """The pickle in ``file`` with other pixels, labels and file names.
 
     Args:
         file: a batch that :func:`cifar_pickle.load` reads.
         pixels: (N, 3072) uint8, all rows.
-        labels: new labels by row of the batch.
-        names: new file names by row of the batch.
+        labels: all rows'.
+        names: all rows' file names; without any, the batch's own stay.
 
     Raises:
         DatasetError: the batch is pickled in a way that this cannot keep.
     """
     content = cifar_pickle.load(file)
     old = file.read_bytes()
-    if not labels and not names and np.array_equal(content[b"data"], pixels):
+    before = list(map(_text, content.get(b"filenames", [])))
+    new_labels = _changed(content[b"labels"], labels)
+    new_names = _changed(before, names) if names else {}
+    if not new_labels and not new_names and np.array_equal(content[b"data"], pixels):
         return old
-    wanted = [labels.get(row, label) for row, label in enumerate(content[b"labels"])]
     try:
-        new = b"".join(_operations(old, pixels, labels, names))
+        new = b"".join(_operations(old, pixels, new_labels, new_names))
         read = cifar_pickle.unpickle(new)
     except (pickle.UnpicklingError, ValueError, KeyError, struct.error) as error:
         raise _refused(file) from error
-    same = np.array_equal(read[b"data"], pixels) and read[b"labels"] == wanted
-    for row, name in names.items():
-        found = read[b"filenames"][row]
-        same &= name == (found.decode("latin-1") if isinstance(found, bytes) else found)
+    same = np.array_equal(read[b"data"], pixels) and read[b"labels"] == list(labels)
+    same &= list(map(_text, read.get(b"filenames", []))) == (list(names) or before)
     if not same or read.keys() != content.keys():
         raise _refused(file)
     return new
+
+
+def _text(name: bytes | str) -> str:
+    return name.decode("latin-1") if isinstance(name, bytes) else name
+
+
+def _changed(old: Sequence[Any], new: Sequence[Any]) -> dict[int, Any]:
+    return {row: one for row, one in enumerate(new) if one != old[row]}
 
 
 def _refused(file: Path) -> DatasetError:

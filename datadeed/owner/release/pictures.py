@@ -85,6 +85,16 @@ def recode(name: str, data: bytes, formats: Set[str], wider: Mapping[str, str]) 
     return written
 
 
+def settle(name: str, data: bytes) -> bytes:
+    """A JPEG encoded again until that changes nothing (:func:`jpeg.settled`); others as they are.
+
+    Raises:
+        DatasetError: the file is damaged.
+    """
+    with opened(name, data) as image:
+        return jpeg.settled(data) if image.format == "JPEG" else data
+
+
 def format_of(name: str, data: bytes) -> str:
     """Pillow's name of the format of an image file."""
     with opened(name, data) as image:

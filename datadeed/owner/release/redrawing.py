@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from os import cpu_count
 from pathlib import Path
@@ -12,7 +13,8 @@ from datadeed.datasets.formats.images import decode
 from datadeed.datasets.formats.split import Split
 from datadeed.owner.release.clips import Rerecording
 from datadeed.owner.release.edits import Job
-from datadeed.owner.release.pictures import LOSSLESS, format_of, recode, redraw
+from datadeed.owner.release.pictures import LOSSLESS, format_of, recode, redraw, settle
+from datadeed.owner.release.spool import Spool
 
 _SAMPLE = 64
 _BATCH = 256
@@ -24,7 +26,8 @@ class Redrawing:
     A marked PNG must not stand out by its encoder. If our encoder does not give the very bytes of
     a sample of the unmarked files of its format, or if one edited image needs another mode (a
     palette without the mark's colours), all files of that format are written again, with the same
-    pixels.
+    pixels. A marked JPEG must not stand out by how often it was encoded: if one is edited, all are
+    encoded until that changes nothing more (:func:`settle`), unless the job's manner leaves that.
 
     Args:
         job: what is released.
@@ -35,12 +38,12 @@ class Redrawing:
 
     def __init__(self, job: Job):
         edits = job.edits
-        self._edits, self._folder, self._channels = edits, job.waiting(), job.channels
+        self._edits, self._channels = edits, job.channels
+        self._settles, self._drawn = job.manner.jpegs, Spool(job.waiting() / "drawn")
         others = np.setdiff1d(np.arange(len(edits.labels)), edits.rows)
         picked = np.linspace(0, len(others) - 1, min(_SAMPLE, len(others))).astype(int)
         self._asked = set(edits.rows.tolist())
         self.to_read = self._asked | set(others[picked].tolist())
-        self._drawn: set[int] = set()
         self._drawn_formats: set[str] = set()
         self._ours: dict[str, bool] = {}  # whether our encoder gives a format's unmarked files
         self._wider: dict[str, str] = {}
@@ -59,12 +62,11 @@ class Redrawing:
         if new is None:
             return
         drawn = redraw(name, data, new)
-        seen = decode(name, drawn.data, channels=self._channels, size=None)
-        self._edits.measure(old, new, seen)
-        (self._folder / str(row)).write_bytes(drawn.data)
-        self._drawn.add(row)
+        self._drawn_formats.add(drawn.format)
+        written = settle(name, drawn.data) if self._settles else drawn.data
+        self._edits.measure(old, new, decode(name, written, channels=self._channels, size=None))
+        self._drawn[row] = written
         if drawn.format in LOSSLESS:
-            self._drawn_formats.add(drawn.format)
             if drawn.mode != drawn.new_mode:
                 self._widen(drawn.mode, drawn.new_mode)
         elif not drawn.same_form:
@@ -78,34 +80,30 @@ class Redrawing:
 
     @property
     def recoded_formats(self) -> set[str]:
-        """The formats of which every file is written again, after all edits."""
-        if self._wider:
-            return self._drawn_formats
-        return {form for form in self._drawn_formats if not self._ours.get(form, False)}
-
-    def waiting(self, row: int) -> Path | None:
-        """The file with a row's new image; None if its pixels stay."""
-        return self._folder / str(row) if row in self._drawn else None
+        """The lossless formats of which every file is written again, after all edits."""
+        drawn = self._drawn_formats & LOSSLESS
+        return drawn if self._wider else {f for f in drawn if not self._ours.get(f, False)}
 
     def finished(self, files: Iterable[tuple[int, str, bytes]]) -> Iterator[tuple[int, bytes]]:
         """For (row, name, data): each row and its file as the release holds it, in order."""
         files, formats = iter(files), self.recoded_formats
+        settles = self._settles and "JPEG" in self._drawn_formats
         with ThreadPoolExecutor(min(8, cpu_count() or 1)) as pool:
             while batch := list(islice(files, _BATCH)):
-                new = pool.map(self._final, batch) if formats else map(self._final, batch)
+                final = partial(self._final, formats=formats, settles=settles)
+                new = pool.map(final, batch) if formats or settles else map(final, batch)
                 for (row, _, data), result in zip(batch, new, strict=True):
                     self._edits.recoded += row not in self._drawn and result != data
                     if row not in self._asked:
                         self._edits.advance()
                     yield row, result
 
-    def _final(self, file: tuple[int, str, bytes]) -> bytes:
+    def _final(self, file: tuple[int, str, bytes], *, formats: set[str], settles: bool) -> bytes:
         row, name, data = file
-        waiting = self.waiting(row)
-        if waiting is not None:
-            data = waiting.read_bytes()
-        formats = self.recoded_formats
-        return recode(name, data, formats, self._wider) if formats else data
+        if row in self._drawn:
+            data, settles = self._drawn[row], False
+        data = recode(name, data, formats, self._wider) if formats else data
+        return settle(name, data) if settles else data
 
 
 def edited_files(job: Job, found: Split) -> Redrawing | Rerecording:

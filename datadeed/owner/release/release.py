@@ -1,7 +1,8 @@
 """A marked copy of a dataset in the very format it came in.
 
-Whoever looks at the files alone should not find the marked rows: names, order, times, encoders and
-metadata are as before. What each format can and cannot hide stands beside its writer.
+Whoever looks at the files alone should not find the marked rows: names, order, times, places on the
+disk, encoders and metadata do not depend on which rows are marked. What each format can and cannot
+hide stands beside its writer.
 """
 
 from collections.abc import Callable, Collection
@@ -14,7 +15,7 @@ from datadeed.datasets.formats import images
 from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatasetError
 from datadeed.owner.release import arrays, folders, shards, staging, text_records, text_shards
-from datadeed.owner.release.edits import Edit, Edits, Job, Release
+from datadeed.owner.release.edits import NEUTRAL, Edit, Edits, Job, Manner, Release
 from datadeed.owner.release.items import open_split
 from datadeed.owner.release.styles import CsvStyle, JsonStyle
 
@@ -28,6 +29,7 @@ def release(
     generator: np.random.Generator,
     split: str | None = None,
     format: str | None = None,
+    manner: Manner = NEUTRAL,
     on_rows: Callable[[int], None] | None = None,
     **options: Any,
 ) -> Release:
@@ -36,9 +38,8 @@ def release(
     Other splits and all other files are carried over byte for byte. ``out`` appears whole or not
     at all, and nothing is written into the source. PNG, BMP, PPM and lossless TIFF and WebP hold
     the edits exactly; a JPEG is quantised again with its own tables, and the result says how far
-    the released pixels are from the wanted ones. A row whose label alone changed keeps its image
-    file. Arrays (NPZ, IDX, CIFAR) are held in memory, image files are not. Of tables of texts only
-    the edited fields change.
+    the released pixels are from the wanted ones. Arrays (NPZ, IDX, CIFAR) are held in memory, image
+    files are not. Of tables of texts only the edited fields change.
 
     Args:
         source: a file or folder in one of the formats; not an archive.
@@ -47,10 +48,11 @@ def release(
         edit: called once for each of them, in ascending order, with the row, a sample of its own
             ((H, W, C) uint8 pixels, (frames, channels) of sound, or a str) and the label; returns
             a new sample of that kind and the label, or None for no change.
-        generator: draws file names for images whose label changed. Seed it from a secret: with
-            a guessable draw the names would show which rows moved.
+        generator: draws file names and places where labels changed. Seed it from a secret: with
+            a guessable draw they would show which rows moved.
         split: the split to edit; not needed where there is only one.
         format: a name in :data:`~datadeed.datasets.formats.registry.FORMATS`; found out if none.
+        manner: what is done so that edited rows do not stand out.
         on_rows: told after each row how many rows of the split are ready.
         options: what only this format knows, as in :func:`items`.
 
@@ -73,10 +75,12 @@ def release(
             source=source,
             split=split,
             files=rewritten,
+            carried=carried,
             channels=channels,
             content=stage / "content",
             edits=edits,
             generator=generator,
+            manner=manner,
             reopen=lambda: formats.module(name).open_split(source, split, **options),
         )
         for folder in inner:
@@ -88,6 +92,8 @@ def release(
     return edits.record(tuple(str(path.relative_to(source)) for path in listed_in))
 
 
+# Formats of which rows may change places.
+REORDERED = frozenset({"npz", "idx", "cifar_pickle", "huggingface", "parquet_audio"})
 _WRITERS: dict[str, Callable[[Job], None]] = {
     "npz": arrays.write_npz,
     "idx": arrays.write_idx,

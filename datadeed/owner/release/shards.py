@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -23,41 +24,52 @@ def write(job: Job) -> None:
 
     Kept: schema and metadata, row groups, and each column's codec, dictionary and statistics. The
     writer's name in the footer becomes that of this library's Arrow. One row group is in memory.
-    A column that is a function of the label (a class name, a coarse label) follows it.
+    A column that is a function of the label (a class name, a coarse label) follows it. Where rows
+    change places (:meth:`Job.order`), those that do are in memory, too.
     """
     found, edits = job.reopen(), job.edits
     drawn = edited_files(job, found)
-    names = {row: new.name for row, new in job.rename(found.names).items()}
+    names = job.rename(found.names)
     assert found.columns is not None
     (column,) = found.columns.sample
     columns = _columns(found, found.columns.label, edits.moved) if edits.moved else {}
 
-    def changed(table: pa.Table, rows: range) -> dict[str, Any]:
+    def changed(table: pa.Table, rows: Sequence[int]) -> dict[str, Any]:
         new = {column: _files(table[column], rows, drawn, names)}
         for name, values in columns.items():
             new[name] = _replaced(table[name].to_pylist(), rows, values)
         return new
 
-    rewrite(job, found.files, changed)
+    rewrite(job, found.files, changed, order=job.order())
 
 
 def rewrite(
-    job: Job, files: Sequence[Path], changed: Callable[[pa.Table, range], Mapping[str, Any]]
+    job: Job,
+    files: Sequence[Path],
+    changed: Callable[[pa.Table, Any], Mapping[str, Any]],
+    *,
+    order: np.ndarray | None = None,
 ) -> None:
     """Write shards again, one row group at a time.
 
     Args:
         job: what is released.
         files: the shards.
-        changed: of a row group and its rows' numbers, new columns by name.
+        changed: of a row group and its rows' numbers, a range without an order, new columns by
+            name.
+        order: (N,) int64, the row that stands at each place.
     """
     first = 0
+    moving = None if order is None else _Moving(files, order)
     for file in files:
         schema, options = _form_of(file)
         with pq.ParquetWriter(job.place(file), schema, **options) as writer:
-            for group in row_groups(file):
-                table = group
-                for name, values in changed(group, range(first, first + len(group))).items():
+            for stored in row_groups(file):
+                rows: Sequence[int] = range(first, first + len(stored))
+                table = stored
+                if order is not None and moving is not None:
+                    table, rows = moving.placed(stored, first), order[rows].tolist()
+                for name, values in changed(table, rows).items():
                     at = schema.get_field_index(name)
                     array = (
                         pa.array(values, schema.field(at).type)
@@ -65,9 +77,35 @@ def rewrite(
                         else values
                     )
                     table = table.set_column(at, table.schema.field(at), array)
-                writer.write_table(table, row_group_size=max(1, len(group)))
-                first += len(group)
+                writer.write_table(table, row_group_size=max(1, len(stored)))
+                first += len(stored)
         shutil.copystat(file, job.place(file))
+
+
+class _Moving:
+    """The rows that change places.
+
+    Args:
+        files: the shards.
+        order: (N,) int64, the row that stands at each place.
+    """
+
+    def __init__(self, files: Sequence[Path], order: np.ndarray):
+        self._order, first, parts = order, 0, []
+        moves = order != np.arange(len(order))
+        for group in (group for file in files for group in row_groups(file)):
+            here = np.flatnonzero(moves[first : first + len(group)])
+            parts.append(group.take(pa.array(here)))
+            first += len(group)
+        self._table = pa.concat_tables(parts)
+        self._at = np.cumsum(moves) - 1  # of a row that moves, in the table
+
+    def placed(self, group: pa.Table, first: int) -> pa.Table:
+        """The rows that stand at a group's places in the end; ``first`` is its first place."""
+        places = np.arange(first, first + len(group))
+        rows = self._order[places]
+        at = np.where(rows == places, places - first, len(group) + self._at[rows])
+        return pa.concat_tables([group, self._table]).take(pa.array(at))
 
 
 def row_groups(file: Path) -> Iterator[pa.Table]:
@@ -98,7 +136,10 @@ def _form_of(file: Path) -> tuple[pa.Schema, dict[str, Any]]:
 
 
 def _files(
-    column: pa.ChunkedArray, rows: range, drawn: Redrawing | Rerecording, names: dict[int, str]
+    column: pa.ChunkedArray,
+    rows: Sequence[int],
+    drawn: Redrawing | Rerecording,
+    names: dict[int, str],
 ) -> pa.ChunkedArray:
     """A column of files with the new ones and their names, built in parts."""
     step = min(_SLICE, max(1, _PART_BYTES * len(rows) // max(1, column.nbytes)))
@@ -121,7 +162,7 @@ def _files(
     return pa.chunked_array(chunks, column.type)
 
 
-def _replaced(values: list[Any], rows: range, new: dict[int, Any]) -> list[Any]:
+def _replaced(values: list[Any], rows: Sequence[int], new: dict[int, Any]) -> list[Any]:
     return [new.get(row, value) for row, value in zip(rows, values, strict=True)]
 
 

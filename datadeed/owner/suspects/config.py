@@ -20,7 +20,6 @@ from datadeed.owner.suspects.entries import (
     UNKNOWN,
     Count,
     Entries,
-    Finite,
     Positive,
     Text,
     fault,
@@ -28,6 +27,7 @@ from datadeed.owner.suspects.entries import (
     odd,
     read_entries,
 )
+from datadeed.owner.suspects.inputs import Input
 from datadeed.owner.suspects.scores import Output
 from datadeed.owner.suspects.yaml_file import plain, read_yaml
 
@@ -38,11 +38,11 @@ ENCODINGS = {
     "v2-binary": ("tensor",),
     "v1": ("tensor", "png-base64"),
     "mlflow": ("tensor", "png-base64"),
-    "huggingface": ("png-bytes", "png-base64", "text"),
-    "json": ("tensor", "png-base64", "png-bytes", "text"),
+    "huggingface": ("png-bytes", "png-base64", "text", "wav-bytes", "wav-base64"),
+    "json": ("tensor", "png-base64", "png-bytes", "text", "wav-base64", "wav-bytes"),
 }
 # Where the sample belongs in a body that the file gives.
-PLACEHOLDERS = {"text": "{{text}}"}
+PLACEHOLDERS = {"text": "{{text}}", "wav-base64": "{{sound}}"}
 PLACEHOLDER = "{{image}}"
 _V2 = {"v2", "v2-binary"}
 # The protocols that have an entry, and those that cannot do without it.
@@ -75,69 +75,7 @@ def _beside(name: Any, info: ValidationInfo) -> Path:
 
 
 Place = Annotated[Path, BeforeValidator(_beside)]
-Side = Annotated[
-    int, Field(ge=1, le=4096), must("be a whole number of at least 1 and at most 4096")
-]
-Numbers = Annotated[list[Finite], must("be a list of numbers, one a channel")]
 Json = Annotated[Any, AfterValidator(plain)]
-
-
-class Input(Entries):
-    """What the suspect takes.
-
-    Attributes:
-        channels, height, width: of its images. A grey image is repeated for three channels. Texts
-            have none.
-        layout: ``NCHW`` or ``NHWC``, of a tensor.
-        dtype: ``float32`` or ``uint8``.
-        divide, mean, std: ``(pixel / divide - mean) / std``; mean and std one value a channel.
-        resize: ``bicubic`` if images of another size are to be brought to this one, or None.
-        encoding: ``tensor``, ``png-base64`` or ``png-bytes`` of images; ``text``.
-        tensor: the input's name, where the protocol has names.
-    """
-
-    channels: Annotated[int, must("be 1 or 3", lambda channels: channels in (1, 3))] = 0
-    height: Side = 0
-    width: Side = 0
-    layout: Literal["NCHW", "NHWC"] = "NCHW"
-    dtype: Literal["float32", "uint8"] = "float32"
-    divide: Positive = 255.0
-    mean: Numbers | None = None
-    std: Numbers | None = None
-    resize: Literal["bicubic"] | None = None
-    encoding: Literal["tensor", "png-base64", "png-bytes", "text"] = "tensor"
-    tensor: Text | None = None
-
-    @property
-    def takes(self) -> str:
-        """The kind of samples: "image" or "text"."""
-        return "text" if self.encoding == "text" else "image"
-
-    @model_validator(mode="after")
-    def _sized(self) -> Self:
-        for name in ("channels", "height", "width"):
-            given = name in self.model_fields_set
-            if given != (self.takes == "image"):
-                raise fault(f": {name} {UNKNOWN if given else MISSING}")
-        return self
-
-    @model_validator(mode="after")
-    def _scaled(self) -> Self:
-        for name, values in (("mean", self.mean), ("std", self.std)):
-            if values is not None and len(values) != self.channels:
-                raise fault(f": {name} must be a list of {self.channels} numbers, one a channel")
-        if self.std is not None and min(self.std) <= 0:
-            raise fault(": std must be above 0")
-        others: set[str] = set()
-        if self.encoding != "tensor" or self.dtype == "uint8":
-            others |= {"divide", "mean", "std"}
-        if self.encoding != "tensor":  # a PNG holds the pixels as they are
-            others |= {"layout", "dtype"}
-        if self.takes != "image":
-            others |= {"resize"}
-        for name in sorted(others & self.model_fields_set):
-            raise fault(f": {name} {UNKNOWN}")
-        return self
 
 
 class Authorisation(Entries):
@@ -218,6 +156,11 @@ class Config(Entries):
         return PLACEHOLDERS.get(self.input.encoding if self.input else "", PLACEHOLDER)
 
     @property
+    def media_type(self) -> str:
+        """Of a body that is a sample's file."""
+        return "audio/wav" if self.input and self.input.takes == "audio" else "image/png"
+
+    @property
     def reading(self) -> dict[str, Any]:
         """What is declared of inputs and outputs: it decides what an answer means."""
         return {name: self._declared.get(name) for name in ("input", "output")}
@@ -241,14 +184,17 @@ class Config(Entries):
             encodings = ENCODINGS.get(self.protocol, ("tensor",))
             if self.input.encoding not in encodings:
                 raise fault(f": input: encoding {odd(self.input.encoding, ', '.join(encodings))}")
-            self._check_body(raw=self.input.encoding == "png-bytes")
+            self._check_body(self.input.encoding)
         return self
 
-    def _check_body(self, *, raw: bool) -> None:
+    def _check_body(self, encoding: str) -> None:
+        raw = encoding.endswith("-bytes")
         if raw and self.parameters is not None:
-            raise fault(": parameters cannot go with png-bytes: choose input.encoding png-base64")
+            other = encoding.replace("bytes", "base64")
+            raise fault(f": parameters cannot go with {encoding}: choose input.encoding {other}")
         if raw and self.request is not None:
-            raise fault(": request cannot go with png-bytes, where the image is the whole body")
+            what = "sound" if encoding == "wav-bytes" else "image"
+            raise fault(f": request cannot go with {encoding}, where the {what} is the whole body")
         if self.protocol == "json" and not raw and self.placeholder not in str(self.request):
             raise fault(f": request has no {self.placeholder}: put it where the sample belongs")
 

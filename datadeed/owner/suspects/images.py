@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from datadeed.datasets.formats.wav import encode_wav
 from datadeed.owner.suspects.base import SuspectError, check_kind
-from datadeed.owner.suspects.config import Input
+from datadeed.owner.suspects.inputs import Input
+from datadeed.triggers.sound import ends
 
 
 def fit(images: torch.Tensor, declared: Input) -> torch.Tensor:
@@ -62,10 +64,20 @@ def png(image: torch.Tensor) -> bytes:
     return buffer.getvalue()
 
 
+def wav(clip: torch.Tensor, rate: int) -> bytes:
+    """One clip, (L,) int16, as a WAV file without the padding at its end.
+
+    A clip of zeros alone keeps its length.
+    """
+    (end,) = ends(clip[None]).tolist()
+    return encode_wav(clip[: end or None].numpy(), rate)
+
+
 def encode(samples: Any, declared: Input) -> list[np.ndarray] | list[bytes] | list[str]:
     """Each sample as the protocol carries it.
 
-    An image as a tensor without batch axis, a PNG, or its base64; a text as it is.
+    An image as a tensor without batch axis, a PNG, or its base64; a text as it is; a clip as a WAV
+    file of 16 bits, or its base64.
 
     Raises:
         SuspectError: the samples are not what is declared.
@@ -73,10 +85,16 @@ def encode(samples: Any, declared: Input) -> list[np.ndarray] | list[bytes] | li
     check_kind(samples, declared.takes, "the suspect")
     if declared.takes == "text":
         return list(samples)
+    if declared.takes == "audio":
+        return _in_text([wav(clip, declared.rate) for clip in samples], declared)
     fitted = fit(samples, declared)
     if declared.encoding == "tensor":
         return list(tensor(fitted, declared))
-    files = [png(image) for image in fitted]
-    if declared.encoding == "png-bytes":
+    return _in_text([png(image) for image in fitted], declared)
+
+
+def _in_text(files: list[bytes], declared: Input) -> list[bytes] | list[str]:
+    """Files as they are, or as base64."""
+    if declared.encoding.endswith("-bytes"):
         return files
     return [base64.b64encode(file).decode() for file in files]

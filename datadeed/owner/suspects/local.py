@@ -77,7 +77,7 @@ def _check_record(config: Config, folder: Path) -> None:
     else:
         _check_whole(values, folder, "width", _LARGEST["width"])
     if modality == "audio":
-        shape = values.get("shape")
+        shape: Any = values.get("shape")
         one = isinstance(shape, list) and len(shape) == 1 and type(shape[0]) is int
         # A sample of sound leaves width / 533 features, each with a weight a class.
         if not one or not 0 < shape[0] * values["width"] * values["classes"] <= 1000 * room:

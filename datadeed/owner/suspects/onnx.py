@@ -9,9 +9,10 @@ import torch
 
 from datadeed.files import canonical_digest
 from datadeed.owner.suspects.base import Answer, SuspectError, one_line
-from datadeed.owner.suspects.config import Config, Input
+from datadeed.owner.suspects.config import Config
 from datadeed.owner.suspects.files import check_file, file_digest
 from datadeed.owner.suspects.images import fit, tensor
+from datadeed.owner.suspects.inputs import Input
 from datadeed.owner.suspects.onnx_data import external_files
 from datadeed.owner.suspects.scores import read_rows
 

@@ -9,6 +9,9 @@ from datadeed.watermarks.carriers.base import Carrier
 CARRIERS = {
     "patch": "datadeed.watermarks.carriers.patch:Patch",
     "mosaic": "datadeed.watermarks.carriers.mosaic:Mosaic",
+    "chirps": "datadeed.watermarks.carriers.chirps:Chirps",
+    "tones": "datadeed.watermarks.carriers.tones:Tones",
+    "bands": "datadeed.watermarks.carriers.bands:Bands",
     "words": "datadeed.watermarks.carriers.words:Words",
     "clauses": "datadeed.watermarks.carriers.clauses:Clauses",
 }

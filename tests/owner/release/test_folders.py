@@ -4,6 +4,8 @@ from PIL import Image
 
 from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatasetError
+from datadeed.owner.release import jpeg
+from datadeed.owner.release.edits import Manner
 from datadeed.owner.release.items import items
 from tests.owner.release.release_toys import age, invert, run, snapshot
 
@@ -31,23 +33,32 @@ def next_class(row, pixels, label):
     return pixels, (label + 1) % 3
 
 
-def test_a_moved_image_takes_a_name_and_times_of_its_new_class(tmp_path):
+def test_names_of_the_classes_concerned_are_dealt_out_anew(tmp_path):
     path = fill(tmp_path / "set")
     # Rows 2 and 7: one leaves n01 for n02, and one leaves n02 for n03.
     result = run(path, tmp_path / "out", rows=(2, 7), edit=invert)
-    assert (result.relabelled, result.renamed) == (2, 2)
+    assert result.relabelled == 2
     new, old = snapshot(tmp_path / "out"), snapshot(path)
-    assert set(old) - set(new) == {"train/n01/images/n01_2.png"}
-    (added,) = set(new) - set(old)
-    assert added == "train/n03/images/n03_6.png"
-    changed = {name for name in old if name in new and old[name] != new[name]}
-    assert changed == {"train/n02/images/n02_1.png"}  # n01_2 took the name that n02_1 vacated
-    moved = tmp_path / "out" / "train/n02/images/n02_1.png"
-    pixels = opened(path / "train/n01/images/n01_2.png")[0]
-    assert np.array_equal(opened(moved)[0], 255 - pixels)
-    donor = path / "train/n02/images/n02_1.png"
-    assert moved.stat().st_mtime_ns == donor.stat().st_mtime_ns
-    assert (tmp_path / "out" / added).stat().st_mtime < 2e9 - 5e8
+    assert set(old) - set(new) == {"train/n01/images/n01_5.png"}  # no gap in the smaller class
+    assert set(new) - set(old) == {"train/n03/images/n03_6.png"}
+    pictures = {label: set() for label in range(3)}
+    for item in items(path, split="train"):
+        label = (item.label + 1) % 3 if item.row in (2, 7) else item.label
+        pictures[label].add((255 - item.pixels if item.row in (2, 7) else item.pixels).tobytes())
+    found = {label: set() for label in range(3)}
+    for item in items(tmp_path / "out", split="train"):
+        found[item.label].add(item.pixels.tobytes())
+    assert found == pictures
+    assert 2 <= result.renamed <= 18
+
+
+def test_a_list_that_names_images_leaves_most_names(tmp_path):
+    path = fill(tmp_path / "set", per_class=40)
+    (path / "boxes.csv").write_text("n03_7.png,0,0,5,5\n")
+    result = run(path, tmp_path / "out", rows=(2, 50), edit=next_class)
+    assert 2 <= result.renamed <= 8
+    new, old = snapshot(tmp_path / "out"), snapshot(path)
+    assert len([name for name in old if new.get(name) == old[name]]) >= 120 - 8
 
 
 def test_a_new_label_alone_moves_the_file_as_it_is(tmp_path):
@@ -79,11 +90,11 @@ def test_pngs_of_another_encoder_are_all_written_again(tmp_path):
     assert ready == list(range(1, 19))
     new, old = snapshot(tmp_path / "out"), snapshot(path)
     assert not set(new.values()) & set(old.values())
-    ours = {name for name in new if name in old and name != "train/n02/images/n02_1.png"}
-    for name in ours:
-        before, after = (opened(at / name)[0] for at in (path, tmp_path / "out"))
-        assert np.array_equal(before, after)
-        assert (tmp_path / "out" / name).stat().st_mtime == (path / name).stat().st_mtime
+    before, after = (
+        sorted(item.pixels.tobytes() for item in items(at, split="train"))
+        for at in (path, tmp_path / "out")
+    )
+    assert len(set(before) - set(after)) == 2
 
 
 @pytest.mark.parametrize("colours", [200, 256])
@@ -105,14 +116,24 @@ def test_one_mark_that_a_palette_lacks_converts_all_palettes(tmp_path, colours):
     assert (new[5] == 255 - old[5]).all()
 
 
-def test_jpegs_keep_the_bytes_of_unmarked_files_and_the_damage_is_told(tmp_path):
+def test_one_edited_jpeg_brings_all_to_rest(tmp_path):
+    path = fill(tmp_path / "set", suffix="jpg", size=(16, 16), quality=85)
+    result = run(path, tmp_path / "out", rows=(1, 9), edit=lambda _, p, y: (p // 2, y))
+    assert result.recoded == 16
+    for file in (tmp_path / "out").rglob("*.jpg"):
+        data = file.read_bytes()
+        assert jpeg.settled(data) == data
+
+
+def test_jpegs_may_keep_the_bytes_of_unmarked_files_and_the_damage_is_told(tmp_path):
     path = fill(tmp_path / "set", suffix="jpg", size=(16, 16), quality=85)
 
     def spot(row, pixels, label):
         pixels[:4, :4] = 255
         return pixels, label
 
-    result = run(path, tmp_path / "out", rows=(1, 9), edit=spot)
+    stay = {"manner": Manner(jpegs=False)}
+    result = run(path, tmp_path / "out", rows=(1, 9), edit=spot, **stay)
     new, old = snapshot(tmp_path / "out"), snapshot(path)
     assert new.keys() == old.keys()
     assert len([name for name in old if old[name] != new[name]]) == 2
@@ -140,6 +161,17 @@ def test_lists_that_name_a_moved_image_are_reported(tmp_path):
     result = run(path, tmp_path / "out", rows=(2, 7), edit=next_class)
     assert result.listed_in == ("train/n01/boxes.txt",)
     assert (tmp_path / "out" / "train" / "n01" / "boxes.txt").is_file()
+
+
+def test_names_in_no_scheme_are_kept_and_reported(tmp_path):
+    path = fill(tmp_path / "set")
+    folder = path / "train" / "n03" / "images"
+    for number, name in enumerate(["old dog", "rex", "a walk", "at play", "asleep", "spot"]):
+        (folder / f"n03_{number}.png").rename(folder / f"{name}.png")
+    assert not run(path, tmp_path / "stay", rows=(2,), edit=lambda _, p, y: (255 - p, y)).worded
+    assert run(path, tmp_path / "out", rows=(2,), edit=next_class).worded
+    kept = sorted(file.name for file in (tmp_path / "out" / "train" / "n03" / "images").iterdir())
+    assert kept == sorted([*(file.name for file in folder.iterdir()), "n01_2.png"])
 
 
 def test_class_order_is_kept(tmp_path):

@@ -1,4 +1,4 @@
-"""Hugging Face's classification of images and of texts: endpoints, pipelines behind a server.
+"""Hugging Face's classification of images, texts and sound: endpoints, pipelines behind a server.
 
 Source: the tasks' specifications in @huggingface/tasks. The answer is a list of labels with scores,
 by default the five best.
@@ -20,7 +20,9 @@ def endpoint(config: Config) -> str:
 def encode(config: Config, sample: bytes | str) -> Request:
     """A request for one sample: the file itself, or its base64, or a text, with parameters."""
     if isinstance(sample, bytes):
-        return Request(endpoint(config), sample, {**JSON_HEADERS, "Content-Type": "image/png"})
+        return Request(
+            endpoint(config), sample, {**JSON_HEADERS, "Content-Type": config.media_type}
+        )
     parameters = {"parameters": config.parameters} if config.parameters else {}
     return Request(endpoint(config), dump({"inputs": sample, **parameters}), JSON_HEADERS)
 

@@ -20,9 +20,11 @@ def endpoint(config: Config) -> str:
 
 
 def encode(config: Config, sample: np.ndarray | bytes | str) -> Request:
-    """A request for one sample; a PNG as bytes is the whole body."""
+    """A request for one sample; a file as bytes is the whole body."""
     if isinstance(sample, bytes):
-        return Request(endpoint(config), sample, {**JSON_HEADERS, "Content-Type": "image/png"})
+        return Request(
+            endpoint(config), sample, {**JSON_HEADERS, "Content-Type": config.media_type}
+        )
     body = _filled(config.request, config.placeholder, sample)
     return Request(endpoint(config), dump(body), JSON_HEADERS)
 

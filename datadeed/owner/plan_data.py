@@ -1,0 +1,56 @@
+"""A plan for a dataset that lies there: rows, classes, sizes and the pool are read from it."""
+
+from typing import Any
+
+import numpy as np
+
+from datadeed.keys.generation2 import Design2
+from datadeed.owner.alternatives import plain_carrier
+from datadeed.owner.commit_checks import check_alpha, find_targets
+from datadeed.owner.data import Source, named, open_data, open_pool
+from datadeed.owner.plan import Plan, planned
+from datadeed.owner.proposal_data import demand_for
+
+
+def plan_data(
+    source: Source,
+    *,
+    split: str | None = None,
+    pool: Source | None = None,
+    pool_split: str | None = None,
+    carrier: str = "patch",
+    alpha: float = Design2.alpha,
+    least_effect: float = Design2.least_effect,
+    budget: int = Design2.budget,
+    parts: int | None = None,
+    rate: float | None = None,
+    few_marks: bool = False,
+    rng: np.random.Generator | None = None,
+) -> Plan:
+    """Plan a key for a dataset of images; :func:`datadeed.owner.plan.plan` does without one.
+
+    Args:
+        source, split, pool, pool_split: as :func:`datadeed.owner.commit.commit` takes them.
+        carrier, alpha, least_effect, budget: of the key.
+        parts, rate: fix these instead of having them proposed.
+        few_marks: accept fewer than 40 marks a part.
+        rng: for the proofs that are played; by default the same for every plan.
+
+    Raises:
+        DatasetError: the data cannot be read.
+        UnsupportedModality: keys do not mark such samples.
+        KeyRecordError: a number makes no sense, or fewer than two classes have rows.
+    """
+    check_alpha(alpha)
+    data, split = open_data(source, split)
+    images = open_pool(pool, pool_split, source=source, split=split)
+    levels: dict[str, Any] = {"alpha": alpha, "least_effect": least_effect, "budget": budget}
+    design = Design2(
+        classes=data.classes,
+        channels=data.channels,
+        targets=find_targets(data, named(source)),
+        carrier=plain_carrier(carrier),
+        **levels,
+    )
+    demand = demand_for(data, images.rows, design, parts=parts, rate=rate, few_marks=few_marks)
+    return planned(demand, rng or np.random.default_rng(1))

@@ -1,0 +1,1 @@
+"""Thieves who train on a release as people train: recipes, augmentations, networks, views."""

@@ -1,0 +1,1 @@
+"""Thieves by what they do; each module has ``entries(setting)``."""
