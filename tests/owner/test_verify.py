@@ -132,10 +132,10 @@ def test_committing_to_a_dataset_in_memory(world):
         commit(data(), made.secret, pool=data(100, seed=1), **DESIGN)
 
 
-def test_texts_in_memory_are_refused(tmp_path):
+def test_a_carrier_of_images_refuses_texts_in_memory(tmp_path):
     texts = Texts(["good", "bad"], torch.tensor([0, 1]), torch.arange(2), ("a", "b"))
-    with pytest.raises(UnsupportedModality, match="a key marks images, but the dataset holds text"):
-        commit(texts, tmp_path / "key.json")
+    with pytest.raises(UnsupportedModality, match="patch marks images, and the data are texts"):
+        commit(texts, tmp_path / "key.json", carrier="patch")
 
 
 def test_checks_of_data_in_memory(world):

@@ -122,7 +122,7 @@ def test_page_states_null_premises_digests_and_what_was_not_tested() -> None:
         "pool stated16 of 16 clean answers are right".replace(" ", "", 1),
         "E is 9.7 × 10⁹; needed is 1,000,000.",
         "blocks: the part’s own trigger1212100.0 %",
-        "blocks: another part’s trigger on the same image, as a decoy01140.0 %",
+        "blocks: another part’s trigger on the same sample, as a decoy01140.0 %",
         "No pair that counts was asked",
         "declared: input.mean[0.5, 0.4]",
         "It has a label of its own for each of the key’s 10 classes.",
@@ -207,12 +207,12 @@ def test_beacon_timestamp_and_multiplicity_are_told() -> None:
 def test_findings_stand_at_the_top_and_failures_with_their_reasons() -> None:
     evidence = samples.refusing()
     page = words(render_proof(evidence, records=samples.records(evidence, error="HTTP 503")))
-    assert page.index("The suspect refuses or filters marked images.") < page.index("The premises")
+    assert page.index("The suspect refuses or filters marked samples.") < page.index("The premises")
     assert evidence["findings"][0] in page
     assert "HTTP 503" in page
     assert f"failed{evidence['queries']['failed']}of all of these" in page
     assert "finding: The suspect gave no answer" in printed(evidence)
-    assert "refuses or filters marked images" not in words(rendered(samples.claim))
+    assert "refuses or filters marked samples" not in words(rendered(samples.claim))
 
 
 def test_without_questions_there_is_no_figure() -> None:
