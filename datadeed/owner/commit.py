@@ -12,7 +12,7 @@ from datadeed.keys.generation2 import CARRIERS, USUAL_CARRIERS, Design2, Key2
 from datadeed.keys.key import Beacon
 from datadeed.keys.sealing import check_place, write_secret
 from datadeed.owner.alternatives import alternatives, in_words
-from datadeed.owner.commit_checks import advise, check_repeated, find_targets
+from datadeed.owner.commit_checks import advise, check_design, check_repeated, find_targets
 from datadeed.owner.data import (
     KINDS,
     Note,
@@ -133,6 +133,7 @@ def commit(
     )
     demand = demand_for(data, asked.rows, design, parts=parts, rate=rate, few_marks=few_marks)
     design = _settled(demand, note)
+    check_design(design, asked.rows)
     for line in advise(design, named(source), asked.rows):
         note(line)
     if data.modality == "audio":

@@ -83,8 +83,8 @@ class TestKnownAnswers:
 
     def test_every_carrier_of_the_modality_is_told(self, no_proofs):
         made = make(classes=1000, smallest=50)
-        assert list(made.prospects) == ["patch", "mosaic"]
-        patch, mosaic = made.prospects.values()
+        assert list(made.prospects) == ["patch", "mosaic", "grating", "cutout", "mixed"]
+        patch, mosaic, *_ = made.prospects.values()
         assert (patch.proposal.marks_a_part, mosaic.proposal.marks_a_part) == (150, 50)
         assert patch.blurred == (0, 0)
         assert mosaic.blurred == (100, 100)
@@ -96,7 +96,7 @@ class TestKnownAnswers:
 
     def test_too_many_parts_for_a_carrier_are_cut_beside_the_plan(self, no_proofs):
         made = make(parts=60, budget=1000)
-        patch, mosaic = made.prospects.values()
+        patch, mosaic, *_ = made.prospects.values()
         assert (patch.proposal.design.parts, mosaic.proposal.design.parts) == (60, 48)
 
     def test_the_same_seed_gives_the_same_plan(self, monkeypatch):
@@ -197,7 +197,8 @@ class TestFigures:
             assert tuple(found) == claims
 
     def test_sizes_are_those_that_carriers_refuse(self):
-        assert SMALLEST == {"patch": keyed.SMALLEST, "mosaic": mosaic.SMALLEST}
+        large = dict.fromkeys(("mosaic", "grating", "cutout", "mixed"), mosaic.SMALLEST)
+        assert {"patch": keyed.SMALLEST, **large} == SMALLEST
 
     def test_mixed_are_those_with_partners(self):
         labels = np.arange(400) % 10

@@ -152,7 +152,7 @@ def wanted_of(values, parts, rate):
 def commits(wanted, made):
     """Whether a commitment would be made, by what it checks itself."""
     each = made.design.marks(wanted.rows) // made.design.parts
-    if not relabels(made.design.carrier["name"]):
+    if not relabels(made.design):
         each = min(each, wanted.smallest)
     check_design(made.design, wanted.pool)
     return each >= LEAST or wanted.few_marks
@@ -216,7 +216,8 @@ class TestProperties:
     @given(st.fixed_dictionaries(DEMANDS))
     def test_more_rows_are_never_worse(self, values):
         fewer, more = demand(**values), demand(**(values | {"rows": 2 * values["rows"]}))
-        assert propose(more).kinds <= propose(fewer).kinds
+        cost = {"cost"} if values["carrier"] != "patch" else set()  # a larger class takes more
+        assert propose(more).kinds - cost <= propose(fewer).kinds
 
     @settings(max_examples=40, deadline=None)
     @given(st.fixed_dictionaries(DEMANDS))

@@ -132,7 +132,8 @@ def test_an_opacity_is_of_patches(source):
 
 @pytest.mark.parametrize("name", ["cutout", "mixed"])
 def test_marks_are_made_of_the_pool(name, source, tmp_path):
-    committed, pool = keyed(source, carrier=name), source.with_name("pool.npz")
+    many = {"parts": 20, "rate": 0.5}  # so that some parts of "mixed" are cut-outs
+    committed, pool = keyed(source, carrier=name, **many), source.with_name("pool.npz")
     key, before, other = committed.key, read(source), tmp_path / "other.npz"
     made = protect(source, tmp_path / "out.npz", committed.secret, pool=pool)
     pieces = pool_images(key, read(pool).samples)

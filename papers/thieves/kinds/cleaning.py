@@ -41,7 +41,13 @@ def entries(setting: Setting) -> Iterator[Entry]:
 def searches(setting: Setting) -> list[str]:
     """The names of all searches; with one carrier, there are no others to learn."""
     carriers = setting.lab.params("carriers")
-    return [*CLEANERS, OWN, *([OTHERS] if len(carriers) > 1 else [])]
+    return [*_public(setting), OWN, *([OTHERS] if len(carriers) > 1 else [])]
+
+
+def _public(setting: Setting) -> list[str]:
+    """The cleaners that take such data."""
+    kind = setting.data.modality
+    return [name for name in CLEANERS if kind in build_cleaner(name).modalities]
 
 
 def searched(setting: Setting, name: str) -> Stolen:
@@ -53,7 +59,7 @@ def searched(setting: Setting, name: str) -> Stolen:
 def cleaned(setting: Setting, name: str) -> Stolen:
     """A model of what is left by a search of that name."""
     if name == BEST:
-        name = max(CLEANERS, key=lambda public: result(setting, public).recall)
+        name = max(_public(setting), key=lambda public: result(setting, public).recall)
     found, share = result(setting, name), setting.lab.params("cleaning", "share")
     left = torch.from_numpy(~flagged(scores(setting, name), share))
     model = setting.train(setting.released.take(left), setting.recipe, f"after {name}")
