@@ -2,21 +2,24 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.formats.images import decode
 from datadeed.errors import EvidenceError
 from datadeed.keys.key import Key
-from datadeed.owner.check_sketches import Sketch, matched, sketch
+from datadeed.owner.check_sketches import matched, sketch
 from datadeed.owner.data import Progress, Source, leaf_of, named, open_data, silent
 from datadeed.owner.protect import edits
+from datadeed.owner.release.items import open_split
+from datadeed.owner.release.pictures import settle
 from datadeed.owner.release.rows import Item, Items
 from datadeed.owner.samples import modality_of
 
 LOSSY = 20.0  # of 255: JPEG at quality 50 stays well below, another image lies well above
-AGAIN = 4.0  # the same of an image without a mark: encoded again as it was, it changes by under 1
-LOSSLESS = ("npz", "idx", "cifar_pickle", "memory")  # what is in such files stays as it was
 Pixels = tuple[np.ndarray, int]
 
 
@@ -33,8 +36,9 @@ def check_release(
     """The released data is the committed data with exactly the key's marks, in any order.
 
     A changed label moves an image to another folder, so rows are not compared by their number.
-    Images that a lossy format changed are compared with the nearest wanted one of their label; so
-    are those without a mark that were encoded again.
+    Marked images that a lossy format changed are compared with the nearest wanted one of their
+    label. All else is as it was, or the JPEG that :func:`datadeed.owner.release.pictures.settle`
+    makes of it.
 
     Args:
         key: opened.
@@ -54,19 +58,18 @@ def check_release(
     """
     wanted = Counter[bytes]()
     marked: dict[bytes, Pixels] = {}
-    plain: dict[bytes, Sketch] = {}
+    plain: dict[bytes, int] = {}  # rows
     given: dict[str, Any] = {"modality": modality_of(key), **(reading or {})}
-    before, _ = open_data(source, split, **given)
-    leaf, images = leaf_of(before), before.modality == "image"
+    before, name = open_data(source, split, **given)
+    leaf = leaf_of(before)
     for item, is_marked in _as_marked(key, before, open_samples, progress):
         digest = leaf(item)
         wanted[digest] += 1
         if is_marked:
             marked[digest] = (item.sample, item.label)
-        elif images:
-            plain[digest] = sketch(item.sample, item.label)
-    strangers: dict[int, Sketch] = {}
-    odd = 0
+        else:
+            plain[digest] = item.row
+    strangers: dict[int, bytes] = {}
     after, _ = open_data(released, split, **given)
     leaf = leaf_of(after)
     with progress("compare", after.rows) as advance:
@@ -74,17 +77,15 @@ def check_release(
             digest = leaf(item)
             wanted[digest] -= 1
             if wanted[digest] < 0:
-                odd += 1
-                if images:
-                    strangers[item.row] = sketch(item.sample, item.label)
+                strangers[item.row] = digest
             advance(item.row + 1)
-    if not odd and after.rows == key.data.rows:
+    if not strangers and after.rows == key.data.rows:
         return f"all {after.rows} rows are exactly as the key marks them"
-    missing = [digest for digest, count in wanted.items() for _ in range(count)] if images else []
+    missing = [digest for digest, count in wanted.items() for _ in range(count)]
     again = [plain[digest] for digest in missing if digest not in marked]
+    rest = _without(strangers, _settled(source, name, before, again, reading or {}))
     changed = [marked[digest] for digest in missing if digest in marked]
-    exact = not images or (bool(again) and after.format in LOSSLESS)
-    of = None if exact else _same(again, changed, strangers)
+    of = _same(changed, after, rest) if after.modality == "image" and rest is not None else None
     if of is None:
         raise EvidenceError(
             f"{named(released)} holds other rows than the committed data with the key's marks"
@@ -103,27 +104,49 @@ def check_release(
     return f"{found}, as a lossy format does"
 
 
-def _same(
-    again: list[Sketch], changed: list[Pixels], strangers: dict[int, Sketch]
-) -> dict[int, Pixels] | None:
-    """The marked image that a released row should be, by row; None if others are no data's own.
+def _settled(
+    source: Source, split: str | None, data: Items, rows: list[int], reading: dict[str, Any]
+) -> Counter[bytes]:
+    """The leaves of images as they are once their JPEGs are brought to rest; of others as they are.
 
     Args:
-        again: of images without a mark that are not in the release as they were.
-        changed: marked images that are not.
-        strangers: of the release's rows that are neither.
+        source, split, reading: of the data as it was committed.
+        data: the same, decoded.
+        rows: whose leaves are wanted, each as often as it stands there.
     """
-    drawings = again + [sketch(pixels, label) for pixels, label in changed]
-    pairs = matched(drawings, list(strangers.values()))
+    often, found = Counter(rows), Counter[bytes]()
+    if not rows or data.modality != "image" or isinstance(source, Dataset):
+        return Counter(dict.fromkeys([b""], len(rows)))
+    options = {name: value for name, value in reading.items() if name != "format"}
+    _, stored = open_split(Path(source), split, reading.get("format"), options)
+    leaf = leaf_of(data)
+    for row, (name, content) in enumerate(stored.stream()):
+        if row in often and isinstance(content, bytes | Path):
+            held = content.read_bytes() if isinstance(content, Path) else content
+            pixels = decode(name, settle(name, held), channels=data.channels, size=None)
+            found[leaf(Item(row, pixels, int(data.labels[row])))] += often[row]
+    return found + Counter({b"": len(rows) - found.total()})
+
+
+def _without(strangers: dict[int, bytes], settled: Counter[bytes]) -> list[int] | None:
+    """The rows that are none of the settled ones; None if a settled one is not there."""
+    left, rest = +settled, []
+    for row, digest in strangers.items():
+        if left[digest] > 0:
+            left[digest] -= 1
+        else:
+            rest.append(row)
+    return None if +left else rest
+
+
+def _same(changed: list[Pixels], released: Items, rows: list[int]) -> dict[int, Pixels] | None:
+    """The marked image that each of the rows should be; None if they cannot be paired."""
+    chosen = set(rows)
+    drawn = [sketch(item.pixels, item.label) for item in released if item.row in chosen]
+    pairs = matched([sketch(pixels, label) for pixels, label in changed], drawn)
     if pairs is None:
         return None
-    of = {}
-    for row, (at, apart) in zip(strangers, pairs, strict=True):
-        if at >= len(again):
-            of[row] = changed[at - len(again)]
-        elif apart > AGAIN:
-            return None
-    return of
+    return {row: changed[at] for row, (at, _) in zip(sorted(rows), pairs, strict=True)}
 
 
 def _as_marked(
