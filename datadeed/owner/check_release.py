@@ -11,7 +11,7 @@ from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.formats.images import decode
 from datadeed.errors import EvidenceError
 from datadeed.keys.key import Key
-from datadeed.owner.check_sketches import matched, sketch
+from datadeed.owner.check_sketches import LOSSY, matched, sketch
 from datadeed.owner.data import Progress, Source, leaf_of, named, open_data, silent
 from datadeed.owner.protect import edits
 from datadeed.owner.release.items import open_split
@@ -19,7 +19,6 @@ from datadeed.owner.release.pictures import settle
 from datadeed.owner.release.rows import Item, Items
 from datadeed.owner.samples import modality_of
 
-LOSSY = 20.0  # of 255: JPEG at quality 50 stays well below, another image lies well above
 Pixels = tuple[np.ndarray, int]
 
 

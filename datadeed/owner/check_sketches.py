@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+LOSSY = 20.0  # of 255: JPEG at quality 50 stays well below, another image lies well above
 _CELLS = 8  # of a sketch, a side
 _PART = 1024
 

@@ -10,10 +10,9 @@ from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import EvidenceError, KeyRecordError, UnsupportedModality
 from datadeed.keys.key import Key
 from datadeed.keys.merkle import leaf
+from datadeed.owner.check_sketches import LOSSY
 from datadeed.owner.data import Progress, Source, named, open_data, open_pool
 from datadeed.owner.protect import edits
-
-LOSSY = 20.0  # of 255: JPEG at quality 50 stays well below, another image lies well above
 
 
 def marked_rows(

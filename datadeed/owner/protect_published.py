@@ -19,8 +19,8 @@ from datadeed.keys.key import Extent
 from datadeed.keys.sealing import check_place
 from datadeed.language.rare_words import draw_word, words_of
 from datadeed.owner.data import Note, Progress, open_data, silent, unheard
-from datadeed.owner.protect import advise, warn
 from datadeed.owner.protect_crafting import SurrogateChoice, Work, device, new_seed
+from datadeed.owner.protect_notes import advise, warn
 from datadeed.owner.protect_samples import Original, Samples, open_samples
 from datadeed.owner.protect_secret import Secret, secret_value, write_copy
 from datadeed.owner.release.edits import NEUTRAL, Manner, Release

@@ -19,7 +19,7 @@ from torchvision.transforms.v2.functional import gaussian_blur
 
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.files import write_text
-from datadeed.keys.generation2 import Design2, Key2, default_carrier
+from datadeed.keys.generation2 import CARRIERS, Design2, Key2
 from datadeed.keys.key import Extent
 from datadeed.models.classifier import Classifier
 from datadeed.models.layers import initialise
@@ -37,7 +37,6 @@ from papers.proof.second import Suspect, row_of, verified
 
 ROWS, PARTS, RATE = 12_000, 12, 0.1  # so 100 marks a part
 EPOCHS, CROP, SEED = 8, 4, 1  # CROP: pixels of padding, so of movement
-OPACITY = {"patch": default_carrier()}  # a carrier without an entry has no parameters
 BLUR = 0.5  # standard deviation in pixels
 
 
@@ -61,7 +60,7 @@ class Setting:
             targets=tuple(range(len(self.data.classes))),
             parts=self.parts,
             rate=self.rate,
-            carrier=OPACITY.get(carrier, {"name": carrier}),
+            carrier={"name": carrier, **CARRIERS[carrier].usual},
         )
         text = f"public test key 2 {self.lab.seed} {self.dataset} carriers {carrier} {name}"
         secret, salt = (

@@ -20,9 +20,8 @@ import torch
 
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.files import canonical_digest, read_json, write_json, write_text
+from datadeed.keys.extent import extent_of
 from datadeed.keys.generation2 import Design2, Key2
-from datadeed.keys.key import Extent
-from datadeed.keys.merkle import merkle_root, text_leaf
 from datadeed.models.model import Model
 from datadeed.models.text import build_text
 from datadeed.models.training.config import TrainingConfig
@@ -105,13 +104,7 @@ class Setting:
         secret, salt = (
             hashlib.sha256(f"{text} {role}".encode()).digest() for role in ("secret", "salt")
         )
-        return Key2(secret, salt, design, extent(self.data), extent(self.pool))
-
-
-def extent(data: Dataset) -> Extent:
-    """Rows and Merkle root of texts."""
-    rows = zip(data.samples, data.labels.tolist(), strict=True)
-    return Extent(len(data), merkle_root(text_leaf(text, label) for text, label in rows))
+        return Key2(secret, salt, design, extent_of(self.data), extent_of(self.pool))
 
 
 class Served:

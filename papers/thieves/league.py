@@ -22,9 +22,10 @@ from datadeed.verification.verdict import CLAIM, NOT_SUPPORTED
 from datadeed.watermarks.carriers.registry import CARRIERS
 from papers.base import Lab
 from papers.thieves import kept
+from papers.thieves.corpus import Corpus
 from papers.thieves.entries import Entry, Stolen
 from papers.thieves.kinds import cleaning, extraction, plain, practice, repair, serving
-from papers.thieves.setting import Corpus, Setting
+from papers.thieves.setting import Setting
 
 # In the order in which they are run: those who need no training come first.
 KINDS: dict[str, Callable[[Setting], Iterator[Entry]]] = {

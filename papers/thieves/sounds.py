@@ -19,22 +19,20 @@ import torch
 from datadeed.datasets.form.clips import Clips
 from datadeed.datasets.form.dataset import Dataset, stratified_subset
 from datadeed.files import write_text
+from datadeed.keys.extent import extent_of
 from datadeed.keys.generation2 import Design2, Key2
-from datadeed.keys.key import Extent
-from datadeed.keys.merkle import merkle_root, sound_leaf
 from datadeed.models.audio import AudioClassifier
 from datadeed.models.model import Model
 from datadeed.models.training.config import TrainingConfig
 from datadeed.models.training.loop import train
 from datadeed.randomness import derive_seed, generator
-from datadeed.thieves.served import Endpoint, Served, View, own_classes
+from datadeed.thieves.served import Endpoint, Served, View, accuracy, own_classes
 from datadeed.verification.repeated import Questions, Verification, asked_otherwise, verify
 from datadeed.watermarks.keyed2 import Keyed2
 from datadeed.watermarks.marking import mark_dataset
 from papers.base import Lab
 from papers.thieves.league import COLUMNS, RULES, summary
 from papers.thieves.listener import Listener
-from papers.thieves.setting import accuracy
 from papers.thieves.sound_changes import low_passed, moved, narrowed, noisy
 
 CARRIERS = ("tones", "chirps", "bands")
@@ -58,7 +56,7 @@ class Sounds:
         self.lab, self.dataset = lab, dataset
         source = lab.train(dataset).read()
         self.data, self.pool = beginning(source), beginning(lab.test(dataset))
-        self.extents = extent(self.data), extent(self.pool)
+        self.extents = extent_of(self.data), extent_of(self.pool)
         self._models: dict[str, Model] = {}
 
     def key(self, carrier: str, name: str) -> Key2:
@@ -146,13 +144,6 @@ def as_clips(data: Dataset) -> Clips:
     """The same, for whoever needs its rate."""
     assert isinstance(data, Clips)
     return data
-
-
-def extent(data: Clips) -> Extent:
-    """Rows and Merkle root of clips."""
-    rows = zip(data.samples.numpy(), data.labels.tolist(), strict=True)
-    leaves = (sound_leaf(clip[:, None], data.rate, "<i2", label) for clip, label in rows)
-    return Extent(len(data), merkle_root(leaves))
 
 
 VIEWS: dict[str, View] = {

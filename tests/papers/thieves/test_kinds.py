@@ -9,10 +9,11 @@ import torch
 
 from datadeed.thieves.cleaning.registry import CLEANERS, build_cleaner
 from datadeed.thieves.practice.recipe import Recipe
+from papers.thieves.corpus import Corpus
 from papers.thieves.entries import Entry
 from papers.thieves.kinds import cleaning, extraction, repair, serving
 from papers.thieves.league import Panel, row_of
-from papers.thieves.setting import Corpus, Setting
+from papers.thieves.setting import Setting
 from tests.papers.thieves.small import SmallLab
 
 Entries = Callable[[Setting], Iterator[Entry]]

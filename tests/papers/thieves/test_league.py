@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 import torch
 
+from datadeed.thieves.served import Merged, accuracy
 from papers.thieves import league
+from papers.thieves.corpus import Corpus, hardest
 from papers.thieves.entries import Entry
-from papers.thieves.setting import Corpus, Merged, Setting, accuracy, hardest
+from papers.thieves.setting import Setting
 from tests.papers.thieves.small import SmallLab
 
 THIEVES = ["classes merged by twos", "reduced to 5/8", "own model, then fine-tuned"]

@@ -1,0 +1,60 @@
+"""What an owner should know of a marked copy, before it is written and after."""
+
+from datadeed.owner.data import Note
+from datadeed.owner.release import order
+from datadeed.owner.release.edits import Manner, Release
+from datadeed.owner.release.release import REORDERED
+from datadeed.owner.release.rows import Items
+
+
+def warn(data: Items, manner: Manner, note: Note, *, instead: str) -> None:
+    """Say, before anything is written, where labels that change would be seen without a key.
+
+    Args:
+        data: in which labels are to change.
+        manner: of the release.
+        note: takes the lines.
+        instead: what else an owner may do, at the end of a line.
+    """
+    in_one_file = data.format not in ("imagefolder", "wavfolder")
+    if in_one_file and order.tells(data.labels):
+        if manner.reorder and data.format in REORDERED:
+            note(
+                "the rows stand in an order in which a changed label is seen: those that change "
+                "it, and about as many others, stand at other places of the copy"
+            )
+        else:
+            note(
+                "the rows stand in an order in which a changed label is seen, and keep it: shuffle "
+                f"them before you commit, or {instead}"
+            )
+
+
+def advise(done: Release, note: Note, *, modality: str = "image", bound: int | None = None) -> None:
+    """Say what an owner should know of a copy.
+
+    Args:
+        done: what its writing did.
+        note: takes the lines.
+        modality: of the samples.
+        bound: of a perturbation in 255ths, if there was one.
+    """
+    if done.max_difference:
+        beside = f"; the perturbation itself is at most {bound}" if bound else ""
+        note(
+            f"JPEG changed the marked pixels by {done.mark_difference:.1f} of 255 on average and "
+            f"by {done.max_difference} at most{beside}: train a model on the copy and verify it "
+            "before you release it"
+        )
+    if done.odd_rows and modality == "text":
+        note(f"{len(done.odd_rows)} marked texts have quotes around them, unlike the file's others")
+    elif done.odd_rows:
+        note(f"{len(done.odd_rows)} marked images have other file headers than before")
+    if done.worded:
+        note(
+            "file names follow no scheme and were kept: a word in one may tell the class that an "
+            "image was in before its label changed; number the files, and mark them again"
+        )
+    if done.listed_in:
+        listing = ", ".join(done.listed_in)
+        note(f"{listing}: names images whose name or label changed, and was copied as is")
