@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch.nn import functional as F
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from datadeed.datasets.form.dataset import Dataset
@@ -28,6 +27,7 @@ from datadeed.models.resnet import resnet18
 from datadeed.models.training.config import TrainingConfig
 from datadeed.models.training.loop import Loss, accuracy, cross_entropy, train
 from datadeed.randomness import derive_seed, generator
+from datadeed.thieves.practice.augmentations import crop
 from datadeed.watermarks.carriers.registry import pool_images
 from datadeed.watermarks.keyed2 import Keyed2
 from datadeed.watermarks.marking import mark_dataset
@@ -36,7 +36,7 @@ from papers.proof.keys import extent
 from papers.proof.second import Suspect, row_of, verified
 
 ROWS, PARTS, RATE = 12_000, 12, 0.1  # so 100 marks a part
-EPOCHS, CROP, SEED = 8, 4, 1  # CROP: pixels of padding, so of movement
+EPOCHS, SEED = 8, 1
 BLUR = 0.5  # standard deviation in pixels
 
 
@@ -87,20 +87,11 @@ def blurred(images: torch.Tensor) -> torch.Tensor:
 
 
 def cropped(seed: int) -> Loss:
-    """Cross-entropy of images that are moved by up to CROP pixels, with black beyond the edge."""
+    """Cross-entropy of images that are moved at random."""
     draw = generator(seed, "crops")
 
     def loss(model: Model, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        n, _, height, width = x.shape
-        corner = torch.randint(0, 2 * CROP + 1, (2, n, 1), generator=draw).to(x.device)
-        rows, columns = (
-            at + torch.arange(size, device=x.device)
-            for at, size in zip(corner, (height, width), strict=True)
-        )
-        padded = F.pad(x, (CROP,) * 4).permute(0, 2, 3, 1)
-        image = torch.arange(n, device=x.device)[:, None, None]
-        moved = padded[image, rows[:, :, None], columns[:, None, :]]  # (N, H, W, C)
-        return cross_entropy(model, moved.permute(0, 3, 1, 2), y)
+        return cross_entropy(model, crop(x, draw), y)
 
     return loss
 

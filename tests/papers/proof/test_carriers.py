@@ -11,8 +11,9 @@ import torch
 
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.form.parquet import DatasetFile, write_dataset
+from datadeed.thieves.practice.augmentations import CROP
 from papers.proof import carriers
-from papers.proof.carriers import CROP, blurred, cropped, run
+from papers.proof.carriers import blurred, cropped, run
 from tests.conftest import toy
 
 
