@@ -47,11 +47,14 @@ demo: $(READY)
 reproduce: $(READY)
 	@$(BIN)/python -m flows.reproduce --scale $(SCALE) --workers $(WORKERS) $(TARGETS)
 
+# Two at once; those who share a repository or a server stay together (tests/conftest.py).
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
+
 test: $(READY)
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 test-fast: $(READY)
-	@$(BIN)/python -m pytest --ignore tests/papers --ignore tests/flows
+	@$(PYTEST) --ignore tests/papers --ignore tests/flows
 
 lint: $(READY)
 	@$(BIN)/ruff check .

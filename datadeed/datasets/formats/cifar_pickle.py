@@ -86,9 +86,10 @@ def open_split(path: Path, split: str | None = None) -> Split:
 def batches(path: Path, split: str | None) -> list[Path]:
     """The files of one split, in row order; arguments and errors as :func:`open_split`."""
     folder = _folder(path)
+    names = {"train": "data_batch_*", "test": "test_batch"}
     files = {
-        "train": sorted(folder.glob("data_batch_*")),
-        "test": sorted(folder.glob("test_batch")),
+        name: sorted(file for file in folder.glob(pattern) if file.is_file())
+        for name, pattern in names.items()
     }
     present = [name for name, found in files.items() if found]
     return files[choose_split(split, present, path)]

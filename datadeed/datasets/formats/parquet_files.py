@@ -49,7 +49,10 @@ def shards(path: Path) -> list[Path]:
     """The Parquet files of all splits, in order."""
     if path.is_file():
         return [path] if path.suffix == ".parquet" else []
-    return sorted(path.glob("*.parquet")) or sorted(path.glob("data/*.parquet"))
+    for pattern in ("*.parquet", "data/*.parquet"):  # a folder of such a name may be a class
+        if files := sorted(file for file in path.glob(pattern) if file.is_file()):
+            return files
+    return []
 
 
 def holds_files(kind: pa.DataType) -> bool:

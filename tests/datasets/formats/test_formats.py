@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatasetError
 from tests.datasets.formats.format_toys import datasets, equal, toy
+from tests.datasets.formats.wav_toys import clips
 from tests.datasets.formats.writers import write
 
 PLACES = {"imagefolder": "set", "huggingface": "set", "npz": "set.npz"}
@@ -129,3 +130,21 @@ def test_registry_modules_share_one_interface():
     for module in map(formats.module, formats.FORMATS):
         assert all(callable(getattr(module, name)) for name in ("matches", "open_split", "blocks"))
     assert json.dumps(list(formats.FORMATS))  # names are plain text: they stand in parameter files
+
+
+NAMES_OF_FILES = (
+    *("0.parquet", "train.csv", "train-0.jsonl", "set.npz", "data_batch_1", "test_batch"),
+    *("train-images-idx3-ubyte", "t10k-labels-idx1-ubyte.gz", "batches.meta", "data.zip"),
+)
+
+
+@pytest.mark.parametrize("class_name", NAMES_OF_FILES)
+@pytest.mark.parametrize("name", ["imagefolder", "wavfolder"])
+def test_a_class_that_is_called_like_a_file_is_a_class(tmp_path, name, class_name):
+    """What tells a format is a file, never a folder of such a name."""
+    classes = ("0", class_name)
+    data = toy(4, classes=classes) if name == "imagefolder" else clips(4, 10, classes)
+    write(data, tmp_path / "set", format=name)
+    assert formats.detect(tmp_path / "set") == name
+    found = formats.read(tmp_path / "set")
+    assert (found.classes, len(found)) == (tuple(sorted(classes)), 4)
