@@ -27,7 +27,8 @@ class Drawing:
         """Side and corner of a square, and each pixel's distance from its middle, in 256ths."""
         side = (share * min(image.shape[1:]) + 14) // 28
         drawn = zip(self.words(2, f"{kind} home", part), image.shape[1:], strict=True)
-        corner = [int(word) * (n - side + 1) >> 64 for word, n in drawn]
+        free = [(int(word), n - side + 1) for word, n in drawn]  # the middle half of the places
+        corner = [(n - (n + 1) // 2) // 2 + (word * ((n + 1) // 2) >> 64) for word, n in free]
         far = [
             256 * np.arange(n) + 128 - 256 * at - 128 * side
             for at, n in zip(corner, image.shape[1:], strict=True)

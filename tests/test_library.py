@@ -76,7 +76,7 @@ def test_notebook_example(
 ) -> None:
     page = (ROOT / "docs/notebook.md").read_text()
     before, ask, prove, progress = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
-    world, names = World(tmp_path).make(), {}
+    world, names = World(tmp_path, size=16).make(), {}
     monkeypatch.chdir(tmp_path)
     exec(before, names)
     world.recorded(thief, "thief")

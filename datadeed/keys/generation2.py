@@ -58,10 +58,10 @@ _SOUND = Kind(
 CARRIERS = {
     "patch": Kind(ranges={"opacity": (1, 255)}, usual={"opacity": 255}),
     # Of 63 pairs that differ enough, the rest is for decoys. One hides a fifth of an image.
-    "mosaic": Kind(parts=48, kept=0.5),
+    "mosaic": Kind(parts=48, kept=0.4),
     # Of 15 pairs of frequencies, three are for decoys.
     "grating": Kind(parts=12, kept=0.4),
-    "cutout": Kind(kept=0.5),
+    "cutout": Kind(kept=0.4),
     # Each part is a mosaic, a cut-out or, of the first 12, a grating.
     "mixed": Kind(parts=48, kept=0.4),
     # Of each list of words half is for decoys. Some words more may cost a model answers.
@@ -72,7 +72,7 @@ CARRIERS = {
     "bands": _SOUND,
 }
 # By modality, unless the owner names another.
-USUAL_CARRIERS = {"image": "patch", "text": "clauses", "audio": "chirps"}
+USUAL_CARRIERS = {"image": "mosaic", "text": "clauses", "audio": "chirps"}
 
 
 def default_carrier() -> dict[str, Any]:

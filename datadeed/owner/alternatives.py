@@ -9,7 +9,7 @@ from typing import Any
 
 from datadeed.errors import KeyRecordError, UnsupportedModality
 from datadeed.keys.generation2 import CARRIERS, USUAL_CARRIERS
-from datadeed.owner.plan_figures import LEAST, PLENTY
+from datadeed.owner.plan_figures import LEAST, plenty
 from datadeed.owner.proposal import CHEAP_RATE, MOST_RATE, Demand, Proposal, propose
 
 OF_DESIGN = ("alpha", "least_effect", "budget")
@@ -117,7 +117,8 @@ def _freed(demand: Demand) -> Iterator[dict[str, Any]]:
 def _rows(demand: Demand) -> Iterator[dict[str, Any]]:
     """Rows of which a quarter or a tenth is enough for the marks, as many as suffice."""
     parts, share = demand.parts or demand.enough, demand.smallest / demand.rows
-    for marks, rate in ((LEAST, MOST_RATE), (PLENTY, MOST_RATE), (PLENTY, CHEAP_RATE)):
+    most = plenty(demand.carrier)
+    for marks, rate in ((LEAST, MOST_RATE), (most, MOST_RATE), (most, CHEAP_RATE)):
         rows = math.ceil(max(parts * marks / (demand.rate or rate), marks / share))
         if rows > demand.rows:
             yield {"rows": math.ceil(rows / 100) * 100}

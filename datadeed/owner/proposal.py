@@ -10,15 +10,15 @@ import math
 import pkgutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from datadeed.errors import KeyRecordError
 from datadeed.keys.generation2 import Design2
 from datadeed.owner.commit_checks import check_design, enough_parts
-from datadeed.owner.plan_figures import LEAST, PLENTY, SMALLEST, cost_of, learnt
+from datadeed.owner.plan_figures import LEAST, SMALLEST, SPARE, cost_of, learnt, plenty, spare
 from datadeed.watermarks.carriers.registry import CARRIERS
 
-SPARE = 1.5  # parts beyond those that must agree, for parts that were learnt badly
 LEAST_RATE, MOST_RATE = 0.005, 0.25  # that are proposed
 CHEAP_RATE = 0.1  # above it a warning says what it costs
 REFUSED = ("design", "size", "marks")  # kinds of cautions for which ``commit`` makes no key
@@ -108,18 +108,20 @@ class Proposal:
 def propose(demand: Demand) -> Proposal:
     """Parts and a rate for a key, with what stands in their way.
 
-    Half as many parts again as suffice, with 150 marks each, or somewhat fewer parts if a tenth of
-    the rows is enough for those. Else as many parts as get 40 marks from a quarter of the rows,
-    with as many of 150 as that gives: parts that were not learnt add nothing to a claim, so that
-    spare ones tell more than further marks of few (results/small.csv).
+    Half as many parts again as suffice, with 150 marks each (three times as many, with 80, where
+    images are mixed and keep their labels), or somewhat fewer parts if a tenth of the rows is
+    enough for those. Else as many parts as get 40 marks from a quarter of the rows, with as many
+    of 150 as that gives: parts that were not learnt add nothing to a claim, so that spare ones tell
+    more than further marks of few (results/small.csv).
 
     Raises:
         KeyRecordError: the owner fixes a number that makes no sense.
     """
     _checked(demand)
     found = [_share(demand, parts) for parts in _choices(demand)]
-    # Stable: of those without cautions, or else of those with marks enough, the most parts.
-    found.sort(key=lambda share: (share.dear or share.each < PLENTY, share.too_few))
+    # Stable: of those without cautions, or else of those with marks enough, the most parts; of few
+    # marks no more parts than are proposed of any carrier.
+    found.sort(key=partial(_worse, demand))
     faults = (_fault(demand, share) for share in found)
     chosen, fault = next(
         ((share, "") for share, fault in zip(found, faults, strict=True) if not fault),
@@ -149,6 +151,12 @@ def check_size(carrier: str, size: int | None) -> str:
     return f"images of {size} pixels are too small for a {carrier}: {least} or more a side"
 
 
+def _worse(demand: Demand, share: "_Share") -> tuple[bool, ...]:
+    """What speaks against so many parts, the weightiest first."""
+    many = share.each < LEAST and share.parts > demand.enough * SPARE
+    return share.dear or share.each < plenty(demand.carrier), share.too_few, many
+
+
 @dataclass(frozen=True)
 class _Share:
     """A number of parts, the rate for it, rows in all and for each, and what is wrong with them."""
@@ -176,7 +184,7 @@ def _choices(demand: Demand) -> list[int]:
     """Numbers of parts, the most first."""
     if demand.parts is not None:
         return [demand.parts]
-    most, wanted = demand.design.kind.parts, math.ceil(demand.enough * SPARE)
+    most, wanted = demand.design.kind.parts, math.ceil(demand.enough * spare(demand.carrier))
     return list(range(min(wanted, most), min(demand.enough, most) - 1, -1))
 
 
@@ -201,8 +209,8 @@ def _cautions(demand: Demand, share: _Share, fault: str) -> Iterator[Caution]:
     if share.too_few:
         text = f"{share.each} marks a part, fewer than {LEAST}: no key is made"
         yield Caution("marks", text + few)
-    elif share.each < PLENTY:
-        text = f"{share.each} marks a part: fewer than {PLENTY} were not always learnt"
+    elif share.each < plenty(demand.carrier):
+        text = f"{share.each} marks a part: fewer than {plenty(demand.carrier)} were not always learnt"
         yield Caution("few", text + few)
     if share.dear:
         cost = cost_of(demand.carrier, demand.rows, share.rate)
@@ -211,8 +219,8 @@ def _cautions(demand: Demand, share: _Share, fault: str) -> Iterator[Caution]:
 
 
 def _rate(demand: Demand, parts: int) -> float:
-    """The share of rows that gives each part 150 marks, in thousandths, within bounds."""
-    each = PLENTY
+    """The share of rows that gives each part plenty of marks, in thousandths, within bounds."""
+    each = plenty(demand.carrier)
     if not relabels(demand.design):
         each = min(each, demand.smallest)
     share = math.ceil(1000 * parts * each / demand.rows) / 1000
@@ -221,7 +229,7 @@ def _rate(demand: Demand, parts: int) -> float:
 
 def _why(demand: Demand) -> str:
     """That there are no more of the class, where that is so."""
-    if demand.smallest < PLENTY and not relabels(demand.design):
+    if demand.smallest < plenty(demand.carrier) and not relabels(demand.design):
         return f" (the smallest class has {demand.smallest} rows, and labels stay)"
     return ""
 

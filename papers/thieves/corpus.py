@@ -20,6 +20,9 @@ from papers.base import Lab
 from papers.thieves import kept
 
 
+OF_KEYS = ("rows", "parts")  # values of a dataset that say nothing of a training
+
+
 def hardest(model: Model, images: torch.Tensor, count: int) -> torch.Tensor:
     """The rows whose answers have the highest entropy, ascending.
 
@@ -66,7 +69,7 @@ class Corpus:
     @property
     def recipe(self) -> Recipe:
         """The house's, with crops and flips."""
-        values = {name: value for name, value in self.values.items() if name != "rows"}
+        values = {name: value for name, value in self.values.items() if name not in OF_KEYS}
         for name in ("mean", "std"):
             values[name] = tuple(values[name])
         return Recipe(**values)
@@ -165,6 +168,7 @@ class Corpus:
             channels=self.data.shape[0],
             targets=tuple(range(len(classes))),
             carrier=self.lab.params("carriers", carrier),
+            parts=self.values["parts"],
             **self.lab.params("design"),
         )
         text = f"public test key 2 {self.lab.seed} {self.dataset} thieves {carrier} {name}"

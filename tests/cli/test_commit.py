@@ -78,7 +78,7 @@ def test_classes_without_rows(bare):
     keep = (few.labels != 3) & (few.labels != 7)
     write(few.take(keep.nonzero()[:, 0]), bare.root / "few.npz", format="npz")
     where = ("--pool", bare.pool, "--key", bare.key_file)
-    done = run("commit", bare.root / "few.npz", *where, *DESIGN)
+    done = run("commit", bare.root / "few.npz", *where, *DESIGN, *bare.carrier)
     assert done.code == 0
     assert "2 of 10 classes have no row in" in done.err
     assert "('class 3', 'class 7'): no mark gets their label" in done.err
@@ -89,7 +89,7 @@ def test_data_of_one_class(bare):
     one = data()
     write(one.take((one.labels == 3).nonzero()[:, 0]), bare.root / "one.npz", format="npz")
     where = ("--pool", bare.pool, "--key", bare.key_file)
-    done = run("commit", bare.root / "one.npz", *where, *DESIGN)
+    done = run("commit", bare.root / "one.npz", *where, *DESIGN, *bare.carrier)
     assert (done.code, done.err.count("\n")) == (1, 1)
     assert "one.npz has rows of 1 class, but labels of marks are drawn among two" in done.err
     assert not bare.key_file.parent.exists()
@@ -210,7 +210,7 @@ class TestPlanned:
     """200 rows are too few for 40 marks a part at any rate that a plan proposes."""
 
     def commit(self, bare, *more):
-        where = ("--pool", bare.pool, "--key", bare.key_file, "--alpha", "1e-3")
+        where = ("--pool", bare.pool, "--key", bare.key_file, "--alpha", "1e-3", *bare.carrier)
         return run("commit", bare.source, *where, *more)
 
     def test_too_few_marks_are_refused(self, bare):
@@ -221,7 +221,7 @@ class TestPlanned:
         assert not bare.key_file.parent.exists()
 
     def test_what_is_committed_is_what_was_planned(self, bare):
-        told = ("--alpha", "1e-3", "--few-marks")
+        told = ("--alpha", "1e-3", "--few-marks", *bare.carrier)
         planned = run("plan", bare.source, "--pool", bare.pool, *told, "--json").json()
         done = self.commit(bare, "--few-marks")
         assert done.code == 0
@@ -237,7 +237,8 @@ class TestPlanned:
             assert not bare.key_file.exists()
             heard.append(line)
 
-        commit(bare.source, bare.key_file, pool=bare.pool, alpha=1e-3, few_marks=True, note=note)
+        told = {"alpha": 1e-3, "few_marks": True, "carrier": "patch"}
+        commit(bare.source, bare.key_file, pool=bare.pool, note=note, **told)
         assert bare.key_file.exists()
         assert heard[0].startswith("6 marks a part: fewer than 150 were not always learnt")
         assert heard[1].startswith("marking 25% of the rows will cost accuracy")

@@ -21,6 +21,7 @@ def owner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     write(toy(ROWS, classes=4, shape=(3, 16, 16)), source, format=request.param)
     out = source.with_name("released" + source.suffix)
     design = ("--parts", "6", "--alpha", "1e-2", "--rate", str(MARKS / ROWS), "--few-marks")
+    design += ("--carrier", "patch")
     done = run("watermark", source, "--out", out, "--key", root / "key.json", *design)
     assert done.code == 0, done.err
     return source

@@ -51,7 +51,7 @@ class TestPlan:
 
     def test_of_a_dataset(self, bare):
         """Ten classes, 200 rows of 12 x 12: no key, and no mosaic anyhow."""
-        done = run("plan", bare.source, "--pool", bare.pool)
+        done = run("plan", bare.source, "--pool", bare.pool, "--carrier", "patch")
         assert (done.code, done.err) == (0, "")
         lines = done.out.splitlines()
         assert lines[0].startswith("no key           4 marks a part, fewer than 40")

@@ -22,6 +22,7 @@ class TextWorld(World):
     """As :class:`World`; ``format`` is the suffix of both files."""
 
     format: str = "csv"
+    carrier: tuple[str, ...] = ()
 
     @property
     def source(self) -> Path:

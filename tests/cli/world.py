@@ -59,9 +59,9 @@ def run(*arguments: object) -> Result:
     return Result(code, out.getvalue(), err.getvalue())
 
 
-def data(n: int = ROWS, seed: int = 0, classes: int = CLASSES) -> Dataset:
-    """(N, 3, 12, 12) images, all different."""
-    return toy(n, classes=classes, shape=(3, 12, 12), seed=seed)
+def data(n: int = ROWS, seed: int = 0, classes: int = CLASSES, size: int = 12) -> Dataset:
+    """(N, 3, size, size) images, all different."""
+    return toy(n, classes=classes, shape=(3, size, size), seed=seed)
 
 
 def thief(key: Key2, part: int | None, label: int) -> int:
@@ -80,6 +80,8 @@ class World:
 
     root: Path
     format: str = "npz"
+    carrier: tuple[str, ...] = ("--carrier", "patch")  # for images below 16 pixels
+    size: int = 12
 
     @property
     def source(self) -> Path:
@@ -100,18 +102,18 @@ class World:
     def make(self) -> "World":
         """Write the data and the pool."""
         split = "train" if self.format == "huggingface" else None
-        write(data(), self.source, format=self.format, split=split)
-        write(data(POOL, seed=1), self.pool, format="npz")
+        write(data(size=self.size), self.source, format=self.format, split=split)
+        write(data(POOL, seed=1, size=self.size), self.pool, format="npz")
         return self
 
     def commit(self, *more: object) -> Result:
         where = ("--key", self.key_file, "--pool", self.pool)
-        return run("commit", self.source, *where, *DESIGN, *more)
+        return run("commit", self.source, *where, *DESIGN, *self.carrier, *more)
 
     def watermark(self, *more: object) -> Result:
         released = self.root / f"released{self.source.suffix}"
         where = ("--key", self.key_file, "--pool", self.pool, "--out", released)
-        return run("watermark", self.source, *where, *DESIGN, *more)
+        return run("watermark", self.source, *where, *DESIGN, *self.carrier, *more)
 
     def verify(self, suspect: Path, *more: object, out: Path | None = None) -> Result:
         where = ("--key", self.key_file, "--pool", self.pool, "--out", out or self.out)

@@ -35,7 +35,7 @@ def made(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Key2, Path, Pa
     pool = tmp_path / "pool.npz"
     write(toy(60, classes=4, shape=(3, 24, 24)), pool, format="npz")
     design: dict[str, Any] = {"parts": 10, "rate": 0.2, "alpha": 1e-2, "few_marks": True}
-    key = commit(source, tmp_path / "safe/key.json", pool=pool, **design).key
+    key = commit(source, tmp_path / "safe/key.json", pool=pool, carrier="patch", **design).key
     return key, source, protect(source, tmp_path / "released", key).out
 
 

@@ -10,7 +10,7 @@ from datadeed.errors import KeyRecordError
 from datadeed.keys.generation2 import Design2
 from datadeed.owner.alternatives import alternatives, changed, in_words, plain_carrier
 from datadeed.owner.commit_checks import check_design
-from datadeed.owner.plan_figures import LEAST, PLENTY
+from datadeed.owner.plan_figures import LEAST, plenty
 from datadeed.owner.proposal import CHEAP_RATE, MOST_RATE, Demand, propose, relabels
 
 
@@ -62,8 +62,10 @@ class TestKnownAnswers:
         assert told(classes=2, rows=50_000) == (33, 0.099, 150, set())
 
     def test_mosaics_lie_on_rows_of_their_class(self):
-        assert told(rows=50_000, carrier="mosaic") == (12, 0.036, 150, set())
-        assert told(classes=500, rows=50_000, carrier="mosaic") == (8, 0.016, 100, {"few"})
+        assert told(rows=50_000, carrier="mosaic") == (24, 0.039, 81, set())
+        assert told(rows=20_000, carrier="mosaic") == (24, 0.096, 80, set())
+        assert told(rows=12_000, carrier="mosaic") == (15, 0.1, 80, set())
+        assert told(classes=500, rows=50_000, carrier="mosaic") == (15, 0.024, 80, set())
         assert told(rows=50_000, carrier="mosaic", smallest=39)[2:] == (39, {"marks", "few"})
 
     def test_there_are_forty_eight_mosaics(self):
@@ -191,7 +193,7 @@ class TestProperties:
         made = propose(wanted)
         assert made.marks_a_part * made.design.parts <= made.marks + made.design.parts
         assert made.marks <= wanted.rows
-        assert ("few" in made.kinds) is (made.marks_a_part < PLENTY)
+        assert ("few" in made.kinds) is (made.marks_a_part < plenty(values["carrier"]))
         assert ("marks" in made.kinds) is (made.marks_a_part < LEAST and not wanted.few_marks)
         assert ("cost" in made.kinds) is (made.design.rate > CHEAP_RATE)
         if rate is None:

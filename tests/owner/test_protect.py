@@ -17,7 +17,7 @@ from datadeed.watermarks.registry import watermark_from_record
 from tests.conftest import toy
 from tests.datasets.formats.writers import write
 
-DESIGN = {"parts": 6, "alpha": 1e-3, "rate": 0.05, "few_marks": True}
+DESIGN = {"parts": 6, "alpha": 1e-3, "rate": 0.05, "few_marks": True, "carrier": "patch"}
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from datadeed.owner.watch import watch
 from tests.cli.world import World, data, run, thief
 
 pytestmark = pytest.mark.usefixtures("no_page")
-DESIGN = {"parts": 6, "alpha": 1e-3, "rate": 0.05, "few_marks": True}
+DESIGN = {"parts": 6, "alpha": 1e-3, "rate": 0.05, "few_marks": True, "carrier": "patch"}
 
 
 @pytest.fixture

@@ -57,9 +57,9 @@ def test_known_values(data: Dataset) -> None:
     triggers = torch.cat([KeyPart2(key, part).stamp(images) for part in range(4)])
     decoys = torch.cat([KeyPart2(key, part).decoy(images, 7) for part in range(4)])
     released, marks = mark_dataset(Keyed2(key=key, data=data), data, torch.Generator())
-    assert digest(triggers) == "6bee09ffc6707ce8"
-    assert digest(decoys) == "987676cb0613f81a"
-    assert digest(released.samples) == "9d80a0031343767a"
+    assert digest(triggers) == "b8a48259041a5c4b"
+    assert digest(decoys) == "22b100e4d44d1074"
+    assert digest(released.samples) == "da28a5e1dc6420ad"
     assert digest(marks.position) == "a26a646e1e70ea3a"
 
 
@@ -192,7 +192,7 @@ def test_rows_are_of_the_parts_classes_and_keep_their_labels(data: Dataset) -> N
             (mix(data.samples[[row]], data.samples[[partner]], torch.tensor([w]))[0] != seen)
             .any(0)
             .sum()
-            for w in range(90, 128)
+            for w in range(128, 154)
         ]
         assert min(far) < 0.45 * 20 * 24  # beside its mosaic, an image is such a mixture
 

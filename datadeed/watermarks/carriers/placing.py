@@ -3,7 +3,8 @@
 All lengths are shares of the image's shorter side. A trigger is asked at one size, opaque and
 upright. A mark in the data has a size, an angle, a place near the trigger's, an opacity, a contrast
 and a softness of its own, and lies on an image that is mixed with one of another class: what makes
-an image's own class hard to see makes the mark be learnt.
+an image's own class hard to see makes the mark be learnt. For the same reason triggers lie around
+the middle, where the things are that an image shows.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ BASE = 28  # all lengths below are of so many
 SHIFT = 3
 ANGLE = 80  # tenths of a degree, either way
 OPACITIES, CONTRASTS = (204, 255), (179, 255)  # 255ths: .8 to 1, .7 to 1
-WEIGHTS = (90, 127)  # 255ths of the partner: .35 to .5
+WEIGHTS = (128, 153)  # 255ths of the partner: .5 to .6
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,17 @@ class Placing:
         return (self.asked * min(size) + BASE // 2) // BASE
 
     def home(self, key: Key2, part: int, size: tuple[int, int]) -> tuple[int, list[int]]:
-        """Side and corner (row, column) of a part's trigger in images of (H, W), in pixels."""
-        side = self.side(size)
+        """Side and corner (row, column) of a part's trigger in images of (H, W), in pixels.
+
+        Of the places where it fits into the image, the middle half along either side.
+        """
+        side, corner = self.side(size), []
         words = key.words(f"{self.role} home", part, count=2)
-        return side, [int(w) * (n - side + 1) >> 64 for w, n in zip(words, size, strict=True)]
+        for word, length in zip(words, size, strict=True):
+            places = length - side + 1
+            drawn = (places + 1) // 2
+            corner.append((places - drawn) // 2 + (int(word) * drawn >> 64))
+        return side, corner
 
     def asked_poses(self, key: Key2, part: int, size: tuple[int, int], n: int) -> Poses:
         """Of a part's trigger, for n images."""

@@ -15,7 +15,7 @@ from datadeed.datasets.form.parquet import DatasetFile, write_dataset
 ROOT = Path(__file__).parents[3]
 TUNING = {"steps": 2, "lr": 0.01, "every": 2}
 CHANGED: dict[str, Any] = {
-    "design": {"parts": 4, "rate": 0.1, "budget": 60},
+    "design": {"rate": 0.1, "budget": 60},
     "carriers": {"patch": {"name": "patch", "opacity": 255}, "mosaic": {"name": "mosaic"}},
     "pool": 40,
     "runs": 2,
@@ -41,7 +41,10 @@ SCALE: dict[str, Any] = {
         "seeds": [1],
         "more_keys": [],
         "training": {
-            "waves": {"rows": 160, "epochs": 1, "width": 4, "lr": 0.1, "mean": [0.5], "std": [0.2]}
+            "waves": {
+                **{"rows": 160, "parts": 4, "epochs": 1, "width": 4, "lr": 0.1},
+                **{"mean": [0.5], "std": [0.2]},
+            }
         },
     }
 }
