@@ -43,6 +43,7 @@ _HOME = {
     "commit": "owner.commit:commit",
     "defend": "owner.defend:defend",
     "generator": "randomness:generator",
+    "hard_pool": "owner.hard_pool:hard_pool",
     "inspect": "owner.inspect:inspect",
     "leak": "owner.leak:leak",
     "load": "datasets.formats.registry:read",

@@ -18,6 +18,7 @@ from datadeed.errors import DatadeedError
 
 COMMANDS = {
     "plan": "how many parts, marks and queries a proof needs",
+    "pool": "choose the samples for verification on which marks are seen best",
     "commit": "make a key and the commitment to publish before the data",
     "watermark": "write a marked copy of a dataset, in its own format",
     "inspect": "see what a thief would find in a release without the key",

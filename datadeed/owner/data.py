@@ -9,6 +9,7 @@ from typing import Any
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.formats.blocks import SeveralSplits
 from datadeed.datasets.formats.clips import View
+from datadeed.datasets.formats.registry import FORMATS, detect, known_options
 from datadeed.errors import DatadeedError, DatasetError, KeyRecordError, UnsupportedModality
 from datadeed.keys import merkle
 from datadeed.keys.generation2 import CARRIERS, key_from_record
@@ -124,16 +125,18 @@ def open_pool(
     Args:
         pool, pool_split: their dataset, and its split.
         source, split: the data that is marked, and its split.
-        modality, reading: as for :func:`open_data`.
+        modality, reading: as for :func:`open_data`; of a named pool, what only other formats than
+            its own know is left out.
 
     Raises:
         DatasetError: they cannot be read.
         UnsupportedModality: they are of another kind.
         DatadeedError: neither ``pool`` nor ``source`` is named.
     """
-    given: dict[str, Any] = {"modality": modality, **reading}
     if pool is not None:
-        return open_data(pool, pool_split, "test", **given)[0]
+        own = reading if isinstance(pool, Dataset) else _known(reading, Path(pool))
+        return open_data(pool, pool_split, "test", modality=modality, **own)[0]
+    given: dict[str, Any] = {"modality": modality, **reading}
     if source is None:
         raise DatadeedError("no pool is named: give the samples that the key is bound to")
     try:
@@ -142,6 +145,15 @@ def open_pool(
         if pool_split is not None:
             raise
         return open_data(source, split, **given)[0]
+
+
+def _known(reading: dict[str, Any], pool: Path) -> dict[str, Any]:
+    """The options that a pool's format knows, or that none does, which is an error later."""
+    if not reading or not pool.exists():
+        return reading
+    own = known_options(detect(pool), decoded=False)
+    others = set().union(*(known_options(name, decoded=False) for name in FORMATS)) - own
+    return {name: value for name, value in reading.items() if name not in others}
 
 
 def measure(

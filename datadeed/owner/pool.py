@@ -31,14 +31,14 @@ def measure_pool(
     seen: set[bytes] = set()
 
     def see(item: Item) -> None:
-        seen.add(_digest(item.sample))
+        seen.add(sample_digest(item.sample))
 
     extent, kept = measure(pool, what, keep, view=view, on_item=see, progress=progress)
     return extent, kept, extent.rows - len(seen)
 
 
-def _digest(sample: Any) -> bytes:
-    """Of a text, or of an array with its shape."""
+def sample_digest(sample: Any) -> bytes:
+    """SHA-256 of a text, or of an array with its shape: equal samples of a pool have one."""
     if isinstance(sample, str):
         return hashlib.sha256(sample.encode()).digest()
     return hashlib.sha256(repr(sample.shape).encode() + sample.tobytes()).digest()

@@ -9,7 +9,7 @@ import torch
 from datadeed.datasets.form.clips import Clips
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.formats.clips import View
-from datadeed.datasets.formats.wav import WavForm
+from datadeed.datasets.formats.wav import WavForm, encode_wav
 from datadeed.datasets.resampling import ratio, reach, resample
 from datadeed.errors import DatasetError
 from datadeed.keys.generation2 import Key2
@@ -137,6 +137,10 @@ class _MemoryClips(ClipItems):
         self._clips = data
         form = WavForm(data.rate, 1, data.shape[0], "<i2", 0)
         self.forms = (form,) * len(data)
+
+    def stored(self) -> Iterator[bytes]:
+        """Each row as a WAV file."""
+        return (encode_wav(clip, self._clips.rate) for clip in self._clips.samples.numpy())
 
     def _sounds(self) -> Iterator[np.ndarray]:
         yield from self._clips.samples.numpy()[:, :, None]

@@ -38,6 +38,10 @@ class ClipItems(Items):
         """How each row's file stores its sound; reads all headers."""
         return tuple(wav.read_form(name, source) for name, source in self._files())
 
+    def stored(self) -> Iterator[bytes | Path]:
+        """Each row's WAV file: its bytes, or its path."""
+        return (source for _, source in self._files())
+
     def _sounds(self) -> Iterator[np.ndarray]:
         for name, source in self._files():
             yield wav.read_frames(name, source, wav.read_form(name, source))
