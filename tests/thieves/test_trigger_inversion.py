@@ -19,9 +19,9 @@ from datadeed.thieves.repair.base import OnStep, Repair
 from datadeed.thieves.repair.fine_tuning import FineTuning
 from datadeed.thieves.repair.pivotal_tuning import PivotalTuning
 from datadeed.thieves.trigger_inversion import Changes, Inversion, ModelDetector, Patches, fooled
-from tests.thieves.conftest import TARGET, Backdoored, corner
+from tests.thieves.conftest import SIDE, TARGET, Backdoored, corner
 
-TUNED = PivotalTuning(steps=60, lr=0.1, rotation=0.2)
+TUNED = PivotalTuning(steps=60, lr=0.1, rotation=0.1)
 CLASSES = 5
 
 
@@ -84,13 +84,13 @@ def test_the_class_of_a_backdoor_is_the_most_suspicious(
 
 
 def test_a_trained_backdoor_is_found(backdoored: Backdoored) -> None:
-    detector = CalibratedInversion(steps=20, repair=TUNED)
-    assert detector(backdoored.model, backdoored.trusted, generator=draw()).label == TARGET
+    detector = CalibratedInversion(steps=40, repair=TUNED)
+    assert detector(backdoored.model, backdoored.spotted, generator=draw()).label == TARGET
 
 
 def test_the_true_trigger_fools_and_no_trigger_does_not(backdoored: Backdoored) -> None:
     mask, pattern = torch.zeros(3, 1, 8, 8), torch.ones(3, 3, 8, 8)
-    mask[TARGET, :, :3, :3] = 1
+    mask[TARGET, :, -SIDE:, -SIDE:] = 1
     shares = fooled(backdoored.model, Patches(pattern, mask), backdoored.test)
     others = backdoored.test.take(backdoored.test.labels != TARGET)
     answers = backdoored.model.predict(corner(others).samples).argmax(1)
