@@ -19,7 +19,6 @@ from datadeed.thieves.served import Merged, accuracy
 from papers.base import Lab
 from papers.thieves import kept
 
-
 OF_KEYS = ("rows", "parts")  # values of a dataset that say nothing of a training
 
 
