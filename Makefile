@@ -40,9 +40,8 @@ $(READY): requirements.lock pyproject.toml
 
 demo: $(READY)
 	@$(BIN)/python -m flows.reproduce --scale lite --workers 2 \
-		papers/proof/dvc.yaml:train-second@fashion-mnist-resnet18-keyed2-12-50-1 \
-		train@fashion-mnist-resnet18-1
-	@$(BIN)/python -m tasks.prove fashion-mnist resnet18 keyed2-12-50 1
+		papers/thieves/dvc.yaml:demo-thief@fashion-mnist papers/thieves/dvc.yaml:demo-honest@fashion-mnist
+	@$(BIN)/python -m tasks.prove fashion-mnist resnet18-crop usual 1
 
 reproduce: $(READY)
 	@$(BIN)/python -m flows.reproduce --scale $(SCALE) --workers $(WORKERS) $(TARGETS)

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.form.parquet import read_dataset
+from datadeed.datasets.formats.registry import read
 from datadeed.files import read_json, write_json
 from datadeed.keys.generation2 import Key2
 from datadeed.models.model import Model
@@ -40,8 +41,10 @@ M, TAU = 100, 0.2  # of the published test
 def prove(dataset: str, network: str, watermark: str, seed: int) -> None:
     """Verify both models and write their evidence."""
     set_threads()
-    test = read_dataset(DATA / "datasets" / dataset / "test.parquet")
-    record = read_json(DATA / "watermarked" / f"{dataset}-{watermark}" / "key.json")
+    marked = DATA / "watermarked" / f"{dataset}-{watermark}"
+    own = marked / "pool.parquet"  # else the test set
+    test = read(own) if own.exists() else read_dataset(DATA / "datasets" / dataset / "test.parquet")
+    record = read_json(marked / "key.json")
     key = Key2.from_record(record["watermark"]["key"])
     name = f"{dataset}-{network}-{watermark}-{seed}"
     models = {"thief": name, "honest": f"{dataset}-{network}-none-{seed}"}
