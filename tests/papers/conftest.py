@@ -51,9 +51,31 @@ def stripes(n: int, seed: int) -> Dataset:
     )
 
 
-def scale(source: Path) -> dict[str, object]:
+# UBW's square in the tiny scale, which differs from each of the 99 decoys in two cells or more.
+CELLS = [[255, 255, 255], [255, 255, 0], [255, 255, 255]]
+# The training images with which, of UBW-P's random labels, each class gets its own one rarely.
+CELLS_SEED = 9
+
+
+def with_cells(data: Dataset, seed: int) -> Dataset:
+    """Half of the images get a square of 3 x 3 random cells where UBW's trigger goes.
+
+    So squares as such are known and mean nothing: a model that learns from marked images learns
+    that one square alone, and its decoys leave it cold.
+    """
+    rng = np.random.default_rng(seed)
+    samples = data.samples.clone()
+    for image in samples:
+        if rng.random() < 0.5:
+            cells = rng.integers(0, 2, (3, 3)) * 255
+            image[0, -3:, -3:] = torch.from_numpy(cells).to(torch.uint8)
+    return data.replace(samples=samples, labels=data.labels)
+
+
+def scale(source: Path, cells: Path) -> dict[str, object]:
     """A scale whose whole grid takes seconds."""
     training = {"epochs": 3, "batch_size": 32, "lr": 0.1, "schedule": "one-cycle", "flip": False}
+    longer = training | {"epochs": 5}
     small = {"network": "resnet18", "width": 4, "training": training}
     matching = {"iterations": 2, "retrainings": 1, "shift": 0}
     none = yaml.safe_load((ROOT / "scales/cifar10-lite.yaml").read_text())
@@ -62,16 +84,23 @@ def scale(source: Path) -> dict[str, object]:
         "results": "results",
         "seed": 5,
         "threads": 1,
-        "datasets": {"stripes": {"source": "folder", "path": str(source), "format": "npz"}},
+        "datasets": {
+            name: {"source": "folder", "path": str(path), "format": "npz"}
+            for name, path in (("stripes", source), ("cells", cells))
+        },
         "models": {
             "stripes": {
                 "small": small,
-                "small-ubw": small,
                 "surrogate": small,
                 "retraining": {"training": training},
             },
+            "cells": {
+                "small": small | {"training": longer},
+                "surrogate": small | {"training": longer},
+                "retraining": {"training": longer},
+            },
         },
-        "fetched": ["stripes"],
+        "fetched": ["stripes", "cells"],
         "clean_label": none["clean_label"],
         "grid": {
             "datasets": ["stripes"],
@@ -93,15 +122,15 @@ def scale(source: Path) -> dict[str, object]:
         },
         "thieves": none["thieves"] | {"datasets": [], "training": {}},
         "ubw": {
-            "datasets": ["stripes"],
-            "networks": ["small-ubw"],
+            "datasets": ["cells"],
+            "networks": ["small"],
             "watermarks": ["badnets-square", "label-consistent", "ubw-p", "ubw-c"],
             "stamped": ["badnets-square", "ubw-p"],
             "perturbed": ["label-consistent"],
             "matched": ["ubw-c"],
             "seeds": [1],
             "crafting": {
-                "stripes": {
+                "cells": {
                     "label-consistent": {"steps": 2, "step": 4.0},
                     "ubw-c": {"sources": 50, **matching},
                 }
@@ -143,9 +172,12 @@ def poison(none: dict[str, Any]) -> dict[str, Any]:
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh repository in which the flow has reproduced everything once."""
     folder = tmp_path_factory.mktemp("papers")
-    source = tmp_path_factory.mktemp("source") / "stripes.npz"
+    sources = tmp_path_factory.mktemp("source")
+    source, cells = sources / "stripes.npz", sources / "cells.npz"
     write(stripes(1200, 1), source, format="npz", split="train")
     write(stripes(600, 2), source, format="npz", split="test")
+    write(with_cells(stripes(1200, CELLS_SEED), 1), cells, format="npz", split="train")
+    write(with_cells(stripes(600, 2), 2), cells, format="npz", split="test")
     for name in ("datadeed", "tasks", "flows", "papers"):
         shutil.copytree(
             ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "dvc.lock")
@@ -153,7 +185,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, folder / name)
     (folder / "scales").mkdir()
-    (folder / "scales" / "tiny.yaml").write_text(yaml.safe_dump(scale(source)))
+    (folder / "scales" / "tiny.yaml").write_text(yaml.safe_dump(scale(source, cells)))
     (folder / "params.yaml").symlink_to("scales/tiny.yaml")
     paper = yaml.safe_load((folder / "papers/dvbw/params.yaml").read_text())
     paper["datasets"]["stripes"] = {
@@ -169,8 +201,11 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     proof["experiments"]["second"]["runs"] = 2
     (folder / "papers/proof/params.yaml").write_text(yaml.safe_dump(proof))
     ubw = yaml.safe_load((folder / "papers/ubw/params.yaml").read_text())
-    sizes = {"square": 3, "label-consistent": 3, "ubw-c": 4}
-    ubw["datasets"]["stripes"] = {name: {"size": size} for name, size in sizes.items()}
+    ubw["datasets"]["cells"] = {
+        "square": {"pattern": {"kind": "square", "size": 3, "cells": CELLS}},
+        "label-consistent": {"size": 3},
+        "ubw-c": {"size": 4},
+    }
     (folder / "papers/ubw/params.yaml").write_text(yaml.safe_dump(ubw))
     poisoned = yaml.safe_load((folder / "papers/pick_your_poison/params.yaml").read_text())
     poisoned["datasets"]["stripes"] = {"badnets": {"target": 2, "size": 3}}

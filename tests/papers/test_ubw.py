@@ -20,7 +20,7 @@ WATERMARKS = ("badnets-square", "label-consistent", "ubw-p", "ubw-c")
 
 def rows(repository: Path, watermark: str) -> dict[tuple[str, str], float]:
     """Scenario and metric to value, of the cell of one watermark."""
-    path = repository / f"data/cells/ubw/stripes-small-ubw-{watermark}-1.csv"
+    path = repository / f"data/cells/ubw/cells-small-{watermark}-1.csv"
     with path.open(encoding="utf-8") as file:
         found = list(csv.DictReader(file))
     return {(row["scenario"], row["metric"]): float(row["value"]) for row in found}
@@ -28,8 +28,8 @@ def rows(repository: Path, watermark: str) -> dict[tuple[str, str], float]:
 
 def sets(repository: Path, watermark: str) -> tuple[Dataset, Dataset, torch.Tensor]:
     """The benign set, the released one, and the rows that were marked."""
-    folder = repository / f"data/watermarked/stripes-{watermark}"
-    benign = read_dataset(repository / "data/datasets/stripes/train.parquet")
+    folder = repository / f"data/watermarked/cells-{watermark}"
+    benign = read_dataset(repository / "data/datasets/cells/train.parquet")
     rows = pq.read_table(folder / "marks.parquet")["position"].to_pylist()
     return benign, read_dataset(folder / "train.parquet"), torch.tensor(rows)
 
@@ -64,11 +64,11 @@ class TestReleasedSets:
         assert torch.equal(released.labels, benign.labels)
         plain = benign.samples
         if watermark == "label-consistent":
-            key = read_json(repository / f"data/watermarked/stripes-{watermark}/key.json")
+            key = read_json(repository / f"data/watermarked/cells-{watermark}/key.json")
             plain = watermark_from_record(key["watermark"]).trigger(benign)
         change = (released.samples.int() - plain.int())[rows].abs()
         assert 0 < int(change.max()) <= epsilon
-        craft = read_json(repository / f"data/watermarked/stripes-{watermark}/craft.json")
+        craft = read_json(repository / f"data/watermarked/cells-{watermark}/craft.json")
         assert craft["largest_change"] == int(change.max())
 
 
@@ -85,13 +85,13 @@ class TestCells:
         found = rows(repository, "badnets-square")
         assert found["victim", "asr_a"] > 0.9
         assert {scenario for scenario, _ in found} == {"victim", "benign"}
-        folder = repository / "data/watermarked/stripes-badnets-square"
+        folder = repository / "data/watermarked/cells-badnets-square"
         assert read_json(folder / "key.json")["watermark"]["target"] == 1
         assert not (folder / "craft.json").exists()
 
     def test_untargeted_marks_are_verified_in_three_scenarios(self, repository: Path) -> None:
         for watermark in ("ubw-p", "ubw-c"):
-            path = repository / f"data/cells/ubw/stripes-small-ubw-{watermark}-1.csv"
+            path = repository / f"data/cells/ubw/cells-small-{watermark}-1.csv"
             with path.open(encoding="utf-8") as file:
                 n = {(r["scenario"], r["metric"]): int(r["n"]) for r in csv.DictReader(file)}
             for scenario in SCENARIOS:

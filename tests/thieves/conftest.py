@@ -61,7 +61,7 @@ def backdoored(
     data = toy_dataset(300, seed=1)
     marked = concatenate([data.slice(0, 240), corner(data.slice(240, 300))])
     model = tiny_model(width=4)
-    config = TrainingConfig(epochs=12, lr=0.1, batch_size=32, schedule="one-cycle", flip=False)
+    config = TrainingConfig(epochs=10, lr=0.05, batch_size=16, schedule="one-cycle", flip=False)
     train(model, marked, config, generator=torch.Generator().manual_seed(0))
     trusted = toy_dataset(60, seed=2)
     found = Backdoored(model.eval(), trusted, spotted(trusted), toy_dataset(120, seed=3))

@@ -20,7 +20,7 @@ from tests.thieves.conftest import Backdoored
 TOY: dict[str, dict[str, object]] = {
     "fine-tuning": {"steps": 60, "lr": 0.05},
     "ft-sam": {"steps": 60, "lr": 0.05, "rho": 1.0},
-    "pivotal-tuning": {"steps": 60, "lr": 0.1, "rotation": 0.1},
+    "pivotal-tuning": {"steps": 90, "lr": 0.1, "rotation": 0.1},
     "fine-pruning": {"steps": 60, "lr": 0.05},
     "attention-distillation": {"steps": 60, "lr": 0.05, "teacher_steps": 60},
     "unlearning": {"steps": 60, "lr": 0.05},
