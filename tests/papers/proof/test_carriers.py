@@ -65,7 +65,7 @@ class ToyLab:
 
     def params(self, *keys: str) -> Any:
         if keys == ("carriers", "carriers"):
-            return ["patch", "mosaic"]
+            return {"patch": 12, "mosaic": 12}
         return 2
 
     def train(self, dataset: str) -> DatasetFile:
