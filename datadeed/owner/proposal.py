@@ -153,7 +153,7 @@ def check_size(carrier: str, size: int | None) -> str:
 
 def _worse(demand: Demand, share: "_Share") -> tuple[bool, ...]:
     """What speaks against so many parts, the weightiest first."""
-    many = share.each < LEAST and share.parts > demand.enough * SPARE
+    many = share.each < LEAST and share.parts > math.ceil(demand.enough * SPARE)
     return share.dear or share.each < plenty(demand.carrier), share.too_few, many
 
 

@@ -34,19 +34,19 @@ class TestPlan:
     def test_text(self):
         done = run("plan", "--classes", "10", "--samples", "50000")
         assert done.code == 0
-        assert "12 (8 learnt well are enough)" in done.out
+        assert "24 (8 learnt well are enough)" in done.out
         assert "CLAIM in 100% of runs" in done.out
         assert "NOT SUPPORTED in 100% of runs" in done.out
-        assert "50 images or more" in done.out
+        assert "24 images or more" in done.out
 
     def test_a_budget_below_a_block(self):
         done = run("plan", "--classes", "10", "--samples", "50000", "--budget", "5")
         assert (done.code, "of runs" in done.out) == (0, False)
-        assert "warning          budget is 5, but a claim takes 12 counted" in done.out
+        assert "warning          budget is 5, but a claim takes 24 counted" in done.out
 
     def test_json(self):
         made = run("plan", "--classes", "10", "--samples", "50000", "--json").json()
-        assert (made["parts"], made["enough"], made["marks"], made["warnings"]) == (12, 8, 1800, [])
+        assert (made["parts"], made["enough"], made["marks"], made["warnings"]) == (24, 8, 1944, [])
         assert made["questions"]["0.95"]["share"] == 1
 
     def test_of_a_dataset(self, bare):
