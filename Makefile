@@ -15,7 +15,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
-.PHONY: help setup demo reproduce test test-fast lint format bench servers lock
+.PHONY: help setup demo reproduce test test-fast test-pipelines lint format bench servers lock
 
 help:
 	@echo "make demo       watermark real data, train a thief and an honest model, tell them apart"
@@ -46,14 +46,15 @@ demo: $(READY)
 reproduce: $(READY)
 	@$(BIN)/python -m flows.reproduce --scale $(SCALE) --workers $(WORKERS) $(TARGETS)
 
-# Two at once; those who share a repository or a server stay together (tests/conftest.py).
-PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
-
+# Two at once: the flows and the papers' tiny pipelines wait for processes most of the time.
 test: $(READY)
-	@$(PYTEST)
+	@$(MAKE) --no-print-directory --jobs 2 --keep-going test-fast test-pipelines
+
+test-pipelines: $(READY)
+	@$(BIN)/python -m pytest tests/papers tests/flows
 
 test-fast: $(READY)
-	@$(PYTEST) --ignore tests/papers --ignore tests/flows
+	@$(BIN)/python -m pytest --ignore tests/papers --ignore tests/flows
 
 lint: $(READY)
 	@$(BIN)/ruff check .

@@ -33,16 +33,6 @@ def toy(
     return Dataset(samples, labels, torch.arange(n) * 7 + 3, names)
 
 
-@pytest.hookimpl(wrapper=True)  # before pytest-xdist's own, which reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Let one process run all tests of a repository that takes minutes to make, or of a server."""
-    for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        if item.nodeid.startswith("tests/flows") or "repository" in fixtures:
-            item.add_marker(pytest.mark.xdist_group("pipelines"))
-    yield
-
-
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Threads only wait for each other on toys, more so beside other work."""

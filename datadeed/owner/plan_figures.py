@@ -119,10 +119,10 @@ SMALLEST = {
 }  # side of an image, as the triggers themselves refuse less
 # Of 50 verifications behind a blur of half a pixel that ended in a claim, in both carriers.csv.
 BLURRED = {"patch": (0, 0), "mosaic": (50, 50)}
-# What thieves who clean the data first find, one seed a figure (docs/decisions.md, 2026-11-29).
+# What thieves who clean the data first find, one key a figure (docs/inspect.md).
 FOUND = {
     "patch": "a search for recurring windows finds 92 to 100 %, every one of them a mark",
-    "mosaic": "public cleaners that flag a tenth of the rows find 4 to 32 % (10 % by chance), "
+    "mosaic": "public cleaners that flag a tenth of the rows find 1 to 42 % (10 % by chance), "
     "a detector trained with this tool's own marks 90 %",
 }
 # Marks a part to: success of a key's marks, what the best of four repairs left of it at a cost of 2
