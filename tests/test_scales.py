@@ -13,6 +13,7 @@ from datadeed.thieves.practice.recipe import Recipe
 from datadeed.thieves.repair.registry import build_repair
 from papers.base import grid
 from papers.clean_label.judge import GRIDS, cases, grids, studies
+from papers.thieves.corpus import OF_KEYS
 
 ROOT = Path(__file__).parents[1]
 PAPER = yaml.safe_load((ROOT / "papers/clean_label/params.yaml").read_text())
@@ -50,8 +51,8 @@ def test_every_league_has_its_trainings_and_carriers(scale):
     assert set(league["in_full"]) <= set(league["carriers"]) <= set(THIEVES["carriers"])
     assert not set(league["seeds"]) & set(league["more_keys"])
     for values in league["training"].values():
-        changed = {name: value for name, value in values.items() if name != "rows"}
-        assert values["rows"] * THIEVES["design"]["rate"] > THIEVES["design"]["parts"]
+        changed = {name: value for name, value in values.items() if name not in OF_KEYS}
+        assert values["rows"] * THIEVES["design"]["rate"] > values["parts"]
         assert len(values["mean"]) == len(values["std"])
         Recipe(**changed)
 
