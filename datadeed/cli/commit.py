@@ -43,9 +43,9 @@ def add_design(parser: argparse.ArgumentParser) -> None:
     add(
         "--carrier",
         choices=tuple(CARRIERS),
-        help="of images patch: small, and labels change; mosaic, grating, cutout (a piece of the "
-        "pool) or mixed (each part one of these): large and moving, on images of one size, and "
-        "labels stay; docs/protect.md names those of texts and sound",
+        help="of images mosaic (the usual one), grating, cutout (a piece of the pool) or mixed "
+        "(each part one of these): large and moving, on images of one size, and labels stay; "
+        "patch: small, and labels change; docs/protect.md names those of texts and sound",
     )
     add("--opacity", type=int, help="of patches, 1 to 255 (255)")
     add("--labels", choices=("kept", "changed"), help="of marked texts and sound (kept)")

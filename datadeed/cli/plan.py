@@ -130,6 +130,8 @@ def _of_carrier(name: str, made: "Plan") -> Iterator[str]:
         )
     if not prospect.keys:
         yield "  measured       nothing of about as many marks"
+    if prospect.tried:
+        yield f"  tried          {prospect.tried} (docs/walks.md)"
     if prospect.found:
         yield f"  found          {prospect.found}"
     if prospect.blurred:

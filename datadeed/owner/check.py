@@ -32,6 +32,7 @@ from datadeed.owner.evidence.log import PARQUET, read_parquet
 from datadeed.owner.evidence.schema import parse_json, read_evidence, read_limited
 from datadeed.owner.generation1 import Judged1
 from datadeed.owner.premises import STATED, check_confirmed, premises
+from datadeed.owner.release.rows import Items
 from datadeed.owner.reveal import read_opening
 from datadeed.owner.samples import modality_of
 from datadeed.owner.stated import stated_fields
@@ -109,13 +110,15 @@ def check(
     key = read_opening(opening) if isinstance(opening, str | Path) else opening
     folder = None if evidence is None else Path(evidence)
     looks = _about_evidence(folder, public_key)
-    judged = None
+    judged, pool_needed = None, "--pool"
     if key is None:
         looks |= dict.fromkeys(KEYED, "--opening")
     else:
         given: dict[str, Any] = {"source": source, "split": split, "modality": modality_of(key)}
         samples = partial(open_pool, pool, pool_split, **given, **(reading or {}))
-        if folder and (pool is not None or source is not None):
+        if folder and pool is None and source is not None:
+            pool_needed = _other_pool(key, samples)
+        if folder and (pool is not None or not pool_needed):
             judged = _kind(key)(key, folder, samples, progress)
         looks |= {
             "commitment": partial(_commitment, key, commitment) if commitment else "--commitment",
@@ -123,8 +126,8 @@ def check(
             if timestamp
             else "--timestamp, --roots",
             "key": partial(_key, key, folder) if folder else "--check",
-            "answers": judged.answers if judged else "--pool",
-            "clean": partial(_clean, judged) if judged else "--pool",
+            "answers": judged.answers if judged else pool_needed,
+            "clean": partial(_clean, judged) if judged else pool_needed,
             "data": "--source"
             if source is None
             else partial(_data, key, source, split, reading or {}, progress),
@@ -146,6 +149,17 @@ def check(
             stamped = datetime.fromisoformat(stamped_at(timestamp, roots, key.commitment)[1])
         checks += _beside(folder, judged, words, key=key, stamped=stamped, confirmed=established)
     return checks
+
+
+def _other_pool(key: Key, samples: Callable[[], Items]) -> str:
+    """What is needed where the samples beside the source are not the pool; empty if they may be."""
+    try:
+        rows = samples().rows
+    except DatadeedError:
+        return ""  # the checks say why
+    if rows == key.pool.rows:
+        return ""
+    return f"--pool: the key is bound to {key.pool.rows} samples, and beside --source lie {rows}"
 
 
 def _kind(key: Key) -> type[Judged]:

@@ -23,6 +23,7 @@ from datadeed.thieves.outliers import flagged, search
 RATE = 0.005  # share of the rows above which marks count as found
 FLAGGED = 0.1  # share of the rows that a thief drops, for recall and precision
 FEW = 100  # rows below which no network is trained
+UNMARKED = "; inspect the unmarked data, too: rows of their own may stick out"
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class Inspection:
         return (
             f"{int(self.above.sum())} of {self.rows} rows stick out ({self.share:.2%}, by "
             f"{', '.join(by)}): {verdict} (limit {self.rate:.2%})"
+            + (UNMARKED if self.alarm and self.marks is None else "")
         )
 
     def record(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from datadeed.errors import VerificationError
 from datadeed.keys.generation2 import CARRIERS, Design2
 from datadeed.owner.alternatives import Alternative, alternatives, carriers_of, plain_carrier
 from datadeed.owner.commit_checks import check_alpha
-from datadeed.owner.plan_figures import BLURRED, FOUND, Learnt, nearest, repaired
+from datadeed.owner.plan_figures import BLURRED, FOUND, TRIED, Learnt, nearest, repaired
 from datadeed.owner.proposal import Caution, Demand, Proposal, propose
 from datadeed.owner.rehearsal import rehearse
 from datadeed.verification.blocks import most_blocks
@@ -35,6 +35,7 @@ class Prospect:
     Attributes:
         proposal: its parts and rate, and what stands in their way.
         keys: measured ones of about as many rows and marks a part, nearest first.
+        tried: what another's network learnt of one key; empty where nobody tried.
         found: what thieves who clean the data first find; empty where nobody looked.
         blurred: verifications in 100 that ended in a claim behind a blur of half a pixel, for each
             dataset that was measured.
@@ -42,6 +43,7 @@ class Prospect:
 
     proposal: Proposal
     keys: tuple[Learnt, ...]
+    tried: str
     found: str
     blurred: tuple[int, ...]
 
@@ -55,6 +57,7 @@ class Prospect:
             "warnings": [vars(caution) for caution in made.cautions],
             "refused": made.refused,
             "keys": [vars(key) for key in self.keys],
+            "tried": self.tried,
             "found": self.found,
             "blurred": list(self.blurred),
         }
@@ -214,7 +217,8 @@ def _prospects(demand: Demand) -> dict[str, Prospect]:
         made = propose(dataclasses.replace(demand, design=design, parts=parts))
         keys = nearest(name, demand.rows, made.marks_a_part)
         blurred = tuple(2 * claims for claims in BLURRED.get(name, ()))
-        found[name] = Prospect(made, tuple(keys), FOUND.get(name, ""), blurred)
+        told = TRIED.get(name, ""), FOUND.get(name, "")
+        found[name] = Prospect(made, tuple(keys), *told, blurred)
     return found
 
 

@@ -24,7 +24,7 @@ class Learnt:
 
     Attributes:
         carrier: its name.
-        data, rows: that were marked, of images of ten classes.
+        data, rows: that were marked, of ten classes.
         parts, rate: of the key; ``marks`` rows a part.
         success: how often a trigger gives its label, on average over the parts.
         claimed: share of its verifications (alpha 1e-6, budget 400) that ended in a claim, and
@@ -102,6 +102,12 @@ LEARNT = (
         ("patch", 8, 0.99, 1.0, 16, 4.2),
         ("mosaic", 8, 0.55, 0.2, 396, 0.9),
     ),
+    *_verified(
+        *("thieves-sounds.csv", "FSDD", 2700, 480 / 2700),
+        ("chirps", 8, 0.93, 1.0, 8, 0.3),
+        ("tones", 8, 0.80, 1.0, 40, 0.0),
+        ("bands", 8, 0.67, 0.95, 48, 0.0),
+    ),
 )
 
 MIXED = (
@@ -124,6 +130,14 @@ FOUND = {
     "patch": "a search for recurring windows finds 92 to 100 %, every one of them a mark",
     "mosaic": "public cleaners that flag a tenth of the rows find 1 to 42 % (10 % by chance), "
     "a detector trained with this tool's own marks 90 %",
+}
+# What a stranger's own network learnt of one key, with the planner's defaults (docs/walks.md).
+TRIED = {
+    "mosaic": "5,000 photos of 50 classes, 6 parts: CLAIM after 6 questions",
+    "chirps": "2,700 spoken digits, 12 parts of 56 marks: a network that keeps a place for each "
+    "pitch is claimed after 96 questions, one that averages over all pitches is INCONCLUSIVE",
+    "clauses": "6,920 sentences of two classes, 38 parts of 45 marks: a fine-tuned MiniLM is "
+    "claimed after 38 questions",
 }
 # Marks a part to: success of a key's marks, what the best of four repairs left of it at a cost of 2
 # points of accuracy, and the AUC of calibrated inversion (12 patches, Fashion-MNIST:
@@ -164,7 +178,7 @@ def learnt(carrier: str, rows: int, marks: int) -> str:
     span = f"{least:.0f} to {most:.0f} %" if round(least) < round(most) else f"{most:.0f} %"
     shares = [float(key.success >= WEAK) if key.claimed is None else key.claimed for key in near]
     end = ": expect INCONCLUSIVE" if sum(shares) < len(shares) / 2 else ""
-    return f"; the nearest measured keys work in {span} of images{end}"
+    return f"; the nearest measured keys work in {span} of samples{end}"
 
 
 def cost_of(carrier: str, rows: int, rate: float) -> str:

@@ -210,7 +210,8 @@ def _cautions(demand: Demand, share: _Share, fault: str) -> Iterator[Caution]:
         text = f"{share.each} marks a part, fewer than {LEAST}: no key is made"
         yield Caution("marks", text + few)
     elif share.each < (most := plenty(demand.carrier)):
-        text = f"{share.each} marks a part: fewer than {most} were not always learnt"
+        of = "" if demand.design.kind.modality == "image" else "of images, "
+        text = f"{share.each} marks a part: {of}fewer than {most} were not always learnt"
         yield Caution("few", text + few)
     if share.dear:
         cost = cost_of(demand.carrier, demand.rows, share.rate)

@@ -26,7 +26,7 @@ from datadeed.owner.data import (
     silent,
     unheard,
 )
-from datadeed.owner.protect_notes import advise, warn
+from datadeed.owner.protect_notes import advise, warn, warn_few
 from datadeed.owner.release.edits import NEUTRAL, Edit, Manner, Release
 from datadeed.owner.release.release import check_places, release
 from datadeed.owner.release.rows import Item, Items
@@ -112,6 +112,8 @@ def protect(
     if carrier_of(key).relabels:
         ways = {"image": "to --carrier mosaic, which changes no label"}
         warn(data, manner, note, instead=f"commit {ways.get(modality, 'without --labels changed')}")
+    elif isinstance(key, Key2):
+        warn_few(key.design, data.rows, len(rows), note)
     with progress("write", data.rows) as advance:
         done = release(
             source,

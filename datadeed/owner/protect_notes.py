@@ -1,5 +1,6 @@
 """What an owner should know of a marked copy, before it is written and after."""
 
+from datadeed.keys.generation2 import Design2
 from datadeed.owner.data import Note
 from datadeed.owner.release import order
 from datadeed.owner.release.edits import Manner, Release
@@ -28,6 +29,23 @@ def warn(data: Items, manner: Manner, note: Note, *, instead: str) -> None:
                 "the rows stand in an order in which a changed label is seen, and keep it: shuffle "
                 f"them before you commit, or {instead}"
             )
+
+
+def warn_few(design: Design2, rows: int, marked: int, note: Note) -> None:
+    """Say where the parts get fewer rows than were planned: labels stay, and those of a class end.
+
+    Args:
+        design: of the key.
+        rows: of the data; ``marked`` of them carry a mark.
+        note: takes the line.
+    """
+    planned = design.marks(rows) // design.parts * design.parts
+    if marked < planned:
+        note(
+            f"{marked} rows are marked and not {planned}: parts that drew the same class share its "
+            "rows, and each of them gets fewer marks than planned; verify a model of your own, "
+            "trained on the copy, before you release it"
+        )
 
 
 def advise(done: Release, note: Note, *, modality: str = "image", bound: int | None = None) -> None:

@@ -55,7 +55,7 @@ def test_the_table(owner: Path) -> None:
     lines = done.out.splitlines()
     assert lines[0].split() == ["stick", "out", "share", "most", "of"]
     assert any(line.startswith("patches") and " x" in line for line in lines)
-    assert "marks would be found (limit 0.50%)" in lines[-1]
+    assert "marks would be found (limit 0.50%); inspect the unmarked data, too" in lines[-1]
 
 
 def test_what_does_not_go_together(owner: Path) -> None:

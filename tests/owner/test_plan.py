@@ -19,11 +19,12 @@ from datadeed.keys.key import Extent
 from datadeed.owner.alternatives import plain_carrier
 from datadeed.owner.plan import plan
 from datadeed.owner.plan_data import plan_data
-from datadeed.owner.plan_figures import BLURRED, LEARNT, MIXED, NEAREST, REPAIRED, SMALLEST
+from datadeed.owner.plan_figures import BLURRED, LEARNT, MIXED, NEAREST, REPAIRED, SMALLEST, TRIED
 from datadeed.triggers import mosaic
 from datadeed.verification.centred import log_e_value
 from datadeed.watermarks import keyed
 from datadeed.watermarks.carriers.registry import carrier_of
+from papers.thieves import sounds
 from tests.conftest import toy
 
 
@@ -152,6 +153,15 @@ class TestFigures:
                 for row in found.itertuples()
                 if row.parts >= 6
             ]
+        if source == "thieves-sounds.csv":
+            return [
+                (
+                    *(sounds.PARTS, sounds.PARTS * sounds.MARKS / 2700, row.success),
+                    *(row.claimed_labels, row.questions_labels),
+                    100 * (row.honest_accuracy - row.accuracy),
+                )
+                for row in found[found.thief == "plain"].itertuples()
+            ]
         thieves = found[found.suspect == "thief"]
         if source == "small.csv":
             names = ["parts", "rate", "mean_success"]
@@ -196,6 +206,13 @@ class TestFigures:
             ]
             assert tuple(found) == claims
 
+    def test_of_another_s_networks(self):
+        """What a plan tells stands in the page that it names."""
+        told = " ".join((self.RESULTS.parent / "docs/walks.md").read_text().split())
+        assert set(TRIED) <= set(CARRIERS)
+        for text in TRIED.values():
+            assert text in told
+
     def test_sizes_are_those_that_carriers_refuse(self):
         large = dict.fromkeys(("mosaic", "grating", "cutout", "mixed"), mosaic.SMALLEST)
         assert {"patch": keyed.SMALLEST, **large} == SMALLEST
@@ -234,6 +251,16 @@ class TestOfADataset:
             fit = {name for name, kind in CARRIERS.items() if kind.modality == modality}
             assert (made.carrier, set(made.prospects)) == (USUAL_CARRIERS[modality], fit)
             assert (made.expected, made.repaired, made.refused) == ({}, {}, "")
+
+    def test_of_measured_sound(self, no_proofs):
+        """2,700 clips: as many rows and marks as were measured, and one network of another's."""
+        made = make(modality="audio", carrier=None, samples=2700)
+        assert made.expected["share"] == 1
+        few = made.warnings[0].text
+        assert few.startswith("56 marks a part: of images, fewer than 150 were not always learnt")
+        assert "the nearest measured keys work in 93 % of samples" in few
+        assert "INCONCLUSIVE" in made.prospects["chirps"].tried
+        assert made.prospects["tones"].tried == ""
 
     def test_a_record_is_json(self, no_proofs):
         data = toy(200, classes=10, shape=(1, 28, 28))

@@ -106,7 +106,7 @@ class TestWords:
     def test_marks_that_were_hardly_learnt(self):
         """20,000 rows with 33 marks a part, of which 2 to 5 % of the questions were hit."""
         made = propose(demand(rows=20_000, parts=12, rate=0.02, few_marks=True))
-        assert made.cautions[0].text.endswith("in 2 to 5 % of images: expect INCONCLUSIVE")
+        assert made.cautions[0].text.endswith("in 2 to 5 % of samples: expect INCONCLUSIVE")
         made = propose(demand(rows=20_000, parts=12, rate=0.05))
         assert "work in" in made.cautions[0].text
         assert "INCONCLUSIVE" not in made.cautions[0].text

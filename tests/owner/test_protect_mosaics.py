@@ -58,6 +58,25 @@ def test_the_copy_has_the_marks_of_the_pipeline_and_the_same_labels(source, tmp_
     assert found == "all 120 rows are exactly as the key marks them"
 
 
+def test_parts_that_share_a_class_are_told(source, tmp_path):
+    """12 parts of 8 marks have 10 classes of 12 rows, so that two of them share one."""
+    notes = []
+    key = keyed(source, parts=12, rate=0.8).key
+    made = protect(source, tmp_path / "out.npz", key, note=notes.append)
+    assert made.marked < 96
+    assert f"{made.marked} rows are marked and not 96: parts that drew the same class" in notes[0]
+    notes.clear()
+    protect(source, tmp_path / "few.npz", keyed_again(source), note=notes.append)
+    assert notes == []
+
+
+def keyed_again(source):
+    """Another key, of 6 parts of two marks: no class is short of rows."""
+    pool, safe = source.with_name("pool.npz"), source.parent / "again/key.json"
+    few = {"parts": 6, "rate": 0.1, "alpha": 1e-3, "carrier": "mosaic", "few_marks": True}
+    return commit(source, safe, pool=pool, **few).key
+
+
 def test_a_release_without_one_mark_is_refused(source, tmp_path):
     key = keyed(source).key
     protect(source, tmp_path / "out.npz", key)

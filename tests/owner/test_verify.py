@@ -160,6 +160,16 @@ def test_ten_classes_merged_to_five_are_claimed(world):
     assert (found["answers"], found["clean"]) == ("passed", "passed")
 
 
+def test_samples_beside_the_source_that_are_not_the_pool(world):
+    """Whoever names a source and no pool is asked for the pool: nothing failed."""
+    key = world.key()
+    verify(Mine(world.answers(thief)), key, world.pool, world.out)
+    found = {each.what: each for each in check(key, evidence=world.out, source=data())}
+    for what in ("answers", "clean"):
+        assert found[what].word == "not checked"
+        assert found[what].found.startswith("needs --pool: the key is bound to 100 samples, and")
+
+
 def test_a_suspect_that_has_some_of_the_classes(world):
     key, table = world.key(), world.answers(thief)
     had = sorted({key.target(part) for part in range(6)})[:-1]
