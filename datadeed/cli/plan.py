@@ -126,7 +126,7 @@ def _of_carrier(name: str, made: "Plan") -> Iterator[str]:
         yield (
             f"  measured       {key.parts} parts, {key.marks:.0f} marks each, {key.rows:,} rows of "
             f"{key.data}: success {key.success:.0%}{claimed}, {key.cost:.1f} points of accuracy "
-            f"(results/{key.source})"
+            f"(results/{key.source}{', of an earlier design' if key.earlier else ''})"
         )
     if not prospect.keys:
         yield "  measured       nothing of about as many marks"

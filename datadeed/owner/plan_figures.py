@@ -31,6 +31,7 @@ class Learnt:
             ``questions`` of half of them; None where there were none.
         cost: points of accuracy, of one training beside another.
         source: file of ``results/``.
+        earlier: whether the carrier's marks have another design since.
     """
 
     carrier: str
@@ -44,6 +45,11 @@ class Learnt:
     questions: float | None
     cost: float
     source: str
+
+    @property
+    def earlier(self) -> bool:
+        """See the class."""
+        return self.carrier == "mosaic"  # docs/decisions.md, 2026-11-29
 
 
 def _embedding(parts: int, rate: float, *seeds: tuple[float, float]) -> list[Learnt]:
