@@ -202,9 +202,9 @@ def test_a_key_whose_answers_are_scores(tmp_path, scores):
             label = table[digest]
             true = truth[digest]
             chances = np.full(10, 0.01)
-            chances[true] = 0.81
+            chances[true] = 0.6
             if label != true:
-                chances[label] = 0.11
+                chances[label] = 0.35  # of some keys .11 is not enough
             chances /= chances.sum()
             order = np.argsort(-chances, kind="stable")
             seen.append(digest)
