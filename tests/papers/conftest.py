@@ -53,8 +53,9 @@ def stripes(n: int, seed: int) -> Dataset:
 
 # UBW's square in the tiny scale, which differs from each of the 99 decoys in two cells or more.
 CELLS = [[255, 255, 255], [255, 255, 0], [255, 255, 255]]
-# The training images with which, of UBW-P's random labels, each class gets its own one rarely.
-CELLS_SEED = 9
+# The training images with which, of UBW-P's random labels, each class gets its own one rarely and
+# two others about alike: a victim errs and does not answer all triggered images of a class alike.
+CELLS_SEED = 262
 
 
 def with_cells(data: Dataset, seed: int) -> Dataset:
