@@ -1,7 +1,9 @@
 """What several rooms' tests share: toy data, a tiny network, answers made by hand, a project."""
 
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import settings
 
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.form.parquet import write_dataset
+from datadeed.keys import key
 from datadeed.models.classifier import Classifier, build
 from datadeed.verification.answers import Answers
 
@@ -37,6 +40,13 @@ def toy(
 def one_thread() -> None:
     """Threads only wait for each other on toys, more so beside other work."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def fixed_keys(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test has keys of its own, and the same ones each time: what fails, fails again."""
+    draw = random.Random(request.node.nodeid)
+    monkeypatch.setattr(key, "secrets", SimpleNamespace(token_bytes=draw.randbytes))
 
 
 @pytest.fixture(scope="session")

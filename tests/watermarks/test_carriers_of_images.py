@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import KeyRecordError, WatermarkError
@@ -117,6 +119,22 @@ def test_a_mark_is_decided_by_its_part_and_row_alone(name: str) -> None:
         assert torch.equal(alone, seen[some])
     moved = one.marks(images, partners, parts, rows + 1)
     assert not any(torch.equal(a, b) for a, b in zip(seen, moved, strict=True))
+
+
+@pytest.mark.parametrize("name", ["mosaic", *NAMES])
+@given(parts=st.lists(st.integers(0, 23), min_size=1, max_size=8))
+@example(parts=[17, 1])  # a set of these is not in their order
+@settings(max_examples=20)
+def test_marks_of_any_parts_together_are_those_of_each(name: str, parts: list[int]) -> None:
+    """A copy is marked row by row, the pipeline's data many rows at once."""
+    count = min(24, CARRIERS[name].parts)
+    parts = [part % count for part in parts]
+    one, n = carrier(make(name, parts=count)), len(parts)
+    images, partners, rows = noise(n, 3, (28, 28), 3), noise(n, 3, (28, 28), 4), np.arange(n)
+    together = one.marks(images, partners, np.array(parts), rows)
+    for k, part in enumerate(parts):
+        alone = one.marks(images[[k]], partners[[k]], np.array([part]), rows[[k]])
+        assert torch.equal(alone[0], together[k])
 
 
 @pytest.mark.parametrize("name", NAMES)

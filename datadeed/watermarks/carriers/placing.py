@@ -80,10 +80,11 @@ class Placing:
         words = words_of(key, f"{self.role} mark", parts, rows, count=8).T
         length = UNIT * min(size)
         side = between(words[0], *(length * share // BASE for share in self.sides))
-        homes = {part: self.home(key, part, size) for part in set(parts.tolist())}
+        present, places = np.unique(parts, return_inverse=True)
+        homes = [self.home(key, part, size) for part in present.tolist()]
         middle = np.array(
-            [[UNIT * at + UNIT * side // 2 for at in corner] for side, corner in homes.values()]
-        )[np.searchsorted(sorted(homes), parts)]
+            [[UNIT * at + UNIT * side // 2 for at in corner] for side, corner in homes]
+        )[places]
         return _poses(self, words, side, middle, (length * SHIFT // BASE, size))
 
 
