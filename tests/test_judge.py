@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from datadeed.files import write_json
-from datadeed.keys.generation2 import Design2, Key2
+from datadeed.keys.generation2 import CARRIERS, Design2, Key2
 from datadeed.keys.key import Beacon, Extent
 from datadeed.owner.asking import OutOfReach
 from datadeed.owner.evidence.records import read_record
@@ -284,3 +284,13 @@ def test_it_is_short_and_imports_nothing_of_datadeed() -> None:
     named = {a.name.split(".")[0] for n in nodes if isinstance(n, ast.Import) for a in n.names}
     named |= {str(n.module).split(".")[0] for n in nodes if isinstance(n, ast.ImportFrom)}
     assert named <= {*sys.stdlib_module_names, np.__name__}
+
+
+def test_they_take_the_same_share_of_right_answers_for_a_filter() -> None:
+    shares = {name: kind.kept for name, kind in CARRIERS.items() if kind.modality == "image"}
+    (kept,) = (
+        ast.literal_eval(node.value)
+        for node in ast.parse(JUDGE.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "KEPT"
+    )
+    assert {name: kept.get(name, 1) for name in shares} == shares
