@@ -79,9 +79,11 @@ def run(options: argparse.Namespace) -> int:
 def _run_keyed(options: argparse.Namespace) -> int:
     """The default method."""
     from datadeed.owner.protect import protect, set_beacon
+    from datadeed.owner.release.release import check_places
 
     fresh, key = not options.key.exists(), None
     if fresh:
+        check_places(options.source, options.out)
         key = _new_key(options)
     elif options.beacon_value is not None:
         places = (options.source, options.out)

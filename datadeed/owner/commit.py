@@ -29,6 +29,7 @@ from datadeed.owner.data import (
 from datadeed.owner.pool import measure_pool
 from datadeed.owner.proposal import Demand, propose
 from datadeed.owner.proposal_data import demand_for, fitted
+from datadeed.owner.protect_notes import read_as
 from datadeed.owner.release.rows import Items
 from datadeed.owner.rounds import check_ahead
 from datadeed.owner.sounding import advise_of_lengths, rate_of
@@ -102,8 +103,8 @@ def commit(
         passphrase: seals the secret file.
         forbidden: a folder that the secret must not lie in, besides ``source``.
         progress: is told of every row that is read.
-        note: takes what the owner should know, before the key is made: what a plan warns of,
-            classes that get no marks, a small pool.
+        note: takes what the owner should know, before the key is made: how the data were read,
+            what a plan warns of, classes that get no marks, a small pool.
 
     Raises:
         KeyRecordError: the key or the commitment exists, a number makes no sense, no suspect
@@ -120,7 +121,7 @@ def commit(
     _check_places(secret, public, source, forbidden)
     if beacon is not None:
         check_ahead(beacon, datetime.now(UTC))
-    data, asked = _open(source, split, pool, pool_split, reading or {})
+    data, asked, split = _open(source, split, pool, pool_split, reading or {})
     design = Design2(
         classes=data.classes,
         channels=data.channels,
@@ -134,6 +135,7 @@ def commit(
     demand = demand_for(data, asked.rows, design, parts=parts, rate=rate, few_marks=few_marks)
     design = _settled(demand, note)
     check_design(design, asked.rows)
+    read_as(data, source, split, note)
     for line in advise(design, named(source), asked.rows):
         note(line)
     if data.modality == "audio":
@@ -221,9 +223,9 @@ def _open(
     pool: Source | None,
     pool_split: str | None,
     reading: dict[str, Any],
-) -> tuple[Items, Items]:
-    """The data and the pool, which must be of one kind."""
-    data, _ = open_data(source, split, **reading)
+) -> tuple[Items, Items, str | None]:
+    """The data and the pool, which must be of one kind, and the name of the data's split."""
+    data, found = open_data(source, split, **reading)
     check_markable(data, source)
     places: dict[str, Any] = {"source": source, "split": split, "modality": data.modality}
     asked = open_pool(pool, pool_split, **places, **reading)
@@ -232,7 +234,7 @@ def _open(
             f"the pool has {len(asked.classes)} classes and {asked.channels} channels, the data "
             f"{len(data.classes)} and {data.channels}, or the class names differ: name another pool"
         )
-    return data, asked
+    return data, asked, found
 
 
 def _stamp(key: Key2, authority: str | None) -> bytes:

@@ -26,7 +26,7 @@ from datadeed.owner.data import (
     silent,
     unheard,
 )
-from datadeed.owner.protect_notes import advise, warn, warn_few
+from datadeed.owner.protect_notes import advise, read_as, warn, warn_few
 from datadeed.owner.release.edits import NEUTRAL, Edit, Manner, Release
 from datadeed.owner.release.release import check_places, release
 from datadeed.owner.release.rows import Item, Items
@@ -114,6 +114,8 @@ def protect(
         warn(data, manner, note, instead=f"commit {ways.get(modality, 'without --labels changed')}")
     elif isinstance(key, Key2):
         warn_few(key.design, data.rows, len(rows), note)
+    if not measured:
+        read_as(data, source, split, note)
     with progress("write", data.rows) as advance:
         done = release(
             source,

@@ -1,11 +1,15 @@
 """What an owner should know of a marked copy, before it is written and after."""
 
+from collections.abc import Sequence
+
 from datadeed.keys.generation2 import Design2
-from datadeed.owner.data import Note
+from datadeed.owner.data import Note, Source, named
 from datadeed.owner.release import order
 from datadeed.owner.release.edits import Manner, Release
 from datadeed.owner.release.release import REORDERED
 from datadeed.owner.release.rows import Items
+
+SHOWN = 5  # names in a line
 
 
 def warn(data: Items, manner: Manner, note: Note, *, instead: str) -> None:
@@ -76,3 +80,32 @@ def advise(done: Release, note: Note, *, modality: str = "image", bound: int | N
     if done.listed_in:
         listing = ", ".join(done.listed_in)
         note(f"{listing}: names images whose name or label changed, and was copied as is")
+    if done.left_out:
+        note(
+            f"left out of the copy: {shown(done.left_out)}; samples may lie there as they were "
+            "before they were marked"
+        )
+
+
+def read_as(data: Items, source: Source, split: str | None, note: Note) -> None:
+    """Say what was understood of a dataset, before anything is made of it.
+
+    Args:
+        data: one split of it.
+        source: where it is.
+        split: its name, if there are several.
+        note: takes the lines.
+    """
+    which = f", split {split!r}" if split else ""
+    note(
+        f"read {named(source)} as {data.format}{which}: {data.rows} rows of {len(data.classes)} "
+        f"classes ({shown(data.classes)})"
+    )
+    if data.beside:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(data.beside.items()))
+        note(f"other files beside the samples are no rows, and are copied as they are: {kinds}")
+
+
+def shown(names: Sequence[str]) -> str:
+    """The first of many names."""
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")

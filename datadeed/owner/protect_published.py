@@ -14,16 +14,17 @@ import numpy as np
 import torch
 
 from datadeed.datasets.form.dataset import Dataset, check_labels
-from datadeed.errors import DatasetError, SecretError, WatermarkError
+from datadeed.errors import SecretError, WatermarkError
 from datadeed.keys.key import Extent
 from datadeed.keys.sealing import check_place
 from datadeed.language.rare_words import draw_word, words_of
 from datadeed.owner.data import Note, Progress, open_data, silent, unheard
 from datadeed.owner.protect_crafting import SurrogateChoice, Work, device, new_seed
-from datadeed.owner.protect_notes import advise, warn
+from datadeed.owner.protect_notes import advise, read_as, warn
 from datadeed.owner.protect_samples import Original, Samples, open_samples
 from datadeed.owner.protect_secret import Secret, secret_value, write_copy
 from datadeed.owner.release.edits import NEUTRAL, Manner, Release
+from datadeed.owner.release.release import check_places
 from datadeed.randomness import generator
 from datadeed.watermarks.base import Watermark
 from datadeed.watermarks.crafted import Crafted, OnProgress
@@ -146,6 +147,7 @@ def protect_published(
             f"most {MOST_MARKS / data.rows:.2g}"
         )
     kept = Secret(secret, passphrase, secret_value(watermark, positions, original, seed, extent))
+    read_as(data, source, split, note)
     if not isinstance(watermark, Crafted):
         warn(data, manner, note, instead="choose a method that changes no label")
     done, released = write_copy(out, kept, samples, watermark, positions, manner=manner)
@@ -172,8 +174,7 @@ def _check_places(source: Path, out: Path, secret: Path) -> None:
         raise SecretError(
             f"{secret} exists: name another, or delete it if its copy was never finished"
         )
-    if out.exists():
-        raise DatasetError(f"{out} exists: remove it or name another place")
+    check_places(source, out)
 
 
 def _build(

@@ -1,4 +1,4 @@
-"""Folders of files, one folder a class, in folders ``train`` and ``test`` if there are splits.
+"""Folders of files, one folder a class, in folders of splits if there are such.
 
 Classes are the folders' names, sorted, and rows go class by class, unless a file
 ``class_order.txt`` beside them lists the folders in label order. File names that are numbers are
@@ -6,15 +6,18 @@ the rows' index. Percent-encoded characters in folder names are decoded.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import unquote
 
 import numpy as np
 
 from datadeed.datasets.formats import archives
-from datadeed.datasets.formats.blocks import SPLITS, choose_classes, choose_split, index_of
+from datadeed.datasets.formats.blocks import choose_classes, index_of
 from datadeed.datasets.formats.split import Scratch, Split
+from datadeed.datasets.formats.split_folders import split_folder, split_named
 from datadeed.errors import DatasetError
 
 ORDER = "class_order.txt"
@@ -26,41 +29,88 @@ def in_archive(path: Path, suffixes: tuple[str, ...]) -> bool:
 
 
 def folders(path: Path) -> list[str]:
-    """Sorted names of sub-folders, without hidden ones and those that macOS adds to archives."""
+    """Sorted names of sub-folders, without hidden ones and those that systems add.
+
+    Raises:
+        DatasetError: a name is not Unicode.
+    """
     if not path.is_dir():
         return []
     with os.scandir(path) as entries:
-        names = [entry.name for entry in entries if entry.is_dir()]
-    return sorted(name for name in names if not name.startswith(".") and name != "__MACOSX")
+        names = [entry.name for entry in entries if entry.is_dir() and not is_hidden(entry.name)]
+    for name in names:
+        if not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name):
+            raise DatasetError(f"{path} has a folder {name!r} whose name is not UTF-8: rename it")
+    return sorted(names)
 
 
-def files_below(folder: Path, suffixes: tuple[str, ...]) -> Iterator[str]:
-    """Paths, as text, of the files with one of the suffixes, at any depth."""
-    for where, _, files in os.walk(folder):
-        for file in files:
-            if file.lower().endswith(suffixes) and not file.startswith("."):
-                yield os.path.join(where, file)
+def is_hidden(name: str) -> bool:
+    """Whether a folder is none of the dataset: copies and thumbnails that programs keep there."""
+    return name.startswith((".", "@")) or name == "__MACOSX"
 
 
-def opened(path: Path, split: str | None) -> tuple[Path, Scratch | None]:
-    """The folder of a split's classes, and what it was unpacked to if ``path`` is an archive.
+def files_below(folder: Path | str, suffixes: tuple[str, ...]) -> Iterator[str]:
+    """Paths, as text, of the files with one of the suffixes, at any depth; none is hidden.
 
     Raises:
-        DatasetError: the archive is damaged, or there is no such split.
+        DatasetError: what is called so is no file, but a pipe or a device.
+    """
+    yield from (path for path, known in _walk(folder, suffixes) if known)
+
+
+def _walk(folder: Path | str, suffixes: tuple[str, ...]) -> Iterator[tuple[str, bool]]:
+    """Every file that is not hidden, and whether it has one of the suffixes."""
+    inner = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                if not is_hidden(entry.name) and not entry.is_symlink():
+                    inner.append(entry.path)
+            elif not entry.name.startswith("."):
+                known = entry.name.lower().endswith(suffixes)
+                if known and not entry.is_file():
+                    raise DatasetError(f"{entry.path} is no file: remove it, or what it links to")
+                yield entry.path, known
+    for path in inner:
+        yield from _walk(path, suffixes)
+
+
+def opened(
+    path: Path,
+    split: str | None,
+    suffixes: tuple[str, ...],
+    classes: str | Sequence[str] | int | None = None,
+) -> tuple[Path, Scratch | None]:
+    """The folder of a split's classes, and what it was unpacked to if ``path`` is an archive.
+
+    Args:
+        path: a folder or an archive.
+        split: its name, if there are several.
+        suffixes: of samples.
+        classes: folders of ``path`` that are listed here are classes, whatever they are called.
+
+    Raises:
+        DatasetError: the archive is damaged, there is no such split, or folders may be splits or
+            classes.
     """
     folder, scratch = archives.unpacked(path)
     if scratch is not None:
         folder = _descend(folder)
-    present = [name for name in folders(folder) if name in SPLITS]
-    if split is None and (not present or len(present) < len(folders(folder))):
-        return folder, scratch  # some folders are classes, so all are
-    return folder / choose_split(split, present, path), scratch
+    names = folders(folder)
+
+    def nested(name: str) -> bool | None:
+        first = next(files_below(folder / name, suffixes), None)
+        return None if first is None else Path(first).parent != folder / name
+
+    if split is None and isinstance(classes, list | tuple) and set(classes) <= set(names):
+        return folder, scratch
+    return split_folder(folder, names, split, nested) or folder, scratch
 
 
 def _descend(folder: Path) -> Path:
     """Past the single folders that archives wrap their content in."""
     while len(names := folders(folder)) == 1 and folders(folder / names[0]):
-        if names[0] in SPLITS:
+        if split_named(names[0]):
             break
         folder /= names[0]
     return folder
@@ -72,6 +122,8 @@ def by_folder(
     suffixes: tuple[str, ...],
     classes: Sequence[str] | int | None,
     scratch: Scratch | None,
+    *,
+    usable: Callable[[str], bool] = lambda file: True,
 ) -> Split:
     """The files in class folders.
 
@@ -81,12 +133,14 @@ def by_folder(
         suffixes: of the files.
         classes: the folders to read, in label order, or how many of the first; None for all.
         scratch: what is removed when the split is read.
+        usable: whether a file is a row; others are counted as damaged.
 
     Raises:
         DatasetError: there are no class folders, or one asked for is missing.
     """
     names = _choose(root, classes)
-    files = [sorted(files_below(root / name, suffixes)) for name in names]
+    beside = Counter[str]()
+    files = [_samples(root / name, suffixes, usable, beside) for name in names]
     labels = np.repeat(np.arange(len(names)), [len(some) for some in files])
     shown = tuple(unquote(name) for name in names)
     return in_order(
@@ -97,7 +151,22 @@ def by_folder(
         classes=shown,
         folders=[root / name for name in names],
         scratch=scratch,
+        beside=beside,
     )
+
+
+def _samples(
+    folder: Path, suffixes: tuple[str, ...], usable: Callable[[str], bool], beside: Counter[str]
+) -> list[str]:
+    """The samples of a class, sorted; other files are counted by their suffix in ``beside``."""
+    found = []
+    for path, known in _walk(folder, suffixes):
+        if known and usable(path):
+            found.append(path)
+        else:
+            suffix = Path(path).suffix.lower()
+            beside["damaged" if known else suffix or "without suffix"] += 1
+    return sorted(found)
 
 
 def _choose(root: Path, classes: Sequence[str] | int | None) -> list[str]:
@@ -105,7 +174,10 @@ def _choose(root: Path, classes: Sequence[str] | int | None) -> list[str]:
     names = folders(root)
     order = root / ORDER
     if order.is_file():
-        listed = order.read_text(encoding="utf-8").split("\n")[:-1]
+        try:
+            listed = order.read_text(encoding="utf-8").split("\n")[:-1]
+        except UnicodeDecodeError as error:
+            raise DatasetError(f"{order} is not UTF-8 text: save it as UTF-8") from error
         if sorted(listed) != names:
             raise DatasetError(f"{order} does not list the folders beside it: correct or remove it")
         names = listed
@@ -123,6 +195,7 @@ def in_order(
     classes: tuple[str, ...],
     folders: Sequence[Path],
     scratch: Scratch | None,
+    beside: Mapping[str, int] = MappingProxyType({}),
 ) -> Split:
     """A split of files, in the order of the index that the file names are, if they are numbers."""
     index = index_of(files)
@@ -138,4 +211,5 @@ def in_order(
         files=[Path(file) for file in ordered],
         folders=folders,
         scratch=scratch,
+        beside=beside,
     )

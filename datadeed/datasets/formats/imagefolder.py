@@ -6,6 +6,7 @@ from pathlib import Path
 from datadeed.datasets.formats import archives, class_folders, images
 from datadeed.datasets.formats.images import SUFFIXES
 from datadeed.datasets.formats.split import Split
+from datadeed.errors import DatasetError
 
 blocks = images.blocks
 
@@ -19,7 +20,11 @@ def matches(path: Path) -> bool:
 
 
 def open_split(
-    path: Path, split: str | None = None, *, classes: Sequence[str] | int | None = None
+    path: Path,
+    split: str | None = None,
+    *,
+    classes: Sequence[str] | int | None = None,
+    damaged: str = "refuse",
 ) -> Split:
     """The image files of one split.
 
@@ -27,9 +32,19 @@ def open_split(
         path: a folder of class folders, a folder of splits, or a zip or tar of either.
         split: the sub-folder to read; not needed without splits.
         classes: the folders to read, in label order, or how many of the first; all by default.
+        damaged: "skip" to leave out files that are no whole images, which takes a pass over all.
 
     Raises:
-        DatasetError: there are no class folders, or one asked for is missing.
+        DatasetError: there are no class folders, one asked for is missing, or folders may be
+            splits or classes.
     """
-    root, scratch = class_folders.opened(path, split)
-    return class_folders.by_folder("image", root, SUFFIXES, classes, scratch)
+    if damaged not in ("refuse", "skip"):
+        raise DatasetError(f"option 'damaged' is {damaged!r}: give 'skip' or leave it out")
+    root, scratch = class_folders.opened(path, split, SUFFIXES, classes)
+    if damaged == "refuse":
+        return class_folders.by_folder("image", root, SUFFIXES, classes, scratch)
+    return class_folders.by_folder("image", root, SUFFIXES, classes, scratch, usable=_usable)
+
+
+def _usable(file: str) -> bool:
+    return images.fault(file, Path(file)) is None

@@ -21,7 +21,10 @@ from datadeed.datasets.formats.blocks import Blocks
 from datadeed.datasets.formats.split import Row, Split
 from datadeed.errors import DatasetError, reason
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".bmp", ".gif", ".webp", ".ppm", ".pgm"),
+    *(".tif", ".tiff"),
+)
 PIXEL_LIMIT = 2**26  # above ImageNet's largest picture (61 million); a bomb declares far more
 _GREY = frozenset({"1", "L", "LA"})
 _DEEP = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
@@ -90,6 +93,15 @@ def decode(name: str, source: bytes | Path, *, channels: int, size: int | None) 
         plain = image.convert("L" if channels == 1 else "RGB")
     pixels = np.asarray(fit(plain, size))
     return pixels[:, :, None] if channels == 1 else pixels
+
+
+def fault(name: str, source: bytes | Path) -> DatasetError | None:
+    """What is wrong with an image, which is decoded for it; None if nothing is."""
+    try:
+        decode(name, source, channels=3, size=None)
+    except DatasetError as error:
+        return error
+    return None
 
 
 def _unreadable(name: str, error: Exception) -> DatasetError:

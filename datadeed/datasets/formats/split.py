@@ -4,7 +4,7 @@ import dataclasses
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -51,6 +51,7 @@ class Split:
         columns: of Parquet.
         tables: one for each file, of text files.
         scratch: what the files were unpacked to; None if nothing was.
+        beside: of folders of classes, how many other files lie in them, by suffix.
 
     Raises:
         DatasetError: there are no rows or fewer than two classes, or a label is no class.
@@ -69,6 +70,7 @@ class Split:
     columns: Columns | None = None
     tables: Sequence[Any] = ()
     scratch: "Scratch | None" = None
+    beside: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_labels(torch.from_numpy(self.labels), self.classes, str(self.where))

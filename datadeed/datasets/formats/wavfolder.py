@@ -41,7 +41,7 @@ def open_split(
     Raises:
         DatasetError: there are no classes, one asked for is missing, or either could be meant.
     """
-    root, scratch = class_folders.opened(path, split)
+    root, scratch = class_folders.opened(path, split, SUFFIXES, classes)
     if classes is None:
         classes = _meant(root)
     if classes == "name":

@@ -35,6 +35,7 @@ class Release:
             colour, say), or whose text is written otherwise than the file's others (in quotes, in
             a CSV that has no quotes around texts).
         listed_in: files, copied as they were, that name an image whose name or label changed.
+        left_out: hidden folders and thumbnails of the source, which the copy has not.
         max_difference: largest difference between a wanted and a released pixel value, 0 to 255;
             0 without JPEG, and of texts and clips, which are released as wanted.
         mean_difference: the mean absolute difference over all values of the edited images.
@@ -49,6 +50,7 @@ class Release:
     recoded: int
     odd_rows: tuple[int, ...]
     listed_in: tuple[str, ...]
+    left_out: tuple[str, ...]
     max_difference: int
     mean_difference: float
     mark_difference: float
@@ -142,7 +144,7 @@ class Edits:
         if self._on_rows is not None:
             self._on_rows(self.ready)
 
-    def record(self, listed_in: tuple[str, ...]) -> Release:
+    def record(self, listed_in: tuple[str, ...], left_out: tuple[str, ...]) -> Release:
         """The counts so far."""
         every, mark = (
             total / count if count else 0.0
@@ -157,6 +159,7 @@ class Edits:
             recoded=self.recoded,
             odd_rows=tuple(self.odd_rows),
             listed_in=listed_in,
+            left_out=left_out,
             max_difference=self._largest,
             mean_difference=every,
             mark_difference=mark,

@@ -1,5 +1,6 @@
 """The decoded items of one split, one by one and of any size."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from datadeed.owner.release.clips import ClipItems
 from datadeed.owner.release.rows import Item, Items
 
 __all__ = ["Item", "Items", "items"]
+NAMED = 50  # damaged files in a message
 
 
 def items(
@@ -30,17 +32,45 @@ def items(
             cannot be used. While iterating: a sample is unreadable.
     """
     format, found = open_split(Path(source), split, format, options)
+    made = _items(format, found)
+    made.beside = found.beside
+    return made
+
+
+def _items(format: str, found: Split) -> Items:
     columns = (format, found.classes, found.labels)
     if found.modality == "audio":
         return ClipItems(*columns, found.stream)
-    channels = images.channels_of(found) if found.modality == "image" else 0
+    if found.modality == "text":
+        return Items(*columns, 0, lambda: (text for _, text in found.stream()), modality="text")
+    with _all_named(found):
+        channels = images.channels_of(found)
 
     def stream() -> Iterator[Any]:
         for name, stored in found.stream():
-            is_file = isinstance(stored, bytes | Path)
-            yield images.decode(name, stored, channels=channels, size=None) if is_file else stored
+            with _all_named(found):
+                is_file = isinstance(stored, bytes | Path)
+                image = (
+                    images.decode(name, stored, channels=channels, size=None) if is_file else stored
+                )
+            yield image
 
-    return Items(*columns, channels, stream, modality=found.modality)
+    return Items(*columns, channels, stream)
+
+
+@contextlib.contextmanager
+def _all_named(split: Split) -> Iterator[None]:
+    """Make the error at a damaged image name all that there are, so that they go in one run."""
+    try:
+        yield
+    except DatasetError as first:
+        stored = (one for one in split.stream() if isinstance(one[1], bytes | Path))
+        faults = [str(found) for one in stored if (found := images.fault(*one))]
+        if len(faults) < 2:
+            raise
+        shown = faults[:NAMED] + [f"and {len(faults) - NAMED} more"] * (len(faults) > NAMED)
+        text = f"{len(faults)} of {len(split)} images cannot be used: {'; '.join(shown)}"
+        raise DatasetError(text) from first
 
 
 def open_split(

@@ -35,7 +35,8 @@ def release(
 ) -> Release:
     """Write a copy of a dataset in which some rows of one split are edited.
 
-    Other splits and all other files are carried over byte for byte. ``out`` appears whole or not
+    Other splits and all other files are carried over byte for byte, but for hidden folders, in
+    which samples may lie as they were. ``out`` appears whole or not
     at all, and nothing is written into the source. PNG, BMP, PPM and lossless TIFF and WebP hold
     the edits exactly; a JPEG is quantised again with its own tables, and the result says how far
     the released pixels are from the wanted ones. Arrays (NPZ, IDX, CIFAR) are held in memory, image
@@ -68,8 +69,8 @@ def release(
     rewritten = found.files
     channels = images.channels_of(found) if found.modality == "image" else 0
     del found  # of an array format it holds the pixels
-    inner, files = staging.tree(source)
-    carried = sorted(set(files) - set(rewritten))
+    tree = staging.tree(source)
+    carried = sorted(set(tree.files) - set(rewritten))
     with staging.staged(out) as stage:
         job = Job(
             source=source,
@@ -83,13 +84,16 @@ def release(
             manner=manner,
             reopen=lambda: formats.module(name).open_split(source, split, **options),
         )
-        for folder in inner:
+        for folder in tree.folders:
             job.place(folder).mkdir()
         staging.carry(carried, job.place)
         _WRITERS[name](job)
-        staging.copy_folder_times(inner, job.place)
+        staging.copy_folder_times(tree.folders, job.place)
         listed_in = staging.lists_that_name(edits.old_names, carried)
-    return edits.record(tuple(str(path.relative_to(source)) for path in listed_in))
+    shown = [
+        tuple(str(path.relative_to(source)) for path in some) for some in (listed_in, tree.left_out)
+    ]
+    return edits.record(*shown)
 
 
 # Formats of which rows may change places.
@@ -112,8 +116,11 @@ def check_places(source: Path, out: Path) -> None:
     """Check that a copy can be made.
 
     Raises:
-        DatasetError: something is there, or the two lie in each other.
+        DatasetError: something is there, the two lie in each other, or the copy of a single file
+            would have another suffix, so that nothing would read it.
     """
+    if source.is_file() and out.suffix.lower() != source.suffix.lower():
+        raise DatasetError(f"{out} would be a copy of {source}: name it {out.name}{source.suffix}")
     if out.exists() or out.is_symlink():
         raise DatasetError(f"{out} exists: remove it or name another place")
     ours, theirs = out.resolve(), source.resolve()

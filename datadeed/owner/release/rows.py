@@ -1,6 +1,7 @@
 """The rows of one split, as the owner's edits see them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,7 +33,10 @@ class Items:
         labels: (N,) int64.
         channels: of images, 1 if every image is grey, else 3; of texts 0.
         modality: "image", "audio" or "text".
+        beside: how many files lie beside the samples and are no rows, by suffix.
     """
+
+    beside: Mapping[str, int] = MappingProxyType({})
 
     def __init__(
         self,

@@ -7,11 +7,14 @@ import re
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from datadeed.datasets.formats.class_folders import is_hidden
 from datadeed.errors import DatasetError
 from datadeed.files import full_disk_told
 
+_THUMBNAILS = ("thumbs.db", "ehthumbs.db")
 _LISTS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".xml", ".yaml", ".yml")
 
 
@@ -57,22 +60,43 @@ def _empty(folder: Path) -> None:
             entry.unlink()
 
 
-def tree(source: Path) -> tuple[list[Path], list[Path]]:
-    """All folders and all files of a source, the source itself among them.
+@dataclass(frozen=True)
+class Tree:
+    """What a source consists of.
+
+    Attributes:
+        folders: all, the source itself first.
+        files: all files in them.
+        left_out: hidden folders and thumbnails, which do not belong into a copy: programs keep
+            samples there as they were before they were marked.
+    """
+
+    folders: list[Path]
+    files: list[Path]
+    left_out: list[Path]
+
+
+def tree(source: Path) -> Tree:
+    """All folders and all files of a source.
 
     Raises:
         DatasetError: there is a link to a folder or out of the source, or a device or pipe.
     """
     if source.is_file():
-        return [], [source]
-    folders, files = [source], []
+        return Tree([], [source], [])
+    found = Tree([source], [], [])
     inside = source.resolve()
     for where, names, others in os.walk(source):
-        for path in (Path(where) / name for name in names + others):
+        hidden = [name for name in names if is_hidden(name)]
+        names[:] = [name for name in names if name not in hidden]
+        files = [name for name in others if name.lower() not in _THUMBNAILS]
+        for path in (Path(where) / name for name in names + files):
             _check_kind(path, inside)
-        folders += [Path(where) / name for name in names]
-        files += [Path(where) / name for name in others]
-    return folders, files
+        found.folders.extend(Path(where) / name for name in names)
+        found.files.extend(Path(where) / name for name in files)
+        hidden += sorted(set(others) - set(files))
+        found.left_out.extend(Path(where) / name for name in hidden)
+    return found
 
 
 def _check_kind(path: Path, inside: Path) -> None:

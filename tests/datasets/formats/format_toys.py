@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from hypothesis import strategies as st
+from PIL import Image
 
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.formats.split import Split
@@ -61,3 +62,9 @@ def datasets(draw, channels=(1, 3), sparse_index=True, names=_NAME, square=None)
         numbers = st.integers(0, 10**9)
         index = sorted(draw(st.lists(numbers, min_size=n, max_size=n, unique=True)))
     return Dataset(torch.from_numpy(pixels), torch.tensor(labels), torch.tensor(index), classes)
+
+
+def save(path, shape=(4, 4, 3), value=7, suffix=None):
+    """An image file of one value; ``suffix`` is Pillow's name of the format."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full(shape, value, np.uint8)).save(path, suffix)

@@ -1,21 +1,14 @@
 import tarfile
 import zipfile
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from datadeed.datasets.formats import class_folders, imagefolder
 from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatasetError
-from tests.datasets.formats.format_toys import equal, toy
+from tests.datasets.formats.format_toys import equal, save, toy
 from tests.datasets.formats.writers import write
-
-
-def save(path, shape=(4, 4, 3), value=7, suffix=None):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.full(shape, value, np.uint8)).save(path, suffix)
 
 
 def test_classes_are_sorted_names_and_index_the_row(tmp_path):

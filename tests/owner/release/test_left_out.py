@@ -1,0 +1,62 @@
+"""Rows of which some cannot be read, and what does not belong into a copy."""
+
+import numpy as np
+import pytest
+
+from datadeed.datasets.formats import registry as formats
+from datadeed.errors import DatasetError
+from datadeed.owner.release.items import items
+from datadeed.owner.release.release import release
+from tests.datasets.formats.format_toys import save
+
+BRIGHT = np.full((16, 16, 3), 255, np.uint8)
+
+
+class TestDamaged:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        for row in range(12):
+            save(tmp_path / "ab"[row % 2] / f"{row}.png", (16, 16, 3), value=row)
+        for row in (3, 7, 8):
+            path = tmp_path / "ab"[row % 2] / f"{row}.png"
+            path.write_bytes(path.read_bytes()[: 30 if row == 7 else 50])
+        return tmp_path
+
+    def test_all_are_named_at_once(self, folder):
+        with pytest.raises(DatasetError, match="3 of 12 images cannot be used") as found:
+            list(items(folder))
+        assert all(f"{row}.png" in str(found.value) for row in (3, 7, 8))
+        assert "\n" not in str(found.value)
+
+    def test_or_left_out(self, folder):
+        found = items(folder, damaged="skip")
+        assert [int(item.pixels[0, 0, 0]) for item in found] == [0, 1, 2, 4, 5, 6, 9, 10, 11]
+        assert dict(found.beside) == {"damaged": 3}
+        with pytest.raises(DatasetError, match="option 'damaged' is 'keep'"):
+            items(folder, damaged="keep")
+
+    def test_and_carried_over_as_they_are(self, folder, tmp_path_factory):
+        out = tmp_path_factory.mktemp("released") / "copy"
+        rng, given = np.random.default_rng(1), {"damaged": "skip"}
+        release(folder, out, rows=[4], edit=lambda *_: (BRIGHT, 1), generator=rng, **given)
+        for row in (3, 7, 8):
+            name = f"{'ab'[row % 2]}/{row}.png"
+            assert (out / name).read_bytes() == (folder / name).read_bytes()
+        found = formats.read(out, **given)
+        assert sorted(found.samples[:, 0, 0, 0].tolist()) == [0, 1, 2, 4, 6, 9, 10, 11, 255]
+        assert found.labels.bincount().tolist() == [5, 4]
+
+
+@pytest.mark.parametrize("name", [".git/objects", "a/.thumbnails", "@eaDir", "a/Thumbs.db"])
+def test_what_may_hold_samples_as_they_were_is_left_out(tmp_path, name):
+    source, out = tmp_path / "data", tmp_path / "copy"
+    for row in range(6):
+        save(source / "ab"[row % 2] / f"{row}.png", (16, 16, 3), value=row)
+    save(source / name, suffix="PNG") if name.endswith("db") else save(source / name / "0.png")
+    (source / ".gitattributes").write_text("*.png binary")
+    rng = np.random.default_rng(1)
+    made = release(source, out, rows=[0], edit=lambda *_: (BRIGHT, 0), generator=rng)
+    assert made.left_out == (name.removesuffix("/objects"),)
+    assert not (out / made.left_out[0]).exists()
+    assert (out / ".gitattributes").exists()
+    assert len(list(out.rglob("*.png"))) == 6
