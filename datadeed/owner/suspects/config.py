@@ -29,7 +29,7 @@ from datadeed.owner.suspects.entries import (
 )
 from datadeed.owner.suspects.inputs import Input
 from datadeed.owner.suspects.scores import Output
-from datadeed.owner.suspects.yaml_file import plain, read_yaml
+from datadeed.owner.suspects.yaml_file import check_suffix, plain, read_yaml
 
 FILES = ("local", "onnx", "log")
 # What each server protocol can carry a sample as; the first is used unless the file says otherwise.
@@ -64,7 +64,9 @@ NO_TORCH_EXPORT = (
     "is torch-export, whose files can run code when they are loaded (docs/suspects.md): convert "
     "the model to ONNX or to a safetensors folder on a machine that you can lose"
 )
-_SECRET_QUERY = re.compile(r"key|token|secret|password|sig", re.IGNORECASE)
+_SECRET_QUERY = re.compile(
+    r"key|token|secret|pass|pwd|sig|auth|cred|^code$|jwt|session", re.IGNORECASE
+)
 
 
 def _beside(name: Any, info: ValidationInfo) -> Path:
@@ -238,6 +240,7 @@ def read_config(source: str | Path | dict[str, Any], classes: tuple[str, ...]) -
         value, where, folder, stem = source, "suspect", Path(), "suspect"
     else:
         path = Path(source)
+        check_suffix(path)
         value, where, folder, stem = read_yaml(path), str(path), path.parent, path.stem
     declared = plain(value, where)
     protocol = str(declared.get("protocol")) if isinstance(declared, dict) else ""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from datadeed.datasets.formats.wav import encode_wav
-from datadeed.owner.suspects.base import SuspectError, check_kind
+from datadeed.owner.suspects.base import Misfit, check_kind
 from datadeed.owner.suspects.inputs import Input
 from datadeed.triggers.sound import ends
 
@@ -17,14 +17,14 @@ def fit(images: torch.Tensor, declared: Input) -> torch.Tensor:
     """Images in the suspect's channels and size, (N, C, H, W) uint8.
 
     Raises:
-        SuspectError: they do not fit, and nothing was declared that would make them.
+        Misfit: they do not fit, and nothing was declared that would make them.
     """
     check_kind(images, "image", "the suspect")
     channels, height, width = images.shape[1:]
     if channels == 1 and declared.channels == 3:
         images = images.expand(-1, 3, -1, -1)
     elif channels != declared.channels:
-        raise SuspectError(
+        raise Misfit(
             f"the images have {channels} channels and the suspect takes {declared.channels}: "
             "correct input.channels"
         )
@@ -32,7 +32,7 @@ def fit(images: torch.Tensor, declared: Input) -> torch.Tensor:
     if (height, width) == size:
         return images
     if declared.resize is None:
-        raise SuspectError(
+        raise Misfit(
             f"the images are {height}x{width} and the suspect takes {size[0]}x{size[1]}: set "
             "input.resize to bicubic, or correct input.height and width"
         )
@@ -80,7 +80,7 @@ def encode(samples: Any, declared: Input) -> list[np.ndarray] | list[bytes] | li
     file of 16 bits, or its base64.
 
     Raises:
-        SuspectError: the samples are not what is declared.
+        Misfit: the samples are not what is declared.
     """
     check_kind(samples, declared.takes, "the suspect")
     if declared.takes == "text":
