@@ -9,7 +9,7 @@ import torch
 
 from datadeed.datasets.formats.wav import encode_wav
 from datadeed.owner.suspects.base import Misfit, check_kind
-from datadeed.owner.suspects.inputs import Input
+from datadeed.owner.suspects.inputs import FLOATS, Input
 from datadeed.triggers.sound import ends
 
 
@@ -40,17 +40,18 @@ def fit(images: torch.Tensor, declared: Input) -> torch.Tensor:
 
 
 def tensor(images: torch.Tensor, declared: Input) -> np.ndarray:
-    """Fitted images as the suspect's tensor: scaled, float32 or uint8, in its layout."""
+    """Fitted images as the suspect's tensor, in its type and layout; floats are scaled."""
     pixels = images
-    if declared.dtype == "float32":
-        pixels = images.float() / declared.divide
+    if declared.dtype in FLOATS:
+        exact = torch.float64 if declared.dtype == "float64" else torch.float32
+        pixels = images.to(exact) / declared.divide
         if declared.mean is not None:
-            pixels = pixels - torch.tensor(declared.mean).view(1, -1, 1, 1)
+            pixels = pixels - torch.tensor(declared.mean, dtype=exact).view(1, -1, 1, 1)
         if declared.std is not None:
-            pixels = pixels / torch.tensor(declared.std).view(1, -1, 1, 1)
+            pixels = pixels / torch.tensor(declared.std, dtype=exact).view(1, -1, 1, 1)
     if declared.layout == "NHWC":
         pixels = pixels.permute(0, 2, 3, 1)
-    array: np.ndarray = pixels.contiguous().numpy()
+    array: np.ndarray = pixels.contiguous().numpy().astype(declared.dtype, copy=False)
     return array
 
 

@@ -18,6 +18,9 @@ from datadeed.owner.suspects.entries import (
 Side = Annotated[
     int, Field(ge=1, le=4096), must("be a whole number of at least 1 and at most 4096")
 ]
+FLOATS = ("float16", "float32", "float64")  # of scaled pixels
+# Of pixels as they are, from 0 to 255.
+WHOLE = ("uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 Numbers = Annotated[list[Finite], must("be a list of numbers, one a channel")]
 
 
@@ -28,7 +31,7 @@ class Input(Entries):
         channels, height, width: of its images. A grey image is repeated for three channels. Texts
             have none.
         layout: ``NCHW`` or ``NHWC``, of a tensor.
-        dtype: ``float32`` or ``uint8``.
+        dtype: of a tensor, one of :data:`FLOATS` or :data:`WHOLE`. An ONNX file says it itself.
         divide, mean, std: ``(pixel / divide - mean) / std``; mean and std one value a channel.
         resize: ``bicubic`` if images of another size are to be brought to this one, or None.
         encoding: ``tensor``, ``png-base64`` or ``png-bytes`` of images; ``text``; ``wav-base64`` or
@@ -41,7 +44,7 @@ class Input(Entries):
     height: Side = 0
     width: Side = 0
     layout: Literal["NCHW", "NHWC"] = "NCHW"
-    dtype: Literal["float32", "uint8"] = "float32"
+    dtype: Literal[(*FLOATS, *WHOLE)] = "float32"  # type: ignore[valid-type]
     divide: Positive = 255.0
     mean: Numbers | None = None
     std: Numbers | None = None
@@ -78,7 +81,7 @@ class Input(Entries):
         if self.std is not None and min(self.std) <= 0:
             raise fault(": std must be above 0")
         others: set[str] = set()
-        if self.encoding != "tensor" or self.dtype == "uint8":
+        if self.encoding != "tensor" or self.dtype in WHOLE:
             others |= {"divide", "mean", "std"}
         if self.encoding != "tensor":  # a PNG holds the pixels as they are
             others |= {"layout", "dtype"}

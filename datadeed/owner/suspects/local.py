@@ -54,7 +54,7 @@ class LocalSuspect:
                 )
         if not len(samples):
             return []
-        return read_rows(self._model.predict(samples).double().numpy(), self._output)
+        return read_rows(self._model.predict(samples).double().tolist(), self._output)
 
     def fingerprint(self) -> str:
         """Of the SHA-256 of both files, as canonical JSON."""

@@ -270,17 +270,19 @@ def _probabilities(values: Sequence[Any]) -> np.ndarray:
     return scores
 
 
-def read_rows(values: np.ndarray, output: Output, n: int | None = None) -> list[Answer]:
+def read_rows(rows: list[Any], output: Output, n: int | None = None) -> list[Answer]:
     """The answers of a local model to a batch, one a row.
 
     Args:
-        values: (N, K), or (N,) labels.
+        rows: N of them, each as for :func:`read_answer`. Of a batch of one the axis may be missing.
         n: how many rows there must be, if they were not counted yet.
     """
-    if n is not None and values.shape[:1] != (n,):
-        return [failure(f"the model gave {values.shape} for {n} images")] * n
+    if n == 1 and len(rows) != 1:
+        rows = [rows]
+    if n is not None and len(rows) != n:
+        return [failure(f"the model gave {len(rows)} answers for {n} images")] * n
     answers = []
-    for row in values:
+    for row in rows:
         try:
             answers.append(Answer(*read_answer(row, output)))
         except Unreadable as error:
