@@ -59,6 +59,8 @@ def reached(suspect: Asking, classes: tuple[str, ...]) -> Iterator[Suspect]:
     except (ModelError, SuspectError) as error:
         raise ConfigurationError(str(error)) from error
     try:
+        if tuple(asked.classes) != tuple(classes):
+            raise Misfit(f"{asked.name} numbers other classes than the key's: give it those")
         yield asked
     except Misfit as error:
         raise ConfigurationError(str(error)) from error

@@ -55,13 +55,14 @@ def tensor(images: torch.Tensor, declared: Input) -> np.ndarray:
     return array
 
 
-def png(image: torch.Tensor) -> bytes:
-    """One fitted image, (C, H, W) uint8, as a PNG file."""
+def picture(image: torch.Tensor, kind: str) -> bytes:
+    """One fitted image, (C, H, W) uint8, as a file: "png", or "jpeg" as it loses least."""
     from PIL import Image
 
     pixels = image.permute(1, 2, 0).contiguous().numpy()
     buffer = io.BytesIO()
-    Image.fromarray(pixels.squeeze(2) if len(image) == 1 else pixels).save(buffer, "PNG")
+    made = Image.fromarray(pixels.squeeze(2) if len(image) == 1 else pixels)
+    made.save(buffer, kind, **({"quality": 95, "subsampling": 0} if kind == "jpeg" else {}))
     return buffer.getvalue()
 
 
@@ -77,7 +78,7 @@ def wav(clip: torch.Tensor, rate: int) -> bytes:
 def encode(samples: Any, declared: Input) -> list[np.ndarray] | list[bytes] | list[str]:
     """Each sample as the protocol carries it.
 
-    An image as a tensor without batch axis, a PNG, or its base64; a text as it is; a clip as a WAV
+    An image as a tensor without batch axis, a file, or its base64; a text as it is; a clip as a WAV
     file of 16 bits, or its base64.
 
     Raises:
@@ -91,11 +92,11 @@ def encode(samples: Any, declared: Input) -> list[np.ndarray] | list[bytes] | li
     fitted = fit(samples, declared)
     if declared.encoding == "tensor":
         return list(tensor(fitted, declared))
-    return _in_text([png(image) for image in fitted], declared)
+    return _in_text([picture(image, declared.kind) for image in fitted], declared)
 
 
 def _in_text(files: list[bytes], declared: Input) -> list[bytes] | list[str]:
     """Files as they are, or as base64."""
-    if declared.encoding.endswith("-bytes"):
+    if not declared.encoding.endswith("-base64"):
         return files
     return [base64.b64encode(file).decode() for file in files]

@@ -12,8 +12,9 @@ from datadeed.owner.suspects.base import (
 )
 from datadeed.owner.suspects.config import Config
 from datadeed.owner.suspects.files import file_digest
+from datadeed.owner.suspects.output import Output
 from datadeed.owner.suspects.protocols.base import parse
-from datadeed.owner.suspects.scores import Output, Unreadable, read_answer
+from datadeed.owner.suspects.scores import Unreadable, read_answer
 
 LARGEST = 2**30  # bytes
 _COLUMNS = ("question", "labels", "scores", "error")

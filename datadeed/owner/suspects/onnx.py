@@ -15,7 +15,8 @@ from datadeed.owner.suspects.files import check_file, file_digest
 from datadeed.owner.suspects.images import fit, tensor
 from datadeed.owner.suspects.inputs import FLOATS, WHOLE, Input
 from datadeed.owner.suspects.onnx_data import external_files
-from datadeed.owner.suspects.scores import Output, read_rows
+from datadeed.owner.suspects.output import Output
+from datadeed.owner.suspects.scores import read_rows
 
 LARGEST_GRAPH = 2 * 2**30  # bytes; what a protocol buffer can hold
 _DTYPES = {f"tensor({name})": name for name in (*FLOATS, *WHOLE)}
