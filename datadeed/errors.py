@@ -41,6 +41,10 @@ class ParameterError(DatadeedError):
     """A parameter file lacks an entry or holds one that makes no sense."""
 
 
+class ConfigurationError(DatadeedError):
+    """What was written about a suspect is wrong, or does not fit the data: correct the file."""
+
+
 class EvidenceError(DatadeedError):
     """A log, evidence or signature is damaged, altered or belongs to another key."""
 

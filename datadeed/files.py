@@ -118,7 +118,7 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DatadeedError(f"{path} does not exist: run the stage that writes it") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise DatadeedError(f"{path} is not valid JSON ({error}): write it again") from error
 
 

@@ -22,6 +22,7 @@ from flows.guard import guarded
 from flows.settings import server_environment, users_server
 
 STARTUP_SECONDS = 180.0
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def free_port() -> int:
@@ -29,6 +30,18 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def ask_directly(*hosts: str) -> None:
+    """Keep this process and those it starts from asking some hosts through a proxy.
+
+    What the environment says of other hosts stays. Both spellings of its variable are set: of two
+    that differ, some clients read the one and some the other.
+    """
+    names = ("no_proxy", "NO_PROXY")
+    known = [host.strip() for name in names for host in os.environ.get(name, "").split(",")]
+    listed = ",".join(dict.fromkeys(filter(None, [*known, *hosts])))
+    os.environ.update(dict.fromkeys(names, listed))
 
 
 class Server:
@@ -50,6 +63,7 @@ class Server:
         self._url = f"http://127.0.0.1:{port}/api"
         serve = "-m uvicorn --factory prefect.server.api.server:create_app --log-level error"
         command = [sys.executable, *serve.split(), "--host", "127.0.0.1", "--port", str(port)]
+        ask_directly("127.0.0.1", "localhost")
         environment = server_environment(home) | {"PREFECT__SERVER_EPHEMERAL": "1"}
         with self.log.open("wb") as log:
             self._process = guarded(command, env=environment, stdout=log, cwd=root)
@@ -70,7 +84,7 @@ class Server:
             if self._process.poll() is not None:
                 raise PipelineError(f"the Prefect server did not start: see {self.log}")
             try:
-                with urllib.request.urlopen(f"{self._url}/health", timeout=5):
+                with _direct.open(f"{self._url}/health", timeout=5):
                     return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)

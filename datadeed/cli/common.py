@@ -135,9 +135,21 @@ def progress(text: str, total: int) -> Iterator[Callable[[int], None]]:
         yield advance
 
 
+def printable(text: str, keep: str = "") -> str:
+    r"""Text whose control characters, and what turns or hides text, show as escapes (``\x1b``).
+
+    Names of files, classes and servers are a stranger's; raw, they could move a terminal's cursor.
+
+    Args:
+        text: to be shown.
+        keep: characters that stay as they are.
+    """
+    return "".join(c if c.isprintable() or c in keep else repr(c)[1:-1] for c in text)
+
+
 def say(line: str) -> None:
     """A line for the user, who may be sending standard output elsewhere."""
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{printable(line)}\n")
 
 
 def note(line: str) -> None:
@@ -150,7 +162,7 @@ def show(options: argparse.Namespace, value: dict[str, Any], text: str) -> None:
     if options.json:
         show_json(value)
     else:
-        sys.stdout.write(f"{text}\n")
+        sys.stdout.write(printable(text, "\n") + "\n")
 
 
 def show_evidence(options: argparse.Namespace, evidence: dict[str, Any], page: Path) -> None:
@@ -163,17 +175,18 @@ def show_evidence(options: argparse.Namespace, evidence: dict[str, Any], page: P
     from datadeed.owner.evidence.summary import summary
 
     Console().print(summary(evidence))
-    Console().print(str(page), markup=False, highlight=False)
+    Console().print(printable(str(page)), markup=False, highlight=False)
 
 
 def show_json(value: Any) -> None:
-    """One JSON value on standard output."""
-    sys.stdout.write(json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    """One JSON value on standard output, in printable ASCII."""
+    text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False)
+    sys.stdout.write(text.replace("\x7f", r"\u007f") + "\n")
 
 
 def fail(options: argparse.Namespace, message: str, code: int) -> int:
     """Print why there is no result, as the user asked for it."""
     if options.json:
         show_json({"error": message})
-    sys.stderr.write(f"error: {message}\n")
+    say(f"error: {message}")
     return code

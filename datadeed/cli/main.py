@@ -1,6 +1,7 @@
 """The command ``datadeed``: one file a sub-command, each a thin layer over the science.
 
-Exit codes: 0 done (``verify``: CLAIM), 1 an error that one line explains, 2 wrong usage;
+Exit codes: 0 done (``verify``: CLAIM), 1 an error that one line explains, 2 wrong usage, as is a
+suspect's file that is wrong;
 ``verify`` also 3 INCONCLUSIVE, 4 NOT SUPPORTED, 5 could not test; ``watch`` 0 EVIDENCE,
 3 NO EVIDENCE, 5 could not test; ``reveal`` 6 the checks hold, but a premise is not verified;
 ``inspect`` 3 marks would be found; ``defend`` 0 repaired, 3 not; 130 interrupted.
@@ -8,14 +9,18 @@ Exit codes: 0 done (``verify``: CLAIM), 1 an error that one line explains, 2 wro
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import datadeed
-from datadeed.cli.common import fail
-from datadeed.errors import DatadeedError
+from datadeed.cli.common import fail, printable
+from datadeed.errors import ConfigurationError, DatadeedError
 
+WRONG_USAGE = 2  # as argparse has it
+ERRORS = (DatadeedError, OSError, RecursionError, UnicodeError, MemoryError)
 COMMANDS = {
     "plan": "how many parts, marks and queries a proof needs",
     "pool": "choose the samples for verification on which marks are seen best",
@@ -31,9 +36,16 @@ COMMANDS = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    """Quotes what was typed, such as a file's name, without its control characters."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        super()._print_message(printable(message, "\n"), file)
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    made = argparse.ArgumentParser(
+    made = _Parser(
         prog="datadeed", description="Watermark a dataset; prove later who trained on it."
     )
     version = f"datadeed {datadeed.__version__}"
@@ -50,18 +62,34 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the return value is the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # of a terminal that has not all letters
+            stream.reconfigure(errors="backslashreplace")
     options = parser().parse_args(arguments)
     try:
         return int(options.run(options))
-    except DatadeedError as error:
-        return fail(options, str(error), 1)
     except BrokenPipeError:  # whoever read the output wanted no more of it
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - else the interpreter's last flush fails
         return 1
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return fail(options, f"{where}{error.strerror or error}: correct it and run again", 1)
-    except MemoryError:
-        return fail(options, "there is not enough memory for this: give smaller numbers", 1)
-    except KeyboardInterrupt:
-        return fail(options, "interrupted: the same command goes on where it stopped", 130)
+    except (*ERRORS, KeyboardInterrupt) as error:
+        return fail(options, *_words(error))
+
+
+def _words(error: BaseException) -> tuple[str, int]:
+    """What an error says to the user, and the exit code."""
+    words, code = str(error), 1
+    match error:
+        case ConfigurationError():
+            code = WRONG_USAGE
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            words = f"{where}{error.strerror or error}: correct it and run again"
+        case RecursionError():
+            words = "a file is nested too deeply to be read: take the original"
+        case UnicodeError():
+            words = f"a file or name is no sound text ({error}): correct it"
+        case MemoryError():
+            words = "there is not enough memory for this: give smaller numbers"
+        case KeyboardInterrupt():
+            words, code = "interrupted: the same command goes on where it stopped", 130
+    return words, code

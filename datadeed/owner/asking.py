@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from datadeed.errors import ModelError, VerificationError
+from datadeed.errors import ConfigurationError, ModelError, VerificationError
 from datadeed.keys.generation2 import Key2
 from datadeed.keys.key import Key
 from datadeed.owner.clean import first_probes, questions_of
@@ -23,7 +23,7 @@ from datadeed.owner.pool import measure_pool
 from datadeed.owner.release.rows import Items
 from datadeed.owner.replaying import Replay
 from datadeed.owner.samples import Samples, form_of, join, view_of
-from datadeed.owner.suspects.base import Answer, Suspect, SuspectError, question_digest
+from datadeed.owner.suspects.base import Answer, Misfit, Suspect, SuspectError, question_digest
 from datadeed.owner.suspects.opening import open_suspect
 from datadeed.owner.suspects.probe import probe
 from datadeed.verification.layers import Question
@@ -48,7 +48,8 @@ def reached(suspect: Asking, classes: tuple[str, ...]) -> Iterator[Suspect]:
     """A suspect to ask, opened and closed here unless it is open already.
 
     Raises:
-        CouldNotTest: it cannot be opened, or what is done with it ends in an error of its own.
+        ConfigurationError: it cannot be opened, or does not take such samples.
+        CouldNotTest: what is done with it ends in another error of its own.
     """
     try:
         if isinstance(suspect, str | Path | dict):
@@ -56,9 +57,13 @@ def reached(suspect: Asking, classes: tuple[str, ...]) -> Iterator[Suspect]:
         else:
             asked = suspect
     except (ModelError, SuspectError) as error:
-        raise CouldNotTest(str(error)) from error
+        raise ConfigurationError(str(error)) from error
     try:
+        if tuple(asked.classes) != tuple(classes):
+            raise Misfit(f"{asked.name} numbers other classes than the key's: give it those")
         yield asked
+    except Misfit as error:
+        raise ConfigurationError(str(error)) from error
     except SuspectError as error:
         raise CouldNotTest(str(error)) from error
     finally:

@@ -79,7 +79,8 @@ def hard_pool(
         note: takes what the owner should know.
 
     Raises:
-        CouldNotTest: the surrogate cannot be opened or asked, or has stopped answering.
+        ConfigurationError: the surrogate cannot be opened.
+        CouldNotTest: it cannot be asked, or has stopped answering.
         DatasetError: ``source`` cannot be read, or ``out`` exists or is no Parquet file.
         VerificationError: the surrogate does not tell all classes apart, its limits allow fewer
             questions, it gets too few samples right, or ``count`` is more than there is or too few.

@@ -27,7 +27,8 @@ def report(folder: str | Path) -> Report:
 
     Raises:
         EvidenceError: the evidence or the query log is missing, damaged or altered; or the evidence
-            is of the first generation of keys, which has its page already.
+            is of the first generation of keys, which has its page already; or the folder cannot be
+            written to.
     """
     folder = Path(folder)
     evidence = read_evidence(folder / "evidence.json")
@@ -39,5 +40,11 @@ def report(folder: str | Path) -> Report:
     records = read_parquet(folder / PARQUET, evidence["chain"]["anchor"])
     signed = (folder / ATTESTATION).exists()
     if not signed:
-        write_page(folder, evidence, records)
+        try:
+            write_page(folder, evidence, records)
+        except OSError as error:
+            raise EvidenceError(
+                f"{folder / PAGE} cannot be written ({error.strerror}): copy the folder to where "
+                "you may write, and report on the copy"
+            ) from error
     return Report(evidence, folder / PAGE, signed)

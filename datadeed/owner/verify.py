@@ -100,6 +100,7 @@ def verify(
         note: is told what the owner should know; it also stands in the evidence.
 
     Raises:
+        ConfigurationError: the suspect's file is wrong, or does not fit the data.
         CouldNotTest: the suspect cannot be asked; call again later.
         KeyRecordError, SecretError: the key is none, or the pool is not the one committed to.
         DatasetError: the pool cannot be read.

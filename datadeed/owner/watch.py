@@ -85,6 +85,7 @@ def watch(
         note: is told what the first day's clean questions showed.
 
     Raises:
+        ConfigurationError: the suspect's file is wrong, or does not fit the data.
         CouldNotTest: the suspect cannot be asked today; call again later.
         KeyRecordError, SecretError: the key is none, or the pool is not the one committed to.
         DatasetError: the pool cannot be read.

@@ -151,6 +151,8 @@ class TestErrors:
             (PermissionError(13, "Permission denied", "/root/x"), 1, "/root/x: Permission denied"),
             (OSError("something"), 1, "something"),
             (MemoryError(), 1, "not enough memory"),
+            (RecursionError("maximum"), 1, "nested too deeply"),
+            (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"), 1, "no sound text"),
             (KeyboardInterrupt(), 130, "goes on where it stopped"),
         ],
     )

@@ -1,5 +1,7 @@
 """Asking a suspect: verdicts, interruptions, suspects that fail, and what is refused."""
 
+import errno
+import io
 import json
 import os
 import signal
@@ -10,12 +12,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from datadeed.cli.main import main
 from datadeed.owner.suspects.log import LogSuspect
 from tests.cli.world import data, honest, pixels_digest, run, thief
 from tests.datasets.formats.writers import write
 
 pytestmark = pytest.mark.usefixtures("no_page")
-COULD_NOT_TEST, HOLDS = 5, 6  # HOLDS: of a check, where premises are not verified
+WRONG_USAGE, COULD_NOT_TEST, HOLDS = 2, 5, 6  # HOLDS: of a check, where premises are not verified
 
 
 def settled(world, out=None):
@@ -282,12 +285,113 @@ class TestFailures:
     def test_a_suspect_file_that_is_none(self, world, text):
         suspect = world.root / "odd.yaml"
         suspect.write_text(text)
-        assert one_line(world.verify(suspect), COULD_NOT_TEST, str(suspect))
+        assert one_line(world.verify(suspect), WRONG_USAGE, str(suspect))
         assert not world.out.exists()
 
     def test_no_suspect_at_all(self, world):
         suspect = world.root / "nobody.yaml"
-        assert one_line(world.verify(suspect), COULD_NOT_TEST, "nobody.yaml")
+        assert one_line(world.verify(suspect), WRONG_USAGE, "nobody.yaml")
+
+    @pytest.mark.parametrize(
+        ("name", "advice"),
+        [
+            ("model.onnx", "protocol: onnx, path: model.onnx, input: {channels: 3,"),
+            ("Model.ONNX", "protocol: onnx, path: Model.ONNX"),
+            ("model.safetensors", "name its folder"),
+            ("model.pt", "may run code"),
+            ("model.keras", "convert it to ONNX"),
+            ("answers.jsonl", "protocol: log, path: answers.jsonl"),
+            ("http://127.0.0.1:8000/predict", "protocol: json, url"),
+        ],
+    )
+    def test_a_file_that_is_not_a_suspect_s_says_what_to_write(
+        self, world, name, advice, monkeypatch
+    ):
+        monkeypatch.chdir(world.root)
+        if ":" not in name:
+            (world.root / name).write_bytes(b"\x08\xff")
+        assert one_line(world.verify(name), WRONG_USAGE, advice)
+
+    @pytest.mark.parametrize(
+        ("change", "advice"),
+        [
+            ({"input": {"channels": 1, "height": 12, "width": 12}}, "correct input.channels"),
+            ({"input": {"channels": 3, "height": 8, "width": 12}}, "correct input.height"),
+            ({"output": {"kind": "labels", "classes": ["a", "b"]}}, "lacks the key's class"),
+            ({"authorisation": {"environment": "NO_SUCH_TOKEN"}}, "holds no token: set it"),
+            ({"certificates": "none.pem"}, "holds no certificates"),
+        ],
+    )
+    def test_a_mistake_in_it_is_wrong_usage(self, world, start, change, advice):
+        server = start(lambda handler, seen: handler.reply(0))
+        suspect = world.served(server.url)
+        suspect.write_text(json.dumps(json.loads(suspect.read_text()) | change))
+        assert one_line(world.verify(suspect), WRONG_USAGE, advice)
+        assert not server.seen
+
+    @pytest.mark.parametrize("proxy", ["http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"])
+    def test_no_proxy_of_the_environment_is_asked(self, world, start, proxy, monkeypatch):
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(proxy, "http://127.0.0.1:9")
+        table = world.answers(thief)
+        server = start(lambda handler, seen: handler.reply(table[pixels_digest(seen.json())]))
+        assert world.verify(world.served(server.url)).code == 0
+
+
+class TestTerminal:
+    """What is printed where a terminal has few letters, and what never reaches one."""
+
+    @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+    def test_a_claim_is_one_on_any_terminal(self, world, encoding, monkeypatch):
+        suspect = world.root / "th\u00efef \u6f22.yaml"
+        suspect.write_bytes((world.root / "thief.yaml").read_bytes())
+        written = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding))
+        where = ["--key", world.key_file, "--pool", world.pool, "--out", world.out]
+        assert main(list(map(str, ["verify", "--suspect", suspect, *where]))) == 0
+        assert main(["report", str(world.out)]) == 0
+        sys.stdout.flush()
+        assert written.getvalue().count(b"CLAIM") >= 2
+
+    @pytest.mark.parametrize("mark", ["\x1b[2J", "\x9b2J", "\u202e", "\x7f", "\udcff", "\n"])
+    def test_no_name_of_a_file_reaches_it_raw(self, world, mark):
+        suspect = world.root / f"thief{mark}.yaml"
+        suspect.write_bytes((world.root / "thief.yaml").read_bytes())
+        done = [
+            world.verify(world.root / f"no{mark}.yaml"),
+            world.verify(world.root / f"no{mark}.yaml", "--json"),
+            world.verify(suspect, out=world.root / f"out{mark}"),
+            run("report", world.root / f"none{mark}"),
+            run("report", f"--none{mark}", "x"),
+            run(f"verify{mark}"),
+        ]
+        for result in done:
+            shown = (result.out + result.err).replace("\n", "")
+            assert shown.isprintable(), shown
+        assert all(result.err.count("\n") == 1 for result in done[:2])
+
+    def test_a_folder_that_cannot_be_written(self, world, monkeypatch):
+        world.verify(world.root / "thief.yaml")
+
+        def refuse(**_):
+            raise OSError(errno.EROFS, "Read-only file system", str(world.out / ".report.html.x"))
+
+        monkeypatch.setattr("datadeed.files.tempfile.mkstemp", refuse)
+        done = run("report", world.out)
+        assert one_line(done, 1, "Read-only file system): copy the folder to where you may write")
+        assert (len(done.err.splitlines()), ".report.html.x" in done.err) == (1, False)
+
+    @pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a":' * 100_000, b"\xff\xfe", b"{"])
+    @pytest.mark.parametrize("name", ["evidence.json", "safe/key.json", "opening.json"])
+    def test_files_that_are_no_json(self, world, name, content):
+        world.verify(world.root / "thief.yaml")
+        world.open()
+        path = world.out / name if name == "evidence.json" else world.root / name
+        path.write_bytes(content)
+        for done in (run("report", world.out), world.check(), world.verify(world.root / "t.yaml")):
+            assert (done.code in (0, 1, 2, HOLDS), "Traceback" in done.err) == (True, False)
+            assert "FAILED" in done.out or done.code in (0, HOLDS) or done.err.count("\n") == 1
 
 
 def _log_lines(world):

@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 import threading
+import urllib.request
 from pathlib import Path
 
 import pytest
 
+import flows.server
 from flows import devices, settings
 from flows.devices import Pool, Slot, slots
 from flows.display import Board, duration
@@ -17,8 +19,10 @@ from flows.graph import Outcome, Stage, select
 from flows.guard import guarded
 from flows.locks import heal
 from flows.scale import set_scale
+from flows.server import ask_directly
 from flows.stages import safe_name, verdict
 from flows.summary import last_line, table
+from tests.owner.suspects.fakes import serve
 
 ADDRESSES = [
     "fetch@cifar",
@@ -205,6 +209,26 @@ class TestSettings:
         monkeypatch.setenv("PREFECT_LOGGING_LEVEL", "DEBUG")
         settings.quiet()
         assert os.environ["PREFECT_LOGGING_LEVEL"] == "DEBUG"
+
+    def test_our_own_server_is_asked_directly(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whichever spelling a client reads, and what the user has said of other hosts stays."""
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, "http://127.0.0.1:9")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.setenv("NO_PROXY", "corp.example, localhost")
+        ask_directly("127.0.0.1", "localhost")
+        for name in ("no_proxy", "NO_PROXY"):
+            assert os.environ[name] == "corp.example,localhost,127.0.0.1"
+        assert urllib.request.proxy_bypass("127.0.0.1:4200")
+        assert not urllib.request.proxy_bypass("host.example")
+
+    def test_its_health_is_asked_past_a_proxy(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        with serve(lambda handler, seen: handler.reply(b"ok")) as server:
+            request = urllib.request.Request(server.url, data=b"")
+            assert flows.server._direct.open(request, timeout=5).read() == b"ok"
 
 
 class TestWords:

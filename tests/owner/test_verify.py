@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from datadeed.datasets.form.texts import Texts
-from datadeed.errors import KeyRecordError, UnsupportedModality
+from datadeed.errors import ConfigurationError, KeyRecordError, UnsupportedModality
 from datadeed.owner.asking import CouldNotTest
 from datadeed.owner.check import check
 from datadeed.owner.commit import commit
@@ -83,7 +83,7 @@ def test_a_suspect_of_ones_own_stays_open(world):
 def test_one_that_does_not_answer_could_not_be_tested(world):
     with pytest.raises(CouldNotTest, match="mine answered no probe: asleep"):
         verify(Mine(None), world.key(), world.pool, world.out)
-    with pytest.raises(CouldNotTest, match="path is missing"):
+    with pytest.raises(ConfigurationError, match="path is missing"):
         verify({"protocol": "log"} | {"output": {"kind": "labels"}}, world.key(), world.pool, "x")
 
 

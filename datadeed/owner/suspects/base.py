@@ -10,10 +10,15 @@ from typing import Any, Protocol
 import torch
 
 from datadeed.errors import DatadeedError
+from datadeed.owner.suspects.blot import blot
 
 
 class SuspectError(DatadeedError):
     """A suspect cannot be asked: its file, address or configuration is wrong."""
+
+
+class Misfit(SuspectError):
+    """The samples are not what the suspect takes, or is declared to take."""
 
 
 class BudgetSpent(SuspectError):
@@ -90,8 +95,9 @@ class Suspect(Protocol):
 
         Raises:
             BudgetSpent: not all samples can be asked; none was.
-            SuspectError: the samples do not fit the suspect's declared input. A bad answer, or
-                none, is never an error: it is an :class:`Answer` that says why it failed.
+            Misfit: the samples do not fit the suspect's declared input.
+            SuspectError: it cannot be asked. A bad answer, or none, is never an error: it is an
+                :class:`Answer` that says why it failed.
         """
 
     def fingerprint(self) -> str:
@@ -101,13 +107,15 @@ class Suspect(Protocol):
         """Let go of connections and memory."""
 
 
-def failure(
-    error: str, *, attempts: int = 1, seconds: float = 0.0, response_sha256: str = ""
-) -> Answer:
-    """An answer that failed; the text may come from a stranger and is cleaned."""
-    return Answer(
-        (), None, one_line(error) or "no reason given", attempts, seconds, response_sha256
-    )
+def failure(error: str, *, secrets: Sequence[str] = (), **known: Any) -> Answer:
+    """An answer that failed.
+
+    Args:
+        error: may come from a stranger: it is cleaned, and then secrets are blotted out.
+        secrets: what must not be shown.
+        known: of the :class:`Answer`: ``attempts``, ``seconds``, ``response_sha256``.
+    """
+    return Answer((), None, blot(one_line(error), secrets) or "no reason given", **known)
 
 
 def first_of(groups: Sequence[Sequence[int]]) -> dict[int, int]:
@@ -146,7 +154,7 @@ def kind_of(samples: Any) -> str:
     """What a batch of samples is: "image", "text" or "audio".
 
     Raises:
-        SuspectError: it is none of these, or not in the dataset's form.
+        Misfit: it is none of these, or not in the dataset's form.
     """
     if isinstance(samples, list) and all(isinstance(sample, str) for sample in samples):
         return "text"
@@ -158,7 +166,7 @@ def kind_of(samples: Any) -> str:
         found = f"{tuple(samples.shape)} {samples.dtype}"
     else:
         found = f"a {type(samples).__name__}"
-    raise SuspectError(
+    raise Misfit(
         f"samples are {found}: give (N, 1 or 3, H, W) uint8 images, a list of texts, or (N, L) "
         "int16 clips"
     )
@@ -173,11 +181,11 @@ def check_kind(samples: Any, wanted: str, name: str) -> None:
         name: the suspect's.
 
     Raises:
-        SuspectError: it does not, or the samples are not in the dataset's form.
+        Misfit: it does not, or the samples are not in the dataset's form.
     """
     found = kind_of(samples)
     if found != wanted:
-        raise SuspectError(
+        raise Misfit(
             f"{name} takes {wanted}, but the questions are {found}: choose a suspect of the same "
             "kind of data, or declare what it takes in input.encoding"
         )

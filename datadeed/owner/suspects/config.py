@@ -28,22 +28,23 @@ from datadeed.owner.suspects.entries import (
     read_entries,
 )
 from datadeed.owner.suspects.inputs import Input
-from datadeed.owner.suspects.scores import Output
-from datadeed.owner.suspects.yaml_file import plain, read_yaml
+from datadeed.owner.suspects.output import Output
+from datadeed.owner.suspects.yaml_file import check_suffix, plain, read_yaml
 
 FILES = ("local", "onnx", "log")
 # What each server protocol can carry a sample as; the first is used unless the file says otherwise.
+_PICTURES = ("png-base64", "jpeg-base64", "png-bytes", "jpeg-bytes")
+_SOUNDS = ("wav-bytes", "wav-base64")
 ENCODINGS = {
     "v2": ("tensor",),
     "v2-binary": ("tensor",),
-    "v1": ("tensor", "png-base64"),
-    "mlflow": ("tensor", "png-base64"),
-    "huggingface": ("png-bytes", "png-base64", "text", "wav-bytes", "wav-base64"),
-    "json": ("tensor", "png-base64", "png-bytes", "text", "wav-base64", "wav-bytes"),
+    "v1": ("tensor", *_PICTURES[:2]),
+    "mlflow": ("tensor", *_PICTURES[:2]),
+    "huggingface": (*_PICTURES[2:], *_PICTURES[:2], "text", *_SOUNDS),
+    "json": ("tensor", *_PICTURES, "multipart", "text", *_SOUNDS),
 }
 # Where the sample belongs in a body that the file gives.
-PLACEHOLDERS = {"text": "{{text}}", "wav-base64": "{{sound}}"}
-PLACEHOLDER = "{{image}}"
+PLACEHOLDERS = {"text": "{{text}}", "audio": "{{sound}}", "image": "{{image}}"}
 _V2 = {"v2", "v2-binary"}
 # The protocols that have an entry, and those that cannot do without it.
 _HAVE = {
@@ -64,7 +65,9 @@ NO_TORCH_EXPORT = (
     "is torch-export, whose files can run code when they are loaded (docs/suspects.md): convert "
     "the model to ONNX or to a safetensors folder on a machine that you can lose"
 )
-_SECRET_QUERY = re.compile(r"key|token|secret|password|sig", re.IGNORECASE)
+_SECRET_QUERY = re.compile(
+    r"key|token|secret|pass|pwd|sig|auth|cred|^code$|jwt|session", re.IGNORECASE
+)
 
 
 def _beside(name: Any, info: ValidationInfo) -> Path:
@@ -153,12 +156,12 @@ class Config(Entries):
     @property
     def placeholder(self) -> str:
         """Where the sample belongs in ``request``."""
-        return PLACEHOLDERS.get(self.input.encoding if self.input else "", PLACEHOLDER)
+        return PLACEHOLDERS[self.input.takes if self.input else "image"]
 
     @property
     def media_type(self) -> str:
-        """Of a body that is a sample's file."""
-        return "audio/wav" if self.input and self.input.takes == "audio" else "image/png"
+        """Of a sample's file."""
+        return self.input.media_type if self.input else ""
 
     @property
     def reading(self) -> dict[str, Any]:
@@ -195,7 +198,11 @@ class Config(Entries):
         if raw and self.request is not None:
             what = "sound" if encoding == "wav-bytes" else "image"
             raise fault(f": request cannot go with {encoding}, where the {what} is the whole body")
-        if self.protocol == "json" and not raw and self.placeholder not in str(self.request):
+        if encoding == "multipart":
+            fields = {"file": self.placeholder} if self.request is None else self.request
+            if not isinstance(fields, dict) or self.placeholder not in fields.values():
+                raise fault(f": request has no field {self.placeholder}: give 'name: value' each")
+        elif self.protocol == "json" and not raw and self.placeholder not in str(self.request):
             raise fault(f": request has no {self.placeholder}: put it where the sample belongs")
 
 
@@ -238,6 +245,7 @@ def read_config(source: str | Path | dict[str, Any], classes: tuple[str, ...]) -
         value, where, folder, stem = source, "suspect", Path(), "suspect"
     else:
         path = Path(source)
+        check_suffix(path)
         value, where, folder, stem = read_yaml(path), str(path), path.parent, path.stem
     declared = plain(value, where)
     protocol = str(declared.get("protocol")) if isinstance(declared, dict) else ""

@@ -1,6 +1,7 @@
 """Reading a suspect's files, which may be hostile."""
 
 import hashlib
+import os
 from pathlib import Path
 
 from datadeed.owner.suspects.base import SuspectError
@@ -25,7 +26,7 @@ def check_file(path: Path, largest: int = LARGEST) -> None:
     Raises:
         SuspectError: it is not.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # Path.is_file raises where a name is too long
         raise SuspectError(f"{path} is not a file: check path")
     if path.stat().st_size > largest:
         raise SuspectError(f"{path} is larger than {largest / 2**30:g} GiB: no suspect's file is")

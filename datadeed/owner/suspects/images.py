@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from datadeed.datasets.formats.wav import encode_wav
-from datadeed.owner.suspects.base import SuspectError, check_kind
-from datadeed.owner.suspects.inputs import Input
+from datadeed.owner.suspects.base import Misfit, check_kind
+from datadeed.owner.suspects.inputs import FLOATS, Input
 from datadeed.triggers.sound import ends
 
 
@@ -17,14 +17,14 @@ def fit(images: torch.Tensor, declared: Input) -> torch.Tensor:
     """Images in the suspect's channels and size, (N, C, H, W) uint8.
 
     Raises:
-        SuspectError: they do not fit, and nothing was declared that would make them.
+        Misfit: they do not fit, and nothing was declared that would make them.
     """
     check_kind(images, "image", "the suspect")
     channels, height, width = images.shape[1:]
     if channels == 1 and declared.channels == 3:
         images = images.expand(-1, 3, -1, -1)
     elif channels != declared.channels:
-        raise SuspectError(
+        raise Misfit(
             f"the images have {channels} channels and the suspect takes {declared.channels}: "
             "correct input.channels"
         )
@@ -32,7 +32,7 @@ def fit(images: torch.Tensor, declared: Input) -> torch.Tensor:
     if (height, width) == size:
         return images
     if declared.resize is None:
-        raise SuspectError(
+        raise Misfit(
             f"the images are {height}x{width} and the suspect takes {size[0]}x{size[1]}: set "
             "input.resize to bicubic, or correct input.height and width"
         )
@@ -40,27 +40,29 @@ def fit(images: torch.Tensor, declared: Input) -> torch.Tensor:
 
 
 def tensor(images: torch.Tensor, declared: Input) -> np.ndarray:
-    """Fitted images as the suspect's tensor: scaled, float32 or uint8, in its layout."""
+    """Fitted images as the suspect's tensor, in its type and layout; floats are scaled."""
     pixels = images
-    if declared.dtype == "float32":
-        pixels = images.float() / declared.divide
+    if declared.dtype in FLOATS:
+        exact = torch.float64 if declared.dtype == "float64" else torch.float32
+        pixels = images.to(exact) / declared.divide
         if declared.mean is not None:
-            pixels = pixels - torch.tensor(declared.mean).view(1, -1, 1, 1)
+            pixels = pixels - torch.tensor(declared.mean, dtype=exact).view(1, -1, 1, 1)
         if declared.std is not None:
-            pixels = pixels / torch.tensor(declared.std).view(1, -1, 1, 1)
+            pixels = pixels / torch.tensor(declared.std, dtype=exact).view(1, -1, 1, 1)
     if declared.layout == "NHWC":
         pixels = pixels.permute(0, 2, 3, 1)
-    array: np.ndarray = pixels.contiguous().numpy()
+    array: np.ndarray = pixels.contiguous().numpy().astype(declared.dtype, copy=False)
     return array
 
 
-def png(image: torch.Tensor) -> bytes:
-    """One fitted image, (C, H, W) uint8, as a PNG file."""
+def picture(image: torch.Tensor, kind: str) -> bytes:
+    """One fitted image, (C, H, W) uint8, as a file: "png", or "jpeg" as it loses least."""
     from PIL import Image
 
     pixels = image.permute(1, 2, 0).contiguous().numpy()
     buffer = io.BytesIO()
-    Image.fromarray(pixels.squeeze(2) if len(image) == 1 else pixels).save(buffer, "PNG")
+    made = Image.fromarray(pixels.squeeze(2) if len(image) == 1 else pixels)
+    made.save(buffer, kind, **({"quality": 95, "subsampling": 0} if kind == "jpeg" else {}))
     return buffer.getvalue()
 
 
@@ -76,11 +78,11 @@ def wav(clip: torch.Tensor, rate: int) -> bytes:
 def encode(samples: Any, declared: Input) -> list[np.ndarray] | list[bytes] | list[str]:
     """Each sample as the protocol carries it.
 
-    An image as a tensor without batch axis, a PNG, or its base64; a text as it is; a clip as a WAV
+    An image as a tensor without batch axis, a file, or its base64; a text as it is; a clip as a WAV
     file of 16 bits, or its base64.
 
     Raises:
-        SuspectError: the samples are not what is declared.
+        Misfit: the samples are not what is declared.
     """
     check_kind(samples, declared.takes, "the suspect")
     if declared.takes == "text":
@@ -90,11 +92,11 @@ def encode(samples: Any, declared: Input) -> list[np.ndarray] | list[bytes] | li
     fitted = fit(samples, declared)
     if declared.encoding == "tensor":
         return list(tensor(fitted, declared))
-    return _in_text([png(image) for image in fitted], declared)
+    return _in_text([picture(image, declared.kind) for image in fitted], declared)
 
 
 def _in_text(files: list[bytes], declared: Input) -> list[bytes] | list[str]:
     """Files as they are, or as base64."""
-    if declared.encoding.endswith("-bytes"):
+    if not declared.encoding.endswith("-base64"):
         return files
     return [base64.b64encode(file).decode() for file in files]

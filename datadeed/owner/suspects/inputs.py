@@ -18,6 +18,9 @@ from datadeed.owner.suspects.entries import (
 Side = Annotated[
     int, Field(ge=1, le=4096), must("be a whole number of at least 1 and at most 4096")
 ]
+FLOATS = ("float16", "float32", "float64")  # of scaled pixels
+# Of pixels as they are, from 0 to 255.
+WHOLE = ("uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 Numbers = Annotated[list[Finite], must("be a list of numbers, one a channel")]
 
 
@@ -28,11 +31,13 @@ class Input(Entries):
         channels, height, width: of its images. A grey image is repeated for three channels. Texts
             have none.
         layout: ``NCHW`` or ``NHWC``, of a tensor.
-        dtype: ``float32`` or ``uint8``.
+        dtype: of a tensor, one of :data:`FLOATS` or :data:`WHOLE`. An ONNX file says it itself.
         divide, mean, std: ``(pixel / divide - mean) / std``; mean and std one value a channel.
         resize: ``bicubic`` if images of another size are to be brought to this one, or None.
-        encoding: ``tensor``, ``png-base64`` or ``png-bytes`` of images; ``text``; ``wav-base64`` or
-            ``wav-bytes`` of sound.
+        encoding: ``tensor``, or a file: ``png-`` or ``jpeg-`` of images, ``wav-`` of sound, as
+            ``base64`` in JSON or as the body's ``bytes``; ``multipart``, a form with a file;
+            ``text``.
+        file: of ``multipart``: ``png``, ``jpeg`` (quality 95, 4:4:4) or ``wav``.
         rate: of sound, in Hz: that of the data that were committed.
         tensor: the input's name, where the protocol has names.
     """
@@ -41,14 +46,23 @@ class Input(Entries):
     height: Side = 0
     width: Side = 0
     layout: Literal["NCHW", "NHWC"] = "NCHW"
-    dtype: Literal["float32", "uint8"] = "float32"
+    dtype: Literal[(*FLOATS, *WHOLE)] = "float32"  # type: ignore[valid-type]
     divide: Positive = 255.0
     mean: Numbers | None = None
     std: Numbers | None = None
     resize: Literal["bicubic"] | None = None
-    encoding: Literal["tensor", "png-base64", "png-bytes", "text", "wav-base64", "wav-bytes"] = (
-        "tensor"
-    )
+    encoding: Literal[
+        "tensor",
+        "png-base64",
+        "png-bytes",
+        "jpeg-base64",
+        "jpeg-bytes",
+        "multipart",
+        "text",
+        "wav-base64",
+        "wav-bytes",
+    ] = "tensor"
+    file: Literal["png", "jpeg", "wav"] = "png"
     rate: Annotated[
         int, Field(ge=4000, le=192_000), must("be a whole number of Hz from 4000 to 192000")
     ] = 0
@@ -57,9 +71,19 @@ class Input(Entries):
     @property
     def takes(self) -> str:
         """The kind of samples: "image", "text" or "audio"."""
-        if self.encoding.startswith("wav"):
+        if self.kind == "wav":
             return "audio"
         return "text" if self.encoding == "text" else "image"
+
+    @property
+    def kind(self) -> str:
+        """Of the file that a sample goes as: "png", "jpeg" or "wav"; or "tensor" or "text"."""
+        return self.file if self.encoding == "multipart" else self.encoding.partition("-")[0]
+
+    @property
+    def media_type(self) -> str:
+        """Of that file."""
+        return f"{'audio' if self.takes == 'audio' else 'image'}/{self.kind}"
 
     @model_validator(mode="after")
     def _sized(self) -> Self:
@@ -78,12 +102,14 @@ class Input(Entries):
         if self.std is not None and min(self.std) <= 0:
             raise fault(": std must be above 0")
         others: set[str] = set()
-        if self.encoding != "tensor" or self.dtype == "uint8":
+        if self.encoding != "tensor" or self.dtype in WHOLE:
             others |= {"divide", "mean", "std"}
         if self.encoding != "tensor":  # a PNG holds the pixels as they are
             others |= {"layout", "dtype"}
         if self.takes != "image":
             others |= {"resize"}
+        if self.encoding != "multipart":
+            others |= {"file"}
         for name in sorted(others & self.model_fields_set):
             raise fault(f": {name} {UNKNOWN}")
         return self

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from datadeed.files import canonical_digest, read_json
-from datadeed.owner.suspects.base import Answer, SuspectError, check_kind
+from datadeed.owner.suspects.base import Answer, Misfit, SuspectError, check_kind
 from datadeed.owner.suspects.config import Config
 from datadeed.owner.suspects.files import file_digest
 from datadeed.owner.suspects.scores import read_rows
@@ -48,13 +48,13 @@ class LocalSuspect:
         if self._model.modality != "text":
             shape, given = tuple(self._model.config["shape"]), tuple(samples.shape[1:])
             if given != shape:
-                raise SuspectError(
+                raise Misfit(
                     f"the samples are {given} and {self.endpoint} takes {shape}: choose a suspect "
                     "of the same dataset"
                 )
         if not len(samples):
             return []
-        return read_rows(self._model.predict(samples).double().numpy(), self._output)
+        return read_rows(self._model.predict(samples).double().tolist(), self._output)
 
     def fingerprint(self) -> str:
         """Of the SHA-256 of both files, as canonical JSON."""

@@ -1,6 +1,5 @@
 """A recorded log as a suspect: someone else asked the questions, or we did earlier."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,9 @@ from datadeed.owner.suspects.base import (
 )
 from datadeed.owner.suspects.config import Config
 from datadeed.owner.suspects.files import file_digest
-from datadeed.owner.suspects.scores import Output, Unreadable, read_answer
+from datadeed.owner.suspects.output import Output
+from datadeed.owner.suspects.protocols.base import parse
+from datadeed.owner.suspects.scores import Unreadable, read_answer
 
 LARGEST = 2**30  # bytes
 _COLUMNS = ("question", "labels", "scores", "error")
@@ -78,14 +79,16 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 def _json(line: bytes) -> Any:
     try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
+        return parse(line)
+    except Unreadable:
         return None
 
 
 def _row(row: Any, path: Path, number: int) -> dict[str, Any]:
     if not isinstance(row, dict) or not isinstance(row.get("question"), str):
-        raise SuspectError(f"{path}: row {number} has no question: give one JSON object a line")
+        raise SuspectError(
+            f"{path}: row {number} has no question: give one JSON object a line, no name twice"
+        )
     return row
 
 

@@ -71,13 +71,13 @@ class RemoteSuspect:
     def _answer(self, exchange: Exchange) -> Answer:
         known: dict[str, Any] = {"attempts": exchange.attempts, "seconds": exchange.seconds}
         if exchange.error:
-            return failure(exchange.error, **known)
+            return failure(exchange.error, secrets=self._transport.secrets, **known)
         known["response_sha256"] = hashlib.sha256(exchange.content).hexdigest()
         try:
             value = self._wire.decode(self._config, exchange.content, exchange.headers)
             labels, scores = read_answer(value, self._config.output)
         except Unreadable as error:
-            return failure(str(error), **known)
+            return failure(str(error), secrets=self._transport.secrets, **known)
         except RecursionError:
             return failure("the answer is nested too deeply", **known)
         return Answer(labels, scores, **known)

@@ -1,137 +1,26 @@
 """From what a suspect returns to class numbers and probabilities, or a reason why not."""
 
-import difflib
+import re
 from collections.abc import Sequence
-from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    PrivateAttr,
-    Strict,
-    TypeAdapter,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import Strict, TypeAdapter, ValidationError
 
 from datadeed.owner.suspects.base import Answer, failure, one_line
-from datadeed.owner.suspects.entries import Entries, Finite, Text, fault, must
+from datadeed.owner.suspects.entries import Finite
+from datadeed.owner.suspects.output import Output, position
 
 SUM_TOLERANCE = 1e-2  # half-precision softmax over a thousand classes strays by less
+_WRITTEN = re.compile(
+    r"\s*(?P<number>[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)\s*(?P<percent>%?)\s*",
+    re.ASCII | re.IGNORECASE,
+)
 _NUMBERS = TypeAdapter(list[Annotated[Finite, Strict()]])
 
 
 class Unreadable(Exception):
     """An answer that cannot be read; the message becomes ``Answer.error``."""
-
-
-def _steps(path: Any) -> Any:
-    """``a.0`` in its parts."""
-    if isinstance(path, str):
-        path = [int(step) if step.isdigit() else step for step in path.split(".")]
-    return tuple(path) if isinstance(path, list) else path
-
-
-def _distinct(names: list[Any]) -> list[str]:
-    if len(set(map(str, names))) < len(names):
-        raise fault("holds a name twice")
-    return [str(name) for name in names]
-
-
-def _position(value: Any, names: Sequence[str]) -> int | None:
-    """A class's number, given by number or by name."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value if 0 <= value < len(names) else None
-    return names.index(value) if isinstance(value, str) and value in names else None
-
-
-class Output(Entries):
-    """What the suspect returns.
-
-    Attributes:
-        kind: ``logits``, ``probabilities``, ``top-k`` or ``labels``.
-        classes: the suspect's class names, in its order; by default the key's.
-        map: the suspect's classes, by number or name, to the key's; one that merges several of
-            the key's classes, to a list of them.
-        missing: ``allow`` if the suspect may lack some of the key's classes.
-        path: where in the JSON the answer is; names and positions.
-        tensor: the output's name, where the protocol has names.
-    """
-
-    kind: Literal["logits", "probabilities", "top-k", "labels"]
-    classes: Annotated[
-        list[Any],
-        Field(min_length=2, max_length=100_000),
-        must("list the suspect's class names, in its order"),
-        AfterValidator(_distinct),
-    ]
-    map: Annotated[dict[Any, Any], must("map the suspect's classes to the key's")] = Field({})
-    missing: Literal["refuse", "allow"] = "refuse"
-    path: Annotated[
-        tuple[str | int, ...],
-        BeforeValidator(_steps),
-        must("be names and positions, such as predictions.0"),
-    ] = ()
-    tensor: Text | None = None
-    _key_classes: tuple[str, ...] = PrivateAttr()
-
-    @property
-    def key_classes(self) -> tuple[str, ...]:
-        """The key's class names."""
-        return self._key_classes
-
-    @property
-    def answer_kind(self) -> str:
-        """What an :class:`Answer` then holds: ``probabilities``, ``top-k`` or ``labels``."""
-        return "probabilities" if self.kind == "logits" else self.kind
-
-    @cached_property
-    def members(self) -> tuple[tuple[int, ...], ...]:
-        """For each class the key's numbers of what it stands for; none if the key has no such."""
-        keys = {name: number for number, name in enumerate(self.key_classes)}
-        members: list[tuple[int, ...]] = [
-            (keys[name],) if name in keys else () for name in self.classes
-        ]
-        for theirs, ours in self.map.items():  # the map's word goes before the name's
-            position = _position(theirs, self.classes)
-            named = ours if isinstance(ours, list) else [ours]
-            numbers = [_position(name, self.key_classes) for name in named]
-            if position is None or None in numbers or not named:
-                word = theirs if position is None else ours
-                raise fault(f": map names {one_line(str(word), 40)!r}, which is no class")
-            members[position] = tuple(sorted(number for number in numbers if number is not None))
-        known = [number for group in members for number in group]
-        if len(set(known)) < len(known):
-            raise fault(": map leads two classes of the suspect to one of the key")
-        return tuple(members)
-
-    @cached_property
-    def to_key(self) -> tuple[int | None, ...]:
-        """For each class the first of the key's that it stands for, or None."""
-        return tuple(group[0] if group else None for group in self.members)
-
-    @cached_property
-    def groups(self) -> tuple[tuple[int, ...], ...]:
-        """The key's classes that each label in an :class:`Answer` stands for."""
-        return tuple(group for group in self.members if group)
-
-    @model_validator(mode="after")
-    def _complete(self, info: ValidationInfo) -> Self:
-        self._key_classes = (info.context or {})["classes"]
-        known = {number for group in self.members for number in group}
-        missing = sorted(set(range(len(self.key_classes))) - known)
-        if self.missing == "refuse" and missing:
-            name = self.key_classes[missing[0]]
-            near = difflib.get_close_matches(name, self.classes, 1, 0.0)[0]
-            raise fault(
-                f": classes lacks the key's class {name!r} (nearest: {one_line(near, 40)!r}): "
-                "name it in map, or set missing: allow"
-            )
-        return self
 
 
 def read_answer(value: Any, output: Output) -> tuple[tuple[int, ...], tuple[float, ...] | None]:
@@ -151,9 +40,10 @@ def read_answer(value: Any, output: Output) -> tuple[tuple[int, ...], tuple[floa
     """
     value = _unwrap(value.tolist() if isinstance(value, np.ndarray) else value)
     if output.kind == "labels":
-        ranked = [(_class(value, output), 0.0)]
+        only = value[0] if isinstance(value, list) and len(value) == 1 else value
+        ranked = [(_class(only, output), 0.0)]
     elif output.kind == "top-k":
-        ranked = _top_k(_pairs(value), output)
+        ranked = _top_k(_pairs(value, output), output)
     else:
         ranked = _vector(value, output)
     if output.to_key[ranked[0][0]] is None:
@@ -175,35 +65,44 @@ def _unwrap(value: Any) -> Any:
 
 def _class(value: Any, output: Output) -> int:
     """The suspect's number of the class it names."""
-    if isinstance(value, dict) and "label" in value:
-        value = value["label"]
+    if isinstance(value, dict) and output.label_key in value:
+        value = value[output.label_key]
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # an argmax may come as 3.0
-    position = _position(value, output.classes)
-    if position is None:
+    found = position(value, output.classes)
+    if found is None:
         shown = repr(one_line(str(value), 40)) if isinstance(value, str | int) else "no label"
         raise Unreadable(f"answered {shown}, which is none of its {len(output.classes)} classes")
-    return position
+    return found
 
 
-def _pairs(value: Any) -> list[tuple[Any, Any]]:
-    """Labels and scores of a mapping or of a list of records."""
+def _pairs(value: Any, output: Output) -> list[tuple[Any, Any]]:
+    """Labels and scores of a mapping, of a list of records, or of a record of two lists."""
+    label, score = output.label_key, output.score_key
     if isinstance(value, dict):
-        value = [value] if value.keys() >= {"label", "score"} else [*_records(value)]
-    if not isinstance(value, list) or not value:
+        if not value.keys() >= {label, score}:
+            return _some([*value.items()])
+        if isinstance(value[label], list) and isinstance(value[score], list):
+            if len(value[label]) != len(value[score]):
+                raise Unreadable(
+                    f"the answer has {len(value[label])} labels and {len(value[score])} scores"
+                )
+            return _some([*zip(value[label], value[score], strict=True)])
+        value = [value]
+    if not all(isinstance(item, dict) and {label, score} <= item.keys() for item in _some(value)):
+        raise Unreadable(f"an item of the answer lacks {label!r} or {score!r}")
+    return [(item[label], item[score]) for item in value]
+
+
+def _some(items: Any) -> list[Any]:
+    if not isinstance(items, list) or not items:
         raise Unreadable("the answer is not a list of labels with scores")
-    if not all(isinstance(item, dict) and {"label", "score"} <= item.keys() for item in value):
-        raise Unreadable("an item of the answer lacks 'label' or 'score'")
-    return [(item["label"], item["score"]) for item in value]
-
-
-def _records(value: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{"label": label, "score": score} for label, score in value.items()]
+    return items
 
 
 def _top_k(pairs: list[tuple[Any, Any]], output: Output) -> list[tuple[int, float]]:
     """Pairs by falling score. A name that was never declared is an error only in first place."""
-    scores = _probabilities([score for _, score in pairs])
+    scores = _probabilities([score for _, score in pairs], output)
     if scores.sum() > 1 + SUM_TOLERANCE:
         raise Unreadable(f"the scores sum to {scores.sum():.4g}, more than 1: ask for a softmax")
     order = np.argsort(-scores, kind="stable")
@@ -221,18 +120,18 @@ def _top_k(pairs: list[tuple[Any, Any]], output: Output) -> list[tuple[int, floa
 def _vector(value: Any, output: Output) -> list[tuple[int, float]]:
     """All classes by falling probability; the lower number wins a tie."""
     if isinstance(value, dict | list) and value and _named(value):
-        value = _in_order(_pairs(value), output)
+        value = _in_order(_pairs(value, output), output)
     if not isinstance(value, list):
         raise Unreadable("the answer is not a list of numbers")
     if len(value) != len(output.classes):
         raise Unreadable(f"the answer has {len(value)} values for {len(output.classes)} classes")
     if output.kind == "logits":
-        logits = _finite(value)
+        logits = _finite(value, output)
         with np.errstate(over="ignore", under="ignore"):
             weights = np.exp(logits - logits.max())
         scores = weights / weights.sum()
     else:
-        scores = _probabilities(value)
+        scores = _probabilities(value, output)
         if abs(scores.sum() - 1) > SUM_TOLERANCE:
             raise Unreadable(f"the probabilities sum to {scores.sum():.4g}, not 1")
     order = np.argsort(-scores, kind="stable")
@@ -251,8 +150,10 @@ def _in_order(pairs: Sequence[tuple[Any, Any]], output: Output) -> list[Any]:
     return [values[k] for k in range(len(output.classes))]
 
 
-def _finite(values: Sequence[Any]) -> np.ndarray:
+def _finite(values: Sequence[Any], output: Output) -> np.ndarray:
     """Finite numbers as float64; true and false are none."""
+    if output.score_text == "allow":
+        values = [_number(value, output) for value in values]
     try:
         return np.array(_NUMBERS.validate_python(values), dtype=np.float64)
     except ValidationError as error:
@@ -260,9 +161,17 @@ def _finite(values: Sequence[Any]) -> np.ndarray:
     raise Unreadable(f"value {position} of the answer is not a finite number")
 
 
-def _probabilities(values: Sequence[Any]) -> np.ndarray:
+def _number(value: Any, output: Output) -> Any:
+    """A number that is written as text; anything else as it is."""
+    found = _WRITTEN.fullmatch(value) if isinstance(value, str) and len(value) <= 40 else None
+    if found is None or (found["percent"] and output.scale != 100):
+        return value
+    return float(found["number"])
+
+
+def _probabilities(values: Sequence[Any], output: Output) -> np.ndarray:
     """Numbers from 0 to 1, give or take rounding."""
-    scores = _finite(values)
+    scores = _finite(values, output) / output.scale
     if (scores < 0).any():
         raise Unreadable(f"value {int(scores.argmin())} of the answer is negative")
     if (scores > 1 + SUM_TOLERANCE).any():
@@ -270,17 +179,19 @@ def _probabilities(values: Sequence[Any]) -> np.ndarray:
     return scores
 
 
-def read_rows(values: np.ndarray, output: Output, n: int | None = None) -> list[Answer]:
+def read_rows(rows: list[Any], output: Output, n: int | None = None) -> list[Answer]:
     """The answers of a local model to a batch, one a row.
 
     Args:
-        values: (N, K), or (N,) labels.
+        rows: N of them, each as for :func:`read_answer`. Of a batch of one the axis may be missing.
         n: how many rows there must be, if they were not counted yet.
     """
-    if n is not None and values.shape[:1] != (n,):
-        return [failure(f"the model gave {values.shape} for {n} images")] * n
+    if n == 1 and len(rows) != 1:
+        rows = [rows]
+    if n is not None and len(rows) != n:
+        return [failure(f"the model gave {len(rows)} answers for {n} images")] * n
     answers = []
-    for row in values:
+    for row in rows:
         try:
             answers.append(Answer(*read_answer(row, output)))
         except Unreadable as error:

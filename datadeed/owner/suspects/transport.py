@@ -8,18 +8,20 @@ import asyncio
 import contextlib
 import email.utils
 import functools
+import logging
 import random
 import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
-from datadeed.owner.suspects.base import one_line
+from datadeed.owner.suspects.blot import secrets_of
 from datadeed.owner.suspects.budget import Budget
 from datadeed.owner.suspects.config import Limits
 
@@ -27,6 +29,7 @@ BACKOFF = 0.5  # seconds before the second attempt, give or take half; doubles
 LONGEST_WAIT = 60.0  # seconds between attempts, whatever a server asks for
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _SHOWN_BYTES = 2048  # of an error's body
+_THREAD = "asks a suspect"
 _ADVICE = {401: "check authorisation", 403: "check authorisation", 404: "check url and model"}
 
 
@@ -70,10 +73,14 @@ class Transport:
     Args:
         limits: time, retries, rate, concurrency and length of an answer.
         budget: counts every request that reaches the network.
-        header: name and value of the header with the token, or None. No message shows its value.
+        header: name and value of the header with the token, or None. See
+            ``secrets``.
         certificates: PEM file of the authorities to trust instead of the public ones.
         clock, sleep: seconds, and waiting for some.
         jitter: spreads the waits between attempts.
+
+    Attributes:
+        secrets: what must be blotted out of every message that may quote the server.
     """
 
     def __init__(
@@ -89,13 +96,14 @@ class Transport:
     ):
         self._limits, self._budget, self._clock, self._sleep = limits, budget, clock, sleep
         self._jitter = jitter or random.Random()
-        self._secret = header[1].split()[-1] if header else ""
+        self.secrets = secrets_of(header[1]) if header else ()
         self._next_start = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client = httpx.AsyncClient(
             # identity: a compressed answer could unfold to any length
             headers={"Accept-Encoding": "identity", **(dict([header]) if header else {})},
             verify=certificates or _public_authorities(),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # none is kept
             timeout=None,
             follow_redirects=False,  # another host must not get the images or the token
             trust_env=False,
@@ -118,7 +126,9 @@ class Transport:
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+            self._thread = threading.Thread(
+                target=self._loop.run_forever, name=_THREAD, daemon=True
+            )
             self._thread.start()
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
@@ -150,7 +160,7 @@ class Transport:
                 return Exchange(content, headers, "", sent + 1, seconds)
             except _Fault as fault:
                 seconds = self._clock() - started
-                error, wait = self._clean(str(fault)), fault.wait
+                error, wait = str(fault), fault.wait
                 sent += fault.sent
                 if not fault.sent:
                     self._budget.refund()
@@ -199,9 +209,13 @@ class Transport:
         except (httpx.InvalidURL, UnicodeError) as error:
             raise _Fault(f"cannot be asked: {error}", wait=None, sent=False) from error
 
-    def _clean(self, text: str) -> str:
-        """One printable line without the token, should a server send it back."""
-        return one_line(text.replace(self._secret, "***") if self._secret else text)
+
+def _no_secret(record: logging.LogRecord) -> bool:
+    """Whether a record of httpcore's, which quotes headers, is of somebody else's requests."""
+    return record.threadName != _THREAD
+
+
+logging.getLogger("httpcore.http11").addFilter(_no_secret)
 
 
 @functools.cache

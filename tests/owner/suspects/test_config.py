@@ -113,6 +113,9 @@ SECRET = "sk-Live/0123456789"
         {"token": SECRET},
         {"url": f"https://user:{SECRET}@host.example"},
         {"url": f"https://host.example/?api_key={SECRET}"},
+        {"url": f"https://host.example/?api%5FKEY={SECRET}"},
+        {"url": f"https://host.example/?a=1&code={SECRET}"},
+        {"url": f"https://host.example/?auth={SECRET}"},
         {"url": "http://host.example", "authorisation": {"environment": "TOKEN"}},
     ],
 )
@@ -131,6 +134,8 @@ def test_a_token_in_the_file_is_refused_and_not_repeated(entries: dict[str, Any]
         (b"a: !!python/object/apply:os.system [id]", "not valid YAML in line 1"),
         (b"a: &a [1]\nb: [*a, *a]", "not valid YAML in line 2"),
         (b"a: &a [*a]", "not valid YAML"),
+        (b"a: 1\nb: 2\na: 3", r"not valid YAML in line 3 \(a name stands twice\)"),
+        (b"output: {kind: labels, 'kind': top-k}", "a name stands twice"),
         (b"\xff\xfe\x00", "not UTF-8|not valid YAML"),
         (b"[" * 2000, "not valid YAML"),
         (b"- 1", "not a mapping"),

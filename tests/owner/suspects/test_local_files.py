@@ -260,6 +260,7 @@ def test_a_recorded_log(suffix: str, kind: str, tmp_path: Path) -> None:
     [
         ("a.jsonl", b"{}\n"),
         ("a.jsonl", b"[1]\n"),
+        ("a.jsonl", b'{"question": "a", "labels": [1], "labels": [2]}\n'),
         ("a.jsonl", b"\xff\n"),
         ("a.jsonl", b"[" * 100_000),
         ("a.parquet", b"PAR1" * 9),

@@ -1,15 +1,22 @@
 """A server as a suspect: the token, the fingerprint, the images it gets, odd answers."""
 
+import base64
+import html
 import json
 import logging
+import unicodedata
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote, unquote
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from datadeed.owner.suspects.base import Suspect, SuspectError
+from datadeed.owner.suspects.blot import blot
 from datadeed.owner.suspects.opening import open_suspect
 from tests.owner.suspects.fakes import CLASSES, Handler, Script, Seen, Server, good, status
 
@@ -51,6 +58,97 @@ def test_the_default_is_a_bearer_token(
     assert server.seen[0].headers["authorization"] == f"Bearer {TOKEN}"
 
 
+def _inserted(mark: str) -> Callable[[str], str]:
+    return mark.join
+
+
+WRITTEN: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "upper": str.upper,
+    "percent": lambda text: "".join(f"%{ord(c):02X}" for c in text),
+    "percent twice": lambda text: "".join(f"%25{ord(c):02x}" for c in text),
+    "percent and zero width": lambda text: quote("\u200b".join(text), safe=""),
+    "escaped": lambda text: "".join(f"\\u{ord(c):04x}" for c in text),
+    "html": lambda text: "".join(f"&#{ord(c)};" for c in text),
+    "zero width": _inserted("\u200b"),
+    "joiner": _inserted("\u034f"),
+    "spaced": _inserted(" "),
+    "full width": lambda text: "".join(chr(ord(c) + 0xFEE0) for c in text),
+    "in part": lambda text: text[3:12],
+}
+WHERE: dict[str, Callable[[str], Any]] = {
+    "label": lambda text: {"label": text},
+    "name": lambda text: {text: 0.5, "class 1": 0.2, "class 2": 0.3},
+    "error": lambda text: {"error": f"no access with {text}"},
+    "no JSON": lambda text: f"<p>{text}".encode(),
+    "long": lambda text: b"x" * 45 + text.encode(),
+}
+
+
+@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("written", WRITTEN)
+@pytest.mark.parametrize("code", [200, 403])
+def test_a_token_that_comes_back_is_blotted(
+    *,
+    code: int,
+    written: str,
+    where: str,
+    start: Start,
+    ask: Ask,
+    image: torch.Tensor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("THIEF_TOKEN", TOKEN)
+    body = WHERE[where](WRITTEN[written](TOKEN))
+    server = start(lambda handler, seen: handler.reply(body, code))
+    output = {"kind": "labels"} if where == "label" else {"kind": "top-k"}
+    if where == "error":
+        output["path"] = "labels"
+    suspect = ask(server.url, authorisation={"environment": "THIEF_TOKEN"}, output=output)
+    (answer,) = suspect.predict(image)
+    assert answer.failed
+    letters = unquote(unquote(answer.error)).encode().decode("unicode_escape")
+    letters = unicodedata.normalize("NFKC", html.unescape(letters)).casefold()
+    letters = "".join(c for c in letters if c.isascii() and c.isalnum())
+    secret = TOKEN.replace("-", "")
+    assert not any(secret[at : at + 6] in letters for at in range(len(secret) - 5))
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=60), st.text(max_size=60))
+def test_blotting_touches_nothing_but_the_secret(before: str, after: str) -> None:
+    assert blot(before + after, ["", "\x00never"]) == before + after
+    shown = blot(f"{before}|{TOKEN}|{after}", [TOKEN])
+    assert "***" in shown
+    assert TOKEN not in shown
+
+
+def test_a_password_within_a_token_is_blotted_too(
+    start: Start, ask: Ask, image: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGIN", base64.b64encode(b"bob:correct-horse").decode())
+    server = start(Script([status(401, b"bob: correct-horse is wrong")]))
+    suspect = ask(server.url, authorisation={"environment": "LOGIN", "prefix": "Basic "})
+    assert suspect.predict(image)[0].error.endswith("bob: *** is wrong")
+
+
+def test_neither_cookies_nor_headers_are_kept(
+    start: Start,
+    ask: Ask,
+    image: torch.Tensor,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("THIEF_TOKEN", TOKEN)
+    caplog.set_level(logging.DEBUG)
+    cookie = {"Set_Cookie": f"who={TOKEN}; Path=/", "X_Echo": TOKEN}
+    server = start(lambda handler, seen: handler.reply([0.1, 0.7, 0.2], **cookie))
+    suspect = ask(server.url, authorisation={"environment": "THIEF_TOKEN"})
+    suspect.predict(image.repeat(3, 1, 1, 1))
+    assert len(server.seen) == 3
+    assert not any("cookie" in seen.headers for seen in server.seen)
+    assert TOKEN not in caplog.text
+
+
 @pytest.mark.parametrize("token", ["", "two words", "t\u00f6ken", "line\x00"])
 def test_a_token_that_cannot_be_sent(token: str, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     if "\x00" in token:
@@ -90,6 +188,8 @@ def test_the_fingerprint_is_of_what_is_asked(ask: Ask, monkeypatch: pytest.Monke
         (b"[1e999, 0, 0]", "not a finite number"),
         (b"[" * 200_000, "too deeply"),
         (b"", "not JSON"),
+        (b'{"class 0": 1, "class 0": 0, "class 1": 0, "class 2": 0}', "holds a name twice"),
+        (b"\xff\xfe", "not JSON"),
     ],
 )
 def test_a_bad_answer_is_a_failed_answer_with_its_digest(

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from datadeed.owner.suspects.base import SuspectError
 from datadeed.owner.suspects.entries import read_entries
+from datadeed.owner.suspects.output import Output
 from datadeed.owner.suspects.protocols.base import parse
-from datadeed.owner.suspects.scores import Output, Unreadable, read_answer
+from datadeed.owner.suspects.scores import Unreadable, read_answer
 
 KEY = ("cat", "dog", "fox")
 

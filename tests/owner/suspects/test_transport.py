@@ -200,7 +200,7 @@ def test_a_suspect_that_was_closed_lets_go_of_its_thread(
     before = set(threading.enumerate())
     suspect = ask(start(Script([good()])).url)
     suspect.predict(image)
-    (own,) = [t for t in set(threading.enumerate()) - before if "run_forever" in t.name]
+    (own,) = [t for t in set(threading.enumerate()) - before if t.name == "asks a suspect"]
     suspect.close()
     suspect.close()
     assert not own.is_alive()

@@ -21,24 +21,34 @@ def parse(content: bytes) -> Any:
     """Strict JSON.
 
     Raises:
-        Unreadable: it is not JSON, holds NaN or Infinity, or is nested too deeply.
+        Unreadable: it is not JSON, holds NaN, Infinity or a name twice in one object, or is nested
+            too deeply.
     """
     try:
-        return json.loads(content, parse_constant=_refuse_constant)
+        return json.loads(
+            content, parse_constant=_refuse_constant, object_pairs_hook=_no_name_twice
+        )
     except RecursionError:
         raise Unreadable("the answer is nested too deeply") from None
     except ValueError as error:
         shown = one_line(content[:200].decode(errors="replace"), 60)
-        fault = str(error) if isinstance(error, _Constant) else f"begins {shown!r}"
+        fault = str(error) if isinstance(error, _Odd) else f"begins {shown!r}"
         raise Unreadable(f"the answer is not JSON: it {fault}") from None
 
 
-class _Constant(ValueError):
-    """A number that JSON does not have."""
+class _Odd(ValueError):
+    """What Python reads and JSON does not have, or leaves open."""
 
 
 def _refuse_constant(name: str) -> None:
-    raise _Constant(f"holds {name}")
+    raise _Odd(f"holds {name}")
+
+
+def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise _Odd("holds a name twice in one object")
+    return value
 
 
 def entry(value: Any, *names: str) -> Any:

@@ -18,7 +18,6 @@ from datadeed.owner.suspects.scores import Unreadable
 from datadeed.owner.suspects.transport import Request
 
 _LENGTH = "Inference-Header-Content-Length"
-_DATATYPES = {"float32": "FP32", "uint8": "UINT8"}
 _DTYPES = {"FP16": "<f2", "FP32": "<f4", "FP64": "<f8", "UINT8": "u1", "INT8": "i1"} | {
     f"{sign}INT{8 * size}": f"<{code}{size}"
     for sign, code in (("", "i"), ("U", "u"))
@@ -47,7 +46,7 @@ def encode_binary(config: Config, image: np.ndarray) -> Request:
 
 def _body(config: Config, image: np.ndarray, **payload: Any) -> dict[str, Any]:
     name = config.input.tensor if config.input else None
-    datatype = _DATATYPES[image.dtype.name]
+    datatype = image.dtype.name.upper().replace("FLOAT", "FP")
     body: dict[str, Any] = {
         "inputs": [{"name": name, "shape": [1, *image.shape], "datatype": datatype, **payload}]
     }
