@@ -13,6 +13,16 @@ from datadeed.errors import DatasetError
 from datadeed.owner.release.edits import Manner
 from tests.owner.release.release_toys import OLD, invert, run, source
 
+NAMES = [
+    ("x", "y"),
+    ("X", "y"),
+    ("images", "labels"),
+    ("data", "target"),
+    ("arr_0", "arr_1"),
+    ("X_train", "Y_train"),
+    ("train_images", "train_labels"),
+]
+
 
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("shape", [(9, 6, 5), (9, 6, 5, 3), (9, 3, 6, 5)])
@@ -49,10 +59,30 @@ def test_npz_keeps_layout_order_compression_and_dates(tmp_path, shape, order):
 def test_a_label_that_the_dtype_cannot_hold_is_refused(tmp_path):
     path = tmp_path / "set.npz"
     x, y = np.zeros((4, 2, 2), np.uint8), np.arange(4, dtype=np.int8)
-    np.savez(path, x=x, y=y, classes=np.array([f"c{i}" for i in range(300)]))
+    np.savez(path, x=x, y=y, classes=np.array([f"c{i}" for i in range(201)]))
     with pytest.raises(DatasetError, match="labels of int8, which cannot hold 200"):
         run(path, tmp_path / "out.npz", split=None, rows=(2,), edit=lambda _, p, y: (p, 200))
     assert not (tmp_path / "out.npz").exists()
+
+
+@pytest.mark.parametrize("names", NAMES)
+@pytest.mark.parametrize("dtype", ["<u1", ">i8", "<U4", "S4"])
+def test_npz_under_any_names_is_written_again_under_them(tmp_path, names, dtype):
+    path = tmp_path / "set.npz"
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 6, 5), np.uint8)
+    labels = np.array(["ant", "bee", "gnat"] if dtype[-2] in "US" or dtype[0] == "S" else [0, 1, 2])
+    labels = np.tile(labels, 3).astype(dtype)[:, None]
+    arrays = dict(zip(names, (pixels, labels), strict=True))
+    np.savez(path, **arrays)
+    split = "train" if "train" in names[0].lower() else None
+    run(path, tmp_path / "out.npz", split=split, rows=(2, 7))
+    old, new = formats.read(path, split=split), formats.read(tmp_path / "out.npz", split=split)
+    assert new.classes == old.classes
+    assert [row for row in range(9) if (old.samples[row] != new.samples[row]).any()] == [2, 7]
+    assert new.labels.tolist() == [0, 1, 0, 0, 1, 2, 0, 2, 2]
+    with np.load(path) as one, np.load(tmp_path / "out.npz") as other:
+        assert one.files == other.files
+        assert all(one[name].dtype == other[name].dtype for name in names)
 
 
 @pytest.mark.parametrize("level", [1, 9])
