@@ -157,14 +157,7 @@ def _is_padded(after: bytes) -> bool:
 
 
 def _left_open(length: int, whole: int, start: int, size: int) -> bool:
-    """Whether a program that wrote into a pipe left open how far the sound goes: to the end.
-
-    Args:
-        length: the declared size of the sound.
-        whole: the declared size of the file.
-        start: where the sound begins.
-        size: of the file.
-    """
+    """Whether a program that wrote into a pipe left a sound's length open, and the whole's."""
     if length == _UNKNOWN:
         return True
     holds = start < whole <= size  # then somebody came back to fill in the sizes
@@ -275,19 +268,27 @@ def encode(name: str, frames: np.ndarray, form: WavForm) -> bytes:
     Raises:
         DatasetError: a value is out of range, for 8 and 24 bits.
     """
-    if form.kind in ("u1", "<i3"):
-        low, high = frames.min(initial=0), frames.max(initial=0)
-        if low < -form.full_scale or high >= form.full_scale:
-            raise DatasetError(
-                f"{name} stores {8 * form.width} bits, but got values from {low} to {high}: keep "
-                f"them from {-form.full_scale} to {form.full_scale - 1}"
-            )
+    check_range(name, frames, form)
     values = np.ascontiguousarray(frames, dtype=form.dtype)
     if form.kind == "u1":
         return (values + 128).astype(np.uint8).tobytes()
     if form.kind == "<i3":
         return values.reshape(-1, 1).view(np.uint8)[:, :3].tobytes()
     return values.tobytes()
+
+
+def check_range(name: str, frames: np.ndarray, form: WavForm) -> None:
+    """Check that a file can store values; only 8 and 24 bits are narrower than in memory.
+
+    Raises:
+        DatasetError: a value is out of range.
+    """
+    low, high = frames.min(initial=0), frames.max(initial=0)
+    if form.kind in ("u1", "<i3") and not -form.full_scale <= low <= high < form.full_scale:
+        raise DatasetError(
+            f"{name} stores {8 * form.width} bits, but got values from {low} to {high}: keep "
+            f"them from {-form.full_scale} to {form.full_scale - 1}"
+        )
 
 
 def encode_wav(samples: np.ndarray, rate: int) -> bytes:
