@@ -20,9 +20,10 @@ NAMED = re.compile(r"([^_]+)_(.+)_([0-9]+)")
 
 def matches(path: Path) -> bool:
     """Whether there is a sound file below ``path``, or in an archive."""
+    known = sound.SUFFIXES + sound.UNREAD  # of which the second are refused when it is opened
     if archives.is_archive(path):
-        return class_folders.in_archive(path, sound.SUFFIXES)
-    return path.is_dir() and next(class_folders.files_below(path, sound.SUFFIXES), None) is not None
+        return class_folders.in_archive(path, known)
+    return path.is_dir() and next(class_folders.files_below(path, known), None) is not None
 
 
 def open_split(
@@ -42,16 +43,19 @@ def open_split(
             there is sound of a kind that is not read.
     """
     root, scratch = class_folders.opened(path, split)
-    found = _found(root, scratch, classes)
-    unread = [
-        file for at in set(found.folders) for file in class_folders.files_below(at, sound.UNREAD)
-    ]
-    if unread:
+    only = None if classes is None or isinstance(classes, str | int) else classes
+    _check_unread(root, [root] if only is None else [root / name for name in only])
+    return _found(root, scratch, classes)
+
+
+def _check_unread(root: Path, folders: Sequence[Path]) -> None:
+    """Refuse sound that would be left out."""
+    below = (class_folders.files_below(folder, sound.UNREAD) for folder in folders)
+    if unread := [file for files in below for file in files]:
         raise DatasetError(
             f"{root} has {len(unread)} sound files that are not read, the first is {min(unread)}: "
-            "convert them to FLAC or WAV, or take them out"
+            "convert them to FLAC or WAV, or take them out, or name the format of other files"
         )
-    return found
 
 
 def _found(root: Path, scratch: Scratch | None, classes: str | Sequence[str] | int | None) -> Split:

@@ -42,7 +42,7 @@ def write_npz(job: Job) -> None:
     x, y, _ = names
     _edit(npz.pixels_of(arrays[x], source), edits)
     _relabel(arrays[y].reshape(-1), edits)  # a view: Keras stores (N, 1)
-    changed = {f"{name}.npy": arrays[name] for name in (x, y)}
+    changed = {name: arrays[name] for name in (x, y)}
     if _rows_may_move(arrays, names) and (order := job.order()) is not None:
         for array in (arrays[x], arrays[y]):
             array[:] = array[order]
@@ -54,9 +54,10 @@ def write_npz(job: Job) -> None:
             member.compress_type, member.external_attr = info.compress_type, info.external_attr
             member.create_system, member.comment = info.create_system, info.comment
             with old.open(info) as reader, new.open(member, "w", force_zip64=True) as writer:
-                if info.filename in changed:
+                name = info.filename.removesuffix(".npy")  # NumPy reads members without it, too
+                if name in changed:
                     writer.write(_npy_header(reader))
-                    writer.write(np.ravel(changed[info.filename], order="K").data)
+                    writer.write(np.ravel(changed[name], order="K").data)
                 else:
                     shutil.copyfileobj(reader, writer)
     shutil.copystat(source, target)

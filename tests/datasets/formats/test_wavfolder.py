@@ -158,3 +158,9 @@ def test_sound_that_is_not_read_is_counted_and_named(tmp_path):
         read(tmp_path)
     with pytest.raises(DatasetError, match="has 2 sound files"):
         read(tmp_path, classes=["c", "b"])
+    for file in list(tmp_path.rglob("*.wav")):
+        file.unlink()
+    (tmp_path / "train.tsv").write_text("text\tlabel\nyes\t0\nno\t1\n")
+    with pytest.raises(DatasetError, match="has 3 sound files"):
+        formats.read(tmp_path)
+    assert len(formats.read(tmp_path, format="csv")) == 2

@@ -1,4 +1,5 @@
 import gzip
+import io
 import pickle
 import struct
 import zipfile
@@ -83,6 +84,21 @@ def test_npz_under_any_names_is_written_again_under_them(tmp_path, names, dtype)
     with np.load(path) as one, np.load(tmp_path / "out.npz") as other:
         assert one.files == other.files
         assert all(one[name].dtype == other[name].dtype for name in names)
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_STORED])
+def test_npz_of_any_packer_with_members_of_any_suffix_is_marked(tmp_path, kind):
+    path, pixels = tmp_path / "set.npz", np.arange(36, dtype=np.uint8).reshape(4, 3, 3)
+    with zipfile.ZipFile(path, "w", kind) as archive:
+        for name, array in (("x", pixels), ("y", np.array([0, 1, 0, 1], np.uint8))):
+            stream = io.BytesIO()
+            np.lib.format.write_array(stream, array, version=(2, 0))
+            archive.writestr(name, stream.getvalue())
+    run(path, tmp_path / "out.npz", split=None, rows=(2,), edit=invert)
+    pixels[2] = 255 - pixels[2]
+    with np.load(tmp_path / "out.npz") as read:
+        assert np.array_equal(read["x"], pixels)
+        assert read["y"].tolist() == [0, 1, 1, 1]
 
 
 @pytest.mark.parametrize("level", [1, 9])

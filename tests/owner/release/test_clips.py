@@ -141,6 +141,18 @@ def test_every_flac_is_encoded_again_so_that_edited_ones_do_not_stand_out(tmp_pa
     assert run(path, tmp_path / "wav", rows=(3,), edit=flip).recoded == 0
 
 
+def test_a_header_whose_sizes_were_left_open_stays(tmp_path):
+    data = bytearray(wav_bytes(noise(30)))
+    data[4:8], data[40:44] = b"\xff" * 4, bytes(4)
+    for name in ("cat", "dog"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        (tmp_path / "set" / name / "x.wav").write_bytes(data)
+    run(tmp_path / "set", tmp_path / "out", rows=(1,), edit=flip, split=None)
+    new = (tmp_path / "out" / "dog" / "x.wav").read_bytes()
+    assert new[:44] == data[:44]
+    assert np.array_equal(wav.read_frames("x", new, wav.read_form("x", new)), noise(30)[::-1])
+
+
 def test_a_flac_that_cannot_hold_an_edit_is_refused(tmp_path):
     for name in ("cat", "dog"):
         (tmp_path / "set" / name).mkdir(parents=True)
