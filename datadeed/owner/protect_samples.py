@@ -27,6 +27,7 @@ from datadeed.owner.data import KINDS, METHOD_OF, Note, Progress, measure
 from datadeed.owner.release.carrying import carry, strike
 from datadeed.owner.release.clips import ClipItems
 from datadeed.owner.release.edits import Edit
+from datadeed.owner.release.grid import grid_of, within
 from datadeed.owner.release.rows import Items
 from datadeed.owner.samples import to_tensor
 from datadeed.watermarks.base import Watermark
@@ -228,19 +229,24 @@ class Sounds(Samples):
     def back(self, row: int, sample: Any, marked: Any, watermark: Watermark) -> Any:
         """(frames, channels) of the file's own kind, the change and the impulse in all channels.
 
-        Outside the impulse no value moves by more than the watermark's epsilon. ``sample`` is
-        changed and returned: of a long file there should be no copies.
+        Values stay on the file's own grid. Outside the impulse none moves by more than the
+        watermark's epsilon: where the grid is coarser, they stay. ``sample`` is changed and
+        returned: of a long file there should be no copies.
+
+        Raises:
+            WatermarkError: the impulse ends after the file, or is no value of its grid but 0.
         """
         mark: Any = watermark
         assert self._clips is not None
-        form, impulse = self._form(row), mark.impulse
+        form, impulse, snap = self._form(row), mark.impulse, grid_of(sample, self._form(row))
         delta = (marked[0].int() - self._clips.samples[row].int()).numpy()
         delta[impulse.start : impulse.stop] = 0
         heard = sample[: math.ceil(self._view.length * form.rate / RATE)]
         if mark.perturb and delta.any():
-            heard[:] = carry(heard, form, delta, self._view, epsilon=mark.epsilon)
+            new = carry(heard, form, delta, self._view, epsilon=mark.epsilon)
+            heard[:] = within(snap, new, heard, mark.epsilon * form.full_scale / 2**15)
         at = {"start": impulse.start, "length": impulse.length, "amplitude": impulse.amplitude}
-        heard[:] = strike(heard, form, self._view, **at)
+        heard[:] = strike(heard, form, self._view, **at, snap=snap)
         return sample
 
     def _form(self, row: int) -> WavForm:

@@ -10,7 +10,7 @@ import torch
 from datadeed.datasets.form.dataset import Form
 from datadeed.datasets.formats import wav
 from datadeed.datasets.formats.registry import read
-from datadeed.errors import EvidenceError, KeyRecordError, UnsupportedModality
+from datadeed.errors import EvidenceError, KeyRecordError, UnsupportedModality, WatermarkError
 from datadeed.models.registry import model_class
 from datadeed.models.stored import save_model
 from datadeed.models.training.config import TrainingConfig
@@ -20,12 +20,14 @@ from datadeed.owner.check_release import check_release
 from datadeed.owner.commit import commit
 from datadeed.owner.data import open_data, read_key, silent
 from datadeed.owner.protect import edits, protect
+from datadeed.owner.protect_published import protect_published
+from datadeed.owner.release.grid import grid_of
 from datadeed.owner.suspects.base import question_digest
 from datadeed.owner.verify import verify
 from datadeed.watermarks.keyed2 import Keyed2
 from datadeed.watermarks.marking import mark_dataset
 from tests.cli.world import run
-from tests.datasets.formats.wav_toys import wav_bytes
+from tests.datasets.formats.wav_toys import flac_bytes, wav_bytes
 from tests.judge_toys import Toy, honest, thief
 
 RATE, CLASSES = 8000, 4
@@ -82,6 +84,50 @@ def test_the_copy_has_the_marks_of_the_pipeline(source, tmp_path, carrier):
     assert made.marked == len(marks) == 24
     found = check_release(committed.key, source, made.out, None, progress=silent)
     assert found == "all 80 rows are exactly as the key marks them"
+
+
+def test_a_folder_of_flac_and_wav_is_marked_and_checked(source, tmp_path):
+    """Each second file is packed, here and in the pool: nothing else changes."""
+    for folder_ in (source, source.with_name("pool")):
+        for file in sorted(folder_.rglob("*.wav"))[::2]:
+            data = file.read_bytes()
+            frames = wav.read_frames("x", data, wav.read_form("x", data))
+            file.with_suffix(".flac").write_bytes(flac_bytes(frames))
+            file.unlink()
+    committed = keyed(source)
+    made = protect(source, tmp_path / "out", committed.secret)
+    names = {path: sorted(f.name for f in path.rglob("*.*")) for path in (source, made.out)}
+    assert names[source] == names[made.out]
+    assert sum(name.endswith(".flac") for name in names[source]) == 40
+    found = check_release(committed.key, source, made.out, None, progress=silent)
+    assert found == "all 80 rows are exactly as the key marks them"
+
+
+@pytest.mark.parametrize("kind", ["<i2", "u1", "<f4"])
+def test_marks_of_a_published_method_stay_on_the_grid(tmp_path, kind):
+    source = folder(tmp_path / "clips", kinds=(kind, "<i2"), grid=16)
+    values = {"target": "b", "rate": 0.3, "perturb": False}
+    given = {"seed": 1, "seconds": 0.2}
+    secret, out = tmp_path / "safe/s.json", tmp_path / "out"
+    made = protect_published("clean-label-audio", source, out, secret, values, **given)
+    before, after = open_data(source)[0], open_data(out)[0]
+    pairs = list(zip(before, after, before.forms, strict=True))
+    changed = [old.row for old, new, _ in pairs if (old.sample != new.sample).any()]
+    assert changed == made.positions.tolist()
+    for old, new, form in pairs:
+        snap = grid_of(old.sample, form)
+        assert np.array_equal(snap(new.sample), new.sample)
+        assert form.kind != "<i2" or not (new.sample & 15).any()
+
+
+def test_an_impulse_that_coarse_files_cannot_hold_makes_no_secret(tmp_path):
+    source = folder(tmp_path / "clips", grid=1024)
+    values = {"target": "b", "rate": 0.3, "perturb": False}
+    secret, out = tmp_path / "safe/s.json", tmp_path / "out"
+    with pytest.raises(WatermarkError, match="an impulse of 164 is 0 in it"):
+        protect_published("clean-label-audio", source, out, secret, values, seed=1, seconds=0.2)
+    assert not secret.exists()
+    assert not out.exists()
 
 
 def test_a_release_without_one_mark_is_refused(source, tmp_path):

@@ -12,6 +12,7 @@ from datadeed.datasets.form.dataset import Dataset, concatenate
 from datadeed.errors import DatasetError
 
 SPLITS = ("train", "test", "validation", "valid", "val")
+MOST_CLASSES = 100_000
 _VALIDATION = ("validation", "valid", "val")
 
 

@@ -1,4 +1,4 @@
-"""WAV files to clips: mono, of one length and one rate."""
+"""Sound files to clips: mono, of one length and one rate."""
 
 import itertools
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import torch
 from datadeed.datasets.form.clips import Clips
 from datadeed.datasets.form.columns import column
 from datadeed.datasets.form.dataset import Form
-from datadeed.datasets.formats import wav
+from datadeed.datasets.formats import sound, wav
 from datadeed.datasets.formats.blocks import Blocks
 from datadeed.datasets.formats.split import Split
 from datadeed.datasets.resampling import ratio, reach, resample
@@ -79,7 +79,7 @@ class ClipBlocks(Blocks):
     """Blocks of clips, and how they fitted.
 
     Args:
-        split: the WAV files.
+        split: the sound files.
         view: what to take of each file.
     """
 
@@ -94,7 +94,7 @@ def blocks(
     """A split of clips, all of one length: longer ones are cut, shorter end in zeros.
 
     Args:
-        split: the WAV files.
+        split: the sound files.
         rate, seconds, offset: as for :class:`View`; channels are averaged.
 
     Raises:
@@ -109,7 +109,7 @@ def _read(split: Split, view: View, fit: Fit) -> Iterator[Clips]:
         samples, known = np.empty((rows, view.length), dtype=np.int16), []
         # One file at a time: each may be far longer than its clip.
         for row, (name, source, *numbers) in enumerate(itertools.islice(items, rows)):
-            form = wav.read_form(name, source)
+            form = sound.read_form(name, source)
             samples[row] = clip(name, source, form, view)
             present = (form.frames - view.first(form.rate)) / form.rate
             fit.cut += present > view.seconds
@@ -130,7 +130,7 @@ def clip(name: str, source: bytes | Path, form: wav.WavForm, view: View) -> np.n
     Args:
         name: for messages.
         source: the file's bytes or path.
-        form: what :func:`wav.read_form` found.
+        form: what :func:`sound.read_form` found.
         view: what to take.
 
     Returns:
@@ -144,7 +144,7 @@ def clip(name: str, source: bytes | Path, form: wav.WavForm, view: View) -> np.n
     # A whole number of samples of the clip lies before its start, so that none falls in between.
     before = -(-margin // down)
     start, count = first - before * down, before * down + -(-view.length * down // up) + margin
-    frames = wav.read_frames(name, source, form, max(0, start), count + min(0, start))
+    frames = sound.read_frames(name, source, form, max(0, start), count + min(0, start))
     with np.errstate(invalid="ignore"):
         mono = frames.mean(axis=1, dtype=np.float64) * (2**15 / form.full_scale)
     if not np.isfinite(mono).all():

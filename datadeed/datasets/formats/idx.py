@@ -99,7 +99,10 @@ def read_array(file: Path, kind: str) -> np.ndarray:
 
 def _classes(folder: Path, present: list[str]) -> tuple[str, ...]:
     if (names := folder / NAMES).is_file():
-        return tuple(names.read_text(encoding="utf-8").split("\n")[:-1])
+        try:
+            return tuple(names.read_text(encoding="utf-8").split("\n")[:-1])
+        except UnicodeDecodeError as error:
+            raise DatasetError(f"{names} is not UTF-8: write it again as UTF-8") from error
     # A class may be missing from one split, so all splits are counted.
     files = [_existing(folder, split, "labels") for split in present]
     labels = [read_array(file, "labels") for file in files]

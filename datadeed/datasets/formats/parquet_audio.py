@@ -1,6 +1,6 @@
-"""Hugging Face Parquet of sound: WAV files in a column of ``struct<bytes, path>``, and a label.
+"""Hugging Face Parquet of sound: files in a column of ``struct<bytes, path>``, and a label.
 
-The column is called ``audio``, or the metadata say that it is audio.
+The files are WAV or FLAC. The column is called ``audio``, or the metadata say that it is audio.
 """
 
 from pathlib import Path

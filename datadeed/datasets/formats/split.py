@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from datadeed.datasets.form.dataset import check_labels
+from datadeed.errors import DatasetError
 
 
 class Columns(NamedTuple):
@@ -105,7 +106,25 @@ def array_split(
     files: Sequence[Path],
     index: np.ndarray | None = None,
 ) -> Split:
-    """A split of images that are one array, (N, H, W, C) uint8; rows are numbered without index."""
+    """A split of images that are one array; rows are numbered without index.
+
+    Args:
+        where: the source, for messages.
+        pixels: (N, H, W, C) uint8.
+        labels: (N,) of the integers that the source stores, or int64.
+        classes, files, index: as of :class:`Split`.
+
+    Raises:
+        DatasetError: images have no pixels, or a class's number does not fit the labels' dtype (a
+            marked row could not get it); or as :class:`Split`.
+    """
+    if 0 in pixels.shape[1:]:
+        raise DatasetError(f"{where} has images without pixels ({pixels.shape}): fetch it again")
+    if len(classes) - 1 > np.iinfo(labels.dtype).max:
+        raise DatasetError(
+            f"{where} has labels of {labels.dtype}, which cannot hold {len(classes) - 1}: store "
+            "wider ones"
+        )
 
     def stream() -> Iterator[tuple[str, np.ndarray]]:
         return ((f"{where} row {row}", np.array(one)) for row, one in enumerate(pixels))

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from datadeed.datasets.formats.blocks import numbered
+from datadeed.datasets.formats.blocks import MOST_CLASSES, numbered
 from datadeed.datasets.formats.split import Columns
 from datadeed.errors import DatasetError
 
@@ -15,7 +15,6 @@ LABEL = ("label", "labels", "class", "target")
 LAST_LABEL = "source"
 TITLE = "title"
 SEPARATOR = "\n"
-MOST_CLASSES = 100_000
 
 Value = str | int
 Where = tuple[object, str, int]  # a file, and its "line" or "row" of this number

@@ -1,7 +1,8 @@
 """WAV files: their headers, and their frames as they are stored.
 
-Linear PCM of 8, 16, 24 or 32 bits and floating point of 32 or 64, little-endian (RIFF), plain or
-extensible. A header is never believed about sizes: what is read is bounded by the file itself.
+Linear PCM of 1 to 32 bits and floating point of 32 or 64, little-endian (RIFF), plain or
+extensible. PCM of fewer bits than its container stands in the upper ones: the container is read. A
+header is never believed about sizes: what is read is bounded by the file itself.
 """
 
 import contextlib
@@ -21,11 +22,14 @@ RATES = (1000, 384_000)  # Hz
 CHANNELS = 32
 _CHUNKS = 1000  # a WAV has a handful
 _PART = 2**16  # frames that are decoded or encoded at a time
-_UNKNOWN = 0xFFFFFFFF  # the size that a program writes when it cannot seek back
+_OPEN = 0x7FFF0000  # programs that cannot go back leave a size from here on (SoX, FFmpeg)
+_UNKNOWN = 0xFFFFFFFF
+_USUAL = (b"fmt ", b"data", b"LIST", b"fact")  # chunks, of which one may follow an odd one
 _EXTENSIBLE = 0xFFFE
 _TAGS = {1: "PCM", 3: "float", 2: "ADPCM", 6: "A-law", 7: "mu-law", 0x11: "ADPCM", 0x55: "MP3"}
-_KINDS = {(1, 8): "u1", (1, 16): "<i2", (1, 24): "<i3", (1, 32): "<i4"}
-_KINDS |= {(3, 32): "<f4", (3, 64): "<f8"}
+# By tag and bytes of a container: its kind, and the fewest and most bits that it may hold.
+_KINDS = {(1, 1): ("u1", 1, 8), (1, 2): ("<i2", 9, 16), (1, 3): ("<i3", 9, 24)}
+_KINDS |= {(1, 4): ("<i4", 9, 32), (3, 4): ("<f4", 32, 32), (3, 8): ("<f8", 64, 64)}
 _OTHERS = {b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3": "MP3", b"\xff\xfb": "MP3", b"RIFX": "RIFX"}
 _OTHERS |= {b"RF64": "RF64", b"FORM": "AIFF"}
 
@@ -116,7 +120,10 @@ def read_form(name: str, source: bytes | Path) -> WavForm:
             elif chunk == b"data":
                 if layout is None:
                     raise _damaged(name, "sound before its format")
-                return _with_frames(name, layout, start, length, size)
+                (riff,) = struct.unpack_from("<I", head, 4)
+                is_open = _left_open(length, riff + 8, start, size)
+                length_here = size - start if is_open else length
+                return _with_frames(name, layout, start, length_here, size)
     raise _damaged(name, "no sound in it")
 
 
@@ -130,10 +137,31 @@ def _chunks(name: str, file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, 
             return
         chunk, length = struct.unpack("<4sI", head)
         yield chunk, at + 8, length
-        at += 8 + length + length % 2
+        at += 8 + length
+        if length % 2:
+            file.seek(at)
+            at += _is_padded(file.read(5))
         if at >= size:
             return
     raise _damaged(name, f"more than {_CHUNKS} parts")
+
+
+def _is_padded(after: bytes) -> bool:
+    """Whether the five bytes after a chunk of odd length begin with padding, which some leave out.
+
+    Padding is 0; where another byte stands a chunk begins, unless a usual one does a byte later.
+    """
+    return after[1:] in _USUAL or not (
+        len(after) == 5 and after[:4].isascii() and after[:4].decode().isprintable()
+    )
+
+
+def _left_open(length: int, whole: int, start: int, size: int) -> bool:
+    """Whether a program that wrote into a pipe left a sound's length open, and the whole's."""
+    if length == _UNKNOWN:
+        return True
+    holds = start < whole <= size  # then somebody came back to fill in the sizes
+    return not holds and (length == 0 or (length >= _OPEN and length > size - start))
 
 
 def _layout(name: str, data: bytes) -> WavForm:
@@ -141,23 +169,25 @@ def _layout(name: str, data: bytes) -> WavForm:
     tag, channels, rate, _, frame_bytes, bits = struct.unpack_from("<2H2I2H", data)
     if tag == _EXTENSIBLE:
         (tag,) = struct.unpack_from("<H", data, 24)
-    kind = _KINDS.get((tag, bits))
-    if kind is None:
+    if tag not in (1, 3):
         what = _TAGS.get(tag, f"format {tag:#x}")
-        raise DatasetError(
-            f"{name} holds {what} of {bits} bits: convert it to PCM of 8, 16, 24 or 32 bits"
-        )
+        raise _unread(name, f"{what} of {bits} bits")
     if not (RATES[0] <= rate <= RATES[1] and 1 <= channels <= CHANNELS):
         raise _damaged(name, f"it declares {channels} channels at {rate} Hz")
-    if frame_bytes != channels * bits // 8:
+    if frame_bytes % channels or 8 * frame_bytes < channels * bits:
         raise _damaged(name, f"it declares {frame_bytes} bytes for {channels} x {bits} bits")
+    kind, least, most = _KINDS.get((tag, frame_bytes // channels), ("", 1, 0))
+    if not least <= bits <= most:
+        raise _unread(name, f"{_TAGS[tag]} of {bits} bits in {frame_bytes // channels} bytes")
     return WavForm(rate, channels, 0, kind, 0)
+
+
+def _unread(name: str, what: str) -> DatasetError:
+    return DatasetError(f"{name} holds {what}: convert it to PCM of 8, 16, 24 or 32 bits")
 
 
 def _with_frames(name: str, layout: WavForm, start: int, length: int, size: int) -> WavForm:
     present = size - start
-    if length == _UNKNOWN:
-        length = present
     if length > present:
         raise _damaged(name, f"it declares {length} bytes of sound and holds {present}")
     frames = length // layout.frame_bytes
@@ -238,19 +268,27 @@ def encode(name: str, frames: np.ndarray, form: WavForm) -> bytes:
     Raises:
         DatasetError: a value is out of range, for 8 and 24 bits.
     """
-    if form.kind in ("u1", "<i3"):
-        low, high = frames.min(initial=0), frames.max(initial=0)
-        if low < -form.full_scale or high >= form.full_scale:
-            raise DatasetError(
-                f"{name} stores {8 * form.width} bits, but got values from {low} to {high}: keep "
-                f"them from {-form.full_scale} to {form.full_scale - 1}"
-            )
+    check_range(name, frames, form)
     values = np.ascontiguousarray(frames, dtype=form.dtype)
     if form.kind == "u1":
         return (values + 128).astype(np.uint8).tobytes()
     if form.kind == "<i3":
         return values.reshape(-1, 1).view(np.uint8)[:, :3].tobytes()
     return values.tobytes()
+
+
+def check_range(name: str, frames: np.ndarray, form: WavForm) -> None:
+    """Check that a file can store values; only 8 and 24 bits are narrower than in memory.
+
+    Raises:
+        DatasetError: a value is out of range.
+    """
+    low, high = frames.min(initial=0), frames.max(initial=0)
+    if form.kind in ("u1", "<i3") and not -form.full_scale <= low <= high < form.full_scale:
+        raise DatasetError(
+            f"{name} stores {8 * form.width} bits, but got values from {low} to {high}: keep "
+            f"them from {-form.full_scale} to {form.full_scale - 1}"
+        )
 
 
 def encode_wav(samples: np.ndarray, rate: int) -> bytes:

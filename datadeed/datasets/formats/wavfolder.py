@@ -1,4 +1,4 @@
-"""Folders of WAV files, with the classes in folder names or in file names.
+"""Folders of WAV or FLAC files, with the classes in folder names or in file names.
 
 As :mod:`imagefolder`; or as AudioMNIST and the Free Spoken Digit Dataset:
 ``{class}_{speaker}_{take}.wav``, in one folder or in one a speaker.
@@ -10,26 +10,26 @@ from pathlib import Path
 
 import numpy as np
 
-from datadeed.datasets.formats import archives, class_folders, clips
+from datadeed.datasets.formats import archives, class_folders, clips, sound
 from datadeed.datasets.formats.split import Scratch, Split
 from datadeed.errors import DatasetError
 
 blocks = clips.blocks
-SUFFIXES = (".wav", ".wave")
 NAMED = re.compile(r"([^_]+)_(.+)_([0-9]+)")
 
 
 def matches(path: Path) -> bool:
-    """Whether there is a WAV file below ``path``, or in an archive."""
+    """Whether there is a sound file below ``path``, or in an archive."""
+    known = sound.SUFFIXES + sound.UNREAD  # of which the second are refused when it is opened
     if archives.is_archive(path):
-        return class_folders.in_archive(path, SUFFIXES)
-    return path.is_dir() and next(class_folders.files_below(path, SUFFIXES), None) is not None
+        return class_folders.in_archive(path, known)
+    return path.is_dir() and next(class_folders.files_below(path, known), None) is not None
 
 
 def open_split(
     path: Path, split: str | None = None, *, classes: str | Sequence[str] | int | None = None
 ) -> Split:
-    """The WAV files of one split.
+    """The sound files of one split.
 
     Args:
         path: a folder, or a zip or tar of one.
@@ -39,9 +39,26 @@ def open_split(
             one of the two can be meant.
 
     Raises:
-        DatasetError: there are no classes, one asked for is missing, or either could be meant.
+        DatasetError: there are no classes, one asked for is missing, either could be meant, or
+            there is sound of a kind that is not read.
     """
     root, scratch = class_folders.opened(path, split, SUFFIXES, classes)
+    only = None if classes is None or isinstance(classes, str | int) else classes
+    _check_unread(root, [root] if only is None else [root / name for name in only])
+    return _found(root, scratch, classes)
+
+
+def _check_unread(root: Path, folders: Sequence[Path]) -> None:
+    """Refuse sound that would be left out."""
+    below = (class_folders.files_below(folder, sound.UNREAD) for folder in folders)
+    if unread := [file for files in below for file in files]:
+        raise DatasetError(
+            f"{root} has {len(unread)} sound files that are not read, the first is {min(unread)}: "
+            "convert them to FLAC or WAV, or take them out, or name the format of other files"
+        )
+
+
+def _found(root: Path, scratch: Scratch | None, classes: str | Sequence[str] | int | None) -> Split:
     if classes is None:
         classes = _meant(root)
     if classes == "name":
@@ -49,12 +66,12 @@ def open_split(
     if isinstance(classes, str) and classes != "folder":
         raise DatasetError(f"option 'classes' is {classes!r}: give 'name', 'folder' or a list")
     chosen = None if isinstance(classes, str) else classes
-    return class_folders.by_folder("audio", root, SUFFIXES, chosen, scratch)
+    return class_folders.by_folder("audio", root, sound.SUFFIXES, chosen, scratch)
 
 
 def _meant(root: Path) -> str:
     """Whether classes stand in the names of folders or of files."""
-    files = [Path(file) for file in class_folders.files_below(root, SUFFIXES)]
+    files = [Path(file) for file in class_folders.files_below(root, sound.SUFFIXES)]
     if files and all(file.parent == root for file in files):
         return "name"
     found = [(NAMED.fullmatch(file.stem), file.parent.name) for file in files]
@@ -68,7 +85,7 @@ def _meant(root: Path) -> str:
 
 def _by_name(root: Path, scratch: Scratch | None) -> Split:
     """Rows in the order of their paths; numbers in paths count as numbers."""
-    files = sorted(class_folders.files_below(root, SUFFIXES), key=_natural)
+    files = sorted(class_folders.files_below(root, sound.SUFFIXES), key=_natural)
     shown = [fields(file)[0] for file in files]
     names = sorted(set(shown), key=_natural)
     labels = np.array([names.index(name) for name in shown], dtype=np.int64)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from datadeed.datasets.formats import cifar_pickle, idx, npz
-from datadeed.errors import DatasetError
 from datadeed.owner.release import pickles
 from datadeed.owner.release.edits import Edits, Job
 
@@ -28,27 +27,23 @@ def _edit(pixels: np.ndarray, edits: Edits) -> None:
         edits.advance()
 
 
-def _relabel(labels: np.ndarray, edits: Edits, source: Path) -> None:
-    """Write the new labels into (N,) integers, in place."""
-    largest = max(edits.moved.values(), default=0)
-    if largest > np.iinfo(labels.dtype).max:
-        raise DatasetError(
-            f"{source} has labels of {labels.dtype}, which cannot hold {largest}: store wider ones"
-        )
+def _relabel(labels: np.ndarray, edits: Edits) -> None:
+    """Write the new labels into (N,) integers or names, in place."""
     for row, label in edits.moved.items():
-        labels[row] = label
+        named = labels.dtype.kind in "US"
+        labels[row] = npz.stored(edits.classes[label], labels.dtype) if named else label
 
 
 def write_npz(job: Job) -> None:
     """Write an archive with the same members, order, dates and compression."""
     source, edits = job.source, job.edits
     arrays = npz.load(source)
-    suffix = npz.suffix_of(job.split, arrays, source)
-    x, y = f"x{suffix}", f"y{suffix}"
+    names = npz.names_of(job.split, arrays, source)
+    x, y, _ = names
     _edit(npz.pixels_of(arrays[x], source), edits)
-    _relabel(arrays[y].reshape(-1), edits, source)  # a view: Keras stores (N, 1)
-    changed = {f"{name}.npy": arrays[name] for name in (x, y)}
-    if _rows_may_move(arrays, suffix) and (order := job.order()) is not None:
+    _relabel(arrays[y].reshape(-1), edits)  # a view: Keras stores (N, 1)
+    changed = {name: arrays[name] for name in (x, y)}
+    if _rows_may_move(arrays, names) and (order := job.order()) is not None:
         for array in (arrays[x], arrays[y]):
             array[:] = array[order]
     target = job.place(source)
@@ -59,23 +54,24 @@ def write_npz(job: Job) -> None:
             member.compress_type, member.external_attr = info.compress_type, info.external_attr
             member.create_system, member.comment = info.create_system, info.comment
             with old.open(info) as reader, new.open(member, "w", force_zip64=True) as writer:
-                if info.filename in changed:
+                name = info.filename.removesuffix(".npy")  # NumPy reads members without it, too
+                if name in changed:
                     writer.write(_npy_header(reader))
-                    writer.write(np.ravel(changed[info.filename], order="K").data)
+                    writer.write(np.ravel(changed[name], order="K").data)
                 else:
                     shutil.copyfileobj(reader, writer)
     shutil.copystat(source, target)
 
 
-def _rows_may_move(arrays: Mapping[str, np.ndarray], suffix: str) -> bool:
+def _rows_may_move(arrays: Mapping[str, np.ndarray], names: npz.Names) -> bool:
     """Whether no other array says something of each row, but for numbers in order."""
-    rows = len(arrays[f"y{suffix}"])
-    index = arrays.get(f"index{suffix}")
-    known = ("x", "y", "index", "classes")  # of any split
-    return (index is None or bool((np.diff(index) > 0).all())) and not any(
+    rows = len(arrays[names.labels])
+    index = arrays[names.numbers] if names.numbers else np.arange(rows)
+    known = {"classes", *(name for split in npz.every_split(arrays).values() for name in split)}
+    return bool((np.diff(index) > 0).all()) and not any(
         np.shape(array)[:1] == (rows,)  # other members are bytes
         for name, array in arrays.items()
-        if name.partition("_")[0] not in known
+        if name not in known
     )
 
 
@@ -91,7 +87,7 @@ def write_idx(job: Job) -> None:
     stored = zip(job.files, ("images", "labels"), strict=True)
     images, labels = (idx.read_array(file, kind).copy() for file, kind in stored)
     _edit(images[..., None], job.edits)
-    _relabel(labels, job.edits, job.source)
+    _relabel(labels, job.edits)
     if (order := job.order()) is not None:
         images, labels = images[order], labels[order]
     for file, array in zip(job.files, (images, labels), strict=True):
@@ -134,7 +130,7 @@ def write_cifar(job: Job) -> None:
     pixels = np.concatenate([content[b"data"] for content in contents])
     _edit(np.moveaxis(pixels.reshape(-1, 3, 32, 32), 1, 3), edits)
     labels = edits.labels.copy()
-    _relabel(labels, edits, job.source)
+    _relabel(labels, edits)
     texts = [name for content in contents for name in content.get(b"filenames", [])]
     names = [name.decode("latin-1") if isinstance(name, bytes) else str(name) for name in texts]
     if len(names) == len(labels):

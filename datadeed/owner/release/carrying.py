@@ -10,6 +10,7 @@ from datadeed.datasets.formats.clips import View
 from datadeed.datasets.formats.wav import WavForm
 from datadeed.datasets.resampling import resample
 from datadeed.errors import WatermarkError
+from datadeed.owner.release.grid import Snap
 
 _STEPS = 2**15
 
@@ -78,7 +79,14 @@ def _round_up(value: np.ndarray, bound: float) -> np.ndarray:
 
 
 def strike(
-    frames: np.ndarray, form: WavForm, view: View, *, start: int, length: int, amplitude: int
+    frames: np.ndarray,
+    form: WavForm,
+    view: View,
+    *,
+    start: int,
+    length: int,
+    amplitude: int,
+    snap: Snap = lambda values: values,
 ) -> np.ndarray:
     """Set the frames of an impulse, in all channels, to one value.
 
@@ -88,12 +96,13 @@ def strike(
         view: how the clip was taken from the file.
         start, length: the samples of the view's clip that are set.
         amplitude: what they are set to, in steps of int16.
+        snap: brings values to the file's own grid.
 
     Returns:
         Frames of the same shape and dtype; those outside the impulse are the old ones.
 
     Raises:
-        WatermarkError: the impulse ends after the file or the view.
+        WatermarkError: the impulse ends after the file or the view, or is 0 on the file's grid.
     """
     offset = view.first(form.rate)
     first, stop = (
@@ -105,6 +114,13 @@ def strike(
             "clip out, or make the impulse shorter"
         )
     value = amplitude * form.full_scale / _STEPS
+    whole = value if form.dtype.kind == "f" else round(value)
+    (held,) = snap(np.array([whole], dtype=form.dtype))
+    if whole and not held:
+        raise WatermarkError(
+            f"a clip has so coarse values that an impulse of {amplitude} is 0 in it: choose a "
+            "larger one"
+        )
     new = frames.copy()
-    new[first:stop] = value if form.dtype.kind == "f" else round(value)
+    new[first:stop] = held
     return new

@@ -1,6 +1,4 @@
-"""Folders of image or WAV files: the edited split's, at their places in the release."""
-
-import shutil
+"""Folders of image or sound files: the edited split's, at their places in the release."""
 
 from datadeed.errors import DatasetError
 from datadeed.owner.release import neutral
@@ -39,11 +37,8 @@ def write(job: Job) -> None:
     neutral.create(paths)
     rows = sorted(range(len(paths)), key=paths.__getitem__)
     if isinstance(drawn, Rerecording):
-        asked = set(edits.rows.tolist())
         for row in rows:
-            shutil.copyfile(drawn.waiting(row) or files[row], paths[row])
-            if row not in asked:
-                edits.advance()
+            drawn.write(row, str(files[row]), files[row], paths[row])
     else:
         stream = ((row, str(files[row]), files[row].read_bytes()) for row in rows)
         for row, data in drawn.finished(stream):

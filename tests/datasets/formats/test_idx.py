@@ -52,6 +52,24 @@ def test_damaged_files_are_one_line(tmp_path, damage):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("shape", [(6, 0, 4), (6, 4, 0), (0, 4, 4)])
+def test_images_without_pixels_are_refused(tmp_path, shape):
+    write(toy(6, (1, 4, 4)), tmp_path, format="idx")
+    (tmp_path / IMAGES).write_bytes(gzip.compress(idx.encode(np.zeros(shape, np.uint8))))
+    with pytest.raises(DatasetError, match="without pixels" if shape[0] else "0 train images"):
+        formats.read(tmp_path)
+
+
+def test_more_classes_than_a_byte_counts_are_refused(tmp_path):
+    write(toy(6, (1, 4, 4)), tmp_path, format="idx")
+    (tmp_path / idx.NAMES).write_text("".join(f"c{number}\n" for number in range(257)))
+    with pytest.raises(DatasetError, match="labels of uint8, which cannot hold 256"):
+        formats.read(tmp_path)
+    (tmp_path / idx.NAMES).write_bytes(b"\xff\xfe\n")
+    with pytest.raises(DatasetError, match=r"classes\.txt is not UTF-8"):
+        formats.read(tmp_path)
+
+
 def test_images_and_labels_must_agree(tmp_path):
     write(toy(6, (1, 4, 4)), tmp_path, format="idx")
     labels = idx.encode(np.zeros(5, np.uint8))

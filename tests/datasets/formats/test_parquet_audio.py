@@ -85,7 +85,8 @@ def test_one_file_at_a_time_is_in_memory(tmp_path, monkeypatch):
         ({"labels": (0, 1, -1)}, "labels from -1 to 1"),
         ({"labels": (0, 0, 0)}, "has 1 class"),
         ({"files": [None] * 3}, "row 0 has no sound: embed"),
-        ({"files": [wav_bytes(noise(9)), b"fLaC" + bytes(9), b""]}, "row 1 is FLAC, not WAV"),
+        ({"files": [wav_bytes(noise(9)), b"OggS" + bytes(9), b""]}, "row 1 is Ogg, not WAV"),
+        ({"files": [wav_bytes(noise(9)), b"fLaC" + bytes(9), b""]}, "row 1 is not a whole FLAC"),
         ({"files": [wav_bytes(noise(9))] * 2 + [b""]}, r"row 2 is not .* \(it is empty\)"),
     ],
 )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from datadeed.datasets.formats import registry as formats
 from datadeed.datasets.formats import wavfolder
 from datadeed.errors import DatasetError, ParameterError
-from tests.datasets.formats.wav_toys import clips, noise, same, wav_bytes
+from tests.datasets.formats.wav_toys import clips, flac_bytes, noise, same, wav_bytes
 from tests.datasets.formats.writers import write
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
@@ -136,3 +136,31 @@ def test_no_class_or_only_one_is_refused(tmp_path):
     save(tmp_path / "a" / "x.wav")
     with pytest.raises(DatasetError, match="has 1 class"):
         read(tmp_path)
+
+
+def test_wav_and_flac_lie_in_one_folder(tmp_path):
+    for name in ("a", "b"):
+        save(tmp_path / name / "1.wav", 9)
+        (tmp_path / name / "2.flac").write_bytes(flac_bytes(noise(12, seed=3)))
+    (tmp_path / "b" / "1.wav").unlink()
+    data = formats.read(tmp_path, seconds=12 / 8000)
+    assert data.labels.tolist() == [0, 0, 1]
+    assert data.samples[1].tolist() == data.samples[2].tolist() == noise(12, seed=3)[:, 0].tolist()
+    (tmp_path / "a" / "1.wav").unlink()
+    assert formats.detect(tmp_path) == "wavfolder"
+
+
+def test_sound_that_is_not_read_is_counted_and_named(tmp_path):
+    for name in ("a", "b", "c"):
+        save(tmp_path / name / "1.wav", 9)
+        (tmp_path / name / "2.mp3").write_bytes(b"ID3")
+    with pytest.raises(DatasetError, match=r"3 sound files .* not read, .*a/2\.mp3: con"):
+        read(tmp_path)
+    with pytest.raises(DatasetError, match="has 2 sound files"):
+        read(tmp_path, classes=["c", "b"])
+    for file in list(tmp_path.rglob("*.wav")):
+        file.unlink()
+    (tmp_path / "train.tsv").write_text("text\tlabel\nyes\t0\nno\t1\n")
+    with pytest.raises(DatasetError, match="has 3 sound files"):
+        formats.read(tmp_path)
+    assert len(formats.read(tmp_path, format="csv")) == 2

@@ -1,8 +1,10 @@
-"""WAV files of every kind for tests, written without the code under test."""
+"""WAV and FLAC files of every kind for tests, written without the code under test."""
 
+import io
 import struct
 
 import numpy as np
+import soundfile
 import torch
 from hypothesis import strategies as st
 
@@ -55,6 +57,21 @@ def wav_bytes(frames, kind="<i2", rate=8000, before=b"", after=b"", **options):
     data = stored(frames, kind)
     parts = layout(kind, frames.shape[1], rate, **options) + before + chunk(b"data", data) + after
     return b"RIFF" + struct.pack("<I", len(parts) + 4) + b"WAVE" + parts
+
+
+def flac_bytes(frames, kind="<i2", rate=8000, before=b""):
+    """A whole FLAC file of (frames, channels), with more parts after its first."""
+    stream, width = io.BytesIO(), int(kind[-1])
+    wide = frames.astype(np.int32) << (32 - 8 * width)
+    subtype = "PCM_S8" if width == 1 else f"PCM_{8 * width}"
+    soundfile.write(stream, wide, rate, format="FLAC", subtype=subtype)
+    data = stream.getvalue()
+    return data[:42] + before + data[42:] if before else data
+
+
+def flac_part(kind, data):
+    """A part of a FLAC file that is not its last."""
+    return bytes([kind]) + len(data).to_bytes(3, "big") + data
 
 
 def noise(count, channels=1, kind="<i2", seed=0):

@@ -1,4 +1,5 @@
 import gzip
+import io
 import pickle
 import struct
 import zipfile
@@ -12,6 +13,16 @@ from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatasetError
 from datadeed.owner.release.edits import Manner
 from tests.owner.release.release_toys import OLD, invert, run, source
+
+NAMES = [
+    ("x", "y"),
+    ("X", "y"),
+    ("images", "labels"),
+    ("data", "target"),
+    ("arr_0", "arr_1"),
+    ("X_train", "Y_train"),
+    ("train_images", "train_labels"),
+]
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -49,10 +60,45 @@ def test_npz_keeps_layout_order_compression_and_dates(tmp_path, shape, order):
 def test_a_label_that_the_dtype_cannot_hold_is_refused(tmp_path):
     path = tmp_path / "set.npz"
     x, y = np.zeros((4, 2, 2), np.uint8), np.arange(4, dtype=np.int8)
-    np.savez(path, x=x, y=y, classes=np.array([f"c{i}" for i in range(300)]))
+    np.savez(path, x=x, y=y, classes=np.array([f"c{i}" for i in range(201)]))
     with pytest.raises(DatasetError, match="labels of int8, which cannot hold 200"):
         run(path, tmp_path / "out.npz", split=None, rows=(2,), edit=lambda _, p, y: (p, 200))
     assert not (tmp_path / "out.npz").exists()
+
+
+@pytest.mark.parametrize("names", NAMES)
+@pytest.mark.parametrize("dtype", ["<u1", ">i8", "<U4", "S4"])
+def test_npz_under_any_names_is_written_again_under_them(tmp_path, names, dtype):
+    path = tmp_path / "set.npz"
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 6, 5), np.uint8)
+    labels = np.array(["ant", "bee", "gnat"] if dtype[-2] in "US" or dtype[0] == "S" else [0, 1, 2])
+    labels = np.tile(labels, 3).astype(dtype)[:, None]
+    arrays = dict(zip(names, (pixels, labels), strict=True))
+    np.savez(path, **arrays)
+    split = "train" if "train" in names[0].lower() else None
+    run(path, tmp_path / "out.npz", split=split, rows=(2, 7))
+    old, new = formats.read(path, split=split), formats.read(tmp_path / "out.npz", split=split)
+    assert new.classes == old.classes
+    assert [row for row in range(9) if (old.samples[row] != new.samples[row]).any()] == [2, 7]
+    assert new.labels.tolist() == [0, 1, 0, 0, 1, 2, 0, 2, 2]
+    with np.load(path) as one, np.load(tmp_path / "out.npz") as other:
+        assert one.files == other.files
+        assert all(one[name].dtype == other[name].dtype for name in names)
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_STORED])
+def test_npz_of_any_packer_with_members_of_any_suffix_is_marked(tmp_path, kind):
+    path, pixels = tmp_path / "set.npz", np.arange(36, dtype=np.uint8).reshape(4, 3, 3)
+    with zipfile.ZipFile(path, "w", kind) as archive:
+        for name, array in (("x", pixels), ("y", np.array([0, 1, 0, 1], np.uint8))):
+            stream = io.BytesIO()
+            np.lib.format.write_array(stream, array, version=(2, 0))
+            archive.writestr(name, stream.getvalue())
+    run(path, tmp_path / "out.npz", split=None, rows=(2,), edit=invert)
+    pixels[2] = 255 - pixels[2]
+    with np.load(tmp_path / "out.npz") as read:
+        assert np.array_equal(read["x"], pixels)
+        assert read["y"].tolist() == [0, 1, 1, 1]
 
 
 @pytest.mark.parametrize("level", [1, 9])

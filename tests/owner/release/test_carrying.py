@@ -9,6 +9,7 @@ from datadeed.datasets.formats import wav
 from datadeed.datasets.formats.clips import View, clip
 from datadeed.errors import WatermarkError
 from datadeed.owner.release.carrying import carry, strike
+from datadeed.owner.release.grid import grid_of
 from tests.datasets.formats.wav_toys import noise, sounds, wav_bytes
 
 EPSILONS = st.one_of(st.integers(1, 2000), st.floats(0.001, 2000), st.just(1e-30))
@@ -143,3 +144,20 @@ def test_an_impulse_outside_the_view_is_refused():
     form = wav.read_form("x", wav_bytes(noise(500)))
     with pytest.raises(WatermarkError, match="ends at sample 50"):
         strike(noise(500), form, View(seconds=40 / 8000), start=0, length=50, amplitude=9)
+
+
+@pytest.mark.parametrize(("step", "value"), [(1, 164), (16, 160), (256, 256)])
+def test_an_impulse_stays_on_the_grid_of_its_file(step, value):
+    frames = noise(500) // step * step
+    form = wav.read_form("x", wav_bytes(frames))
+    at = {"start": 5, "length": 9, "amplitude": 164, "snap": grid_of(frames, form)}
+    new = strike(frames, form, View(seconds=40 / 8000), **at)
+    assert (new[5:14] == value).all()
+
+
+def test_an_impulse_that_is_lost_on_the_grid_of_its_file_is_refused():
+    frames = noise(500) // 512 * 512
+    form = wav.read_form("x", wav_bytes(frames))
+    at = {"start": 5, "length": 9, "amplitude": 164, "snap": grid_of(frames, form)}
+    with pytest.raises(WatermarkError, match="an impulse of 164 is 0 in it"):
+        strike(frames, form, View(seconds=40 / 8000), **at)

@@ -11,7 +11,17 @@ from datadeed.datasets.formats import parquet_audio, wav
 from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatasetError
 from datadeed.owner.release.items import items
-from tests.datasets.formats.wav_toys import KINDS, chunk, clips, layout, noise, sounds, wav_bytes
+from tests.datasets.formats.wav_toys import (
+    KINDS,
+    chunk,
+    clips,
+    flac_bytes,
+    flac_part,
+    layout,
+    noise,
+    sounds,
+    wav_bytes,
+)
 from tests.datasets.formats.writers import write
 from tests.owner.release.release_toys import age, run, snapshot
 
@@ -106,6 +116,52 @@ def test_a_long_file_is_in_memory_twice_while_it_is_edited(tmp_path):
     assert (tmp_path / "out/train/cat/cat_0.wav").read_bytes() == data
 
 
+def test_every_flac_is_encoded_again_so_that_edited_ones_do_not_stand_out(tmp_path):
+    path, title = tmp_path / "set", flac_part(2, b"ourstitles")
+    for name in ("cat", "dog"):
+        (path / "train" / name).mkdir(parents=True)
+        for number in range(3):
+            frames = noise(300 + number, 2, "<i3", number)
+            data = flac_bytes(frames, "<i3", before=title)
+            other = data[:42] + flac_part(3, bytes(18)) + data[42:]  # by another encoder
+            (path / "train" / name / f"{number}.flac").write_bytes(other)
+        (path / "train" / name / "9.wav").write_bytes(wav_bytes(noise(30)))
+    result = run(path, tmp_path / "out", rows=(1, 7), edit=flip)
+    assert (result.edited, result.recoded, result.max_difference) == (2, 5, 0)
+    old, new = snapshot(path), snapshot(tmp_path / "out")
+    assert new["train/cat/9.wav"] == old["train/cat/9.wav"]
+    pairs = zip(items(path, split="train"), items(tmp_path / "out", split="train"), strict=True)
+    for one, other in pairs:
+        assert np.array_equal(other.sample, one.sample[::-1] if one.row in (1, 7) else one.sample)
+    packed = [data for name, data in new.items() if name.endswith(".flac")]
+    heads = {data[42 : data.index(b"titles") + 6] for data in packed}
+    assert heads == {title}
+    again = run(tmp_path / "out", tmp_path / "again", rows=(0,), edit=flip)
+    assert again.recoded == 0
+    assert run(path, tmp_path / "wav", rows=(3,), edit=flip).recoded == 0
+
+
+def test_a_header_whose_sizes_were_left_open_stays(tmp_path):
+    data = bytearray(wav_bytes(noise(30)))
+    data[4:8], data[40:44] = b"\xff" * 4, bytes(4)
+    for name in ("cat", "dog"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        (tmp_path / "set" / name / "x.wav").write_bytes(data)
+    run(tmp_path / "set", tmp_path / "out", rows=(1,), edit=flip, split=None)
+    new = (tmp_path / "out" / "dog" / "x.wav").read_bytes()
+    assert new[:44] == data[:44]
+    assert np.array_equal(wav.read_frames("x", new, wav.read_form("x", new)), noise(30)[::-1])
+
+
+def test_a_flac_that_cannot_hold_an_edit_is_refused(tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        (tmp_path / "set" / name / "x.flac").write_bytes(flac_bytes(noise(30, 1, "u1"), "u1"))
+    options = {"split": None, "edit": lambda _, x, y: (x * 0 + 128, y)}
+    with pytest.raises(DatasetError, match=r"x\.flac stores 8 bits, but got values"):
+        run(tmp_path / "set", tmp_path / "no", rows=(1,), **options)
+
+
 @given(sounds(), st.integers(0, 60), st.booleans())
 @settings(max_examples=40)
 def test_headers_other_parts_and_other_samples_stay(tmp_path_factory, sound, at, extreme):
@@ -195,6 +251,16 @@ def test_parquet_keeps_all_but_the_edited_sound(tmp_path):
     assert (found.format, found.modality) == ("parquet_audio", "audio")
     for one, other in zip(items(path), found, strict=True):
         assert np.array_equal(other.sample, one.sample[::-1] if one.row in (2, 7) else one.sample)
+
+
+def test_parquet_of_flac_keeps_its_sound(tmp_path):
+    path = parquet(tmp_path / "x.parquet", [flac_bytes(noise(90, 1, "<i2", n)) for n in range(8)])
+    options = {"split": None, "rows": (2, 7), "edit": flip}
+    assert run(path, tmp_path / "y.parquet", **options).edited == 2
+    for one, other in zip(items(path), items(tmp_path / "y.parquet"), strict=True):
+        assert np.array_equal(other.sample, one.sample[::-1] if one.row in (2, 7) else one.sample)
+    names = [one["audio"]["path"] for one in pq.read_table(tmp_path / "y.parquet").to_pylist()]
+    assert len(set(names)) == 8
 
 
 def test_parquet_follows_a_label_and_may_be_written_in_parts(tmp_path, monkeypatch):

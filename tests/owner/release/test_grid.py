@@ -104,3 +104,28 @@ def test_what_is_on_the_grid_stays(seed: int, kind: str) -> None:
 def test_silence_has_no_grid() -> None:
     old = np.zeros((9, 1), dtype="<i2")
     assert on_grid(old + 77, old, form("<i2")).tolist() == [[77]] * 9
+
+
+@given(st.integers(0, 2**32), st.sampled_from(KINDS), st.integers(0, 6), st.integers(1, 999))
+def test_a_bound_holds_on_the_grid(seed: int, kind: str, bits: int, bound: int) -> None:
+    step = 2**bits
+    whole = sound(kind, seed, 50) // step * step
+    old = (whole / 2**23 if kind[1] == "f" else whole).astype(form(kind).dtype)
+    unit = bound / 2**23 if kind[1] == "f" else bound
+    change = np.random.default_rng(seed).integers(-bound, bound + 1, old.shape)
+    new = (whole + change).clip(whole.min(), whole.max())
+    new = (new / 2**23 if kind[1] == "f" else new).astype(old.dtype)
+    kept = grid.within(grid.grid_of(old, form(kind)), new, old, unit)
+    assert np.array_equal(grid.grid_of(old, form(kind))(kept), kept)
+    assert (np.abs(kept.astype(np.float64) - old) <= unit).all()
+
+
+def test_a_long_file_is_looked_at_in_parts() -> None:
+    """A coarser grid of the first part is not taken for the file's."""
+    old = np.zeros((2 * grid._PART, 1), dtype="<i2")
+    old[:9], old[-9:] = 256, 24
+    assert on_grid(old + 3, old, form("<i2")).ravel()[[0, -1]].tolist() == [256, 24]
+    assert on_grid(old + 5, old, form("<i2")).ravel()[[0, -1]].tolist() == [264, 32]
+    floats = (old / 2**15).astype("<f4")
+    near = on_grid((floats + np.float32(5 / 2**15)).astype("<f4"), floats, form("<f4"))
+    assert (near * 2**15).ravel()[[0, -1]].tolist() == [264, 32]

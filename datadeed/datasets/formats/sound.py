@@ -1,0 +1,35 @@
+"""Sound files of the kinds that are read: WAV and FLAC, told apart by their first bytes."""
+
+from pathlib import Path
+
+import numpy as np
+
+from datadeed.datasets.formats import flac, wav
+from datadeed.datasets.formats.wav import WavForm
+
+SUFFIXES = (".wav", ".wave", ".flac")
+# Suffixes of sound that is not read. MP3 and the like have no exact values: decoders differ.
+UNREAD = (".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".wma", ".aif", ".aiff", ".aifc", ".au")
+
+
+def is_flac(source: bytes | Path) -> bool:
+    """Whether a file, as bytes or at a path, is FLAC."""
+    if isinstance(source, bytes):
+        return source.startswith(flac.MAGIC)
+    try:
+        with source.open("rb") as file:
+            return file.read(4) == flac.MAGIC
+    except OSError:
+        return False  # the next reader says so
+
+
+def read_form(name: str, source: bytes | Path) -> WavForm:
+    """Arguments and errors as :func:`wav.read_form` and :func:`flac.read_form`."""
+    return (flac if is_flac(source) else wav).read_form(name, source)
+
+
+def read_frames(
+    name: str, source: bytes | Path, form: WavForm, first: int = 0, count: int | None = None
+) -> np.ndarray:
+    """Arguments and errors as :func:`wav.read_frames` and :func:`flac.read_frames`."""
+    return (flac if is_flac(source) else wav).read_frames(name, source, form, first, count)
