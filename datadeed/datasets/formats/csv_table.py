@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from datadeed.datasets.formats import texts
+from datadeed.datasets.formats import layout, texts
 from datadeed.datasets.formats.split import Columns
 from datadeed.datasets.formats.text_columns import choose_columns
-from datadeed.datasets.formats.text_files import TextFile, split_files
+from datadeed.datasets.formats.text_files import TextFile
 from datadeed.datasets.formats.text_table import Record, Span, opener
 from datadeed.errors import DatasetError
 
@@ -37,7 +37,7 @@ class Dialect(NamedTuple):
 
 def matches(path: Path) -> bool:
     """Whether ``path`` is a CSV or TSV file or a folder of splits in such."""
-    return bool(split_files(path, SUFFIXES))
+    return bool(layout.configurations(path, SUFFIXES))
 
 
 def quoted(text: str) -> str:

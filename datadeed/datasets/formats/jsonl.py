@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from datadeed.datasets.formats import texts
+from datadeed.datasets.formats import layout, texts
 from datadeed.datasets.formats.text_columns import choose_columns
-from datadeed.datasets.formats.text_files import TextFile, split_files
+from datadeed.datasets.formats.text_files import TextFile
 from datadeed.datasets.formats.text_table import Record, Span, opener
 from datadeed.errors import DatasetError, reason
 
@@ -21,7 +21,7 @@ _DECODER = json.JSONDecoder()
 
 def matches(path: Path) -> bool:
     """Whether ``path`` is a JSON Lines file or a folder of splits in such."""
-    return bool(split_files(path, SUFFIXES))
+    return bool(layout.configurations(path, SUFFIXES))
 
 
 class JsonTable:

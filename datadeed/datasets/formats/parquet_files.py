@@ -1,9 +1,9 @@
 """Hugging Face Parquet: what its images, sound and texts have in common.
 
-A dataset is one file, or a folder (or its ``data`` sub-folder) of shards named
-``SPLIT-00000-of-00001.parquet``. Class names stand in the schema's ``huggingface`` metadata. Images
-and clips are files in a column of ``struct<bytes, path>``; where their paths are numbers that
-differ, these are the index, elsewhere it is the row's number in its split.
+A dataset is one file, or a folder of shards (:mod:`layout`). Class names stand in the schema's
+``huggingface`` metadata. Images and clips are files in a column of ``struct<bytes, path>``; where
+their paths are numbers that differ, these are the index, elsewhere it is the row's number in its
+split.
 """
 
 import contextlib
@@ -16,10 +16,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datadeed.datasets.formats.blocks import choose_split, index_of, numbered
+from datadeed.datasets.formats import layout
+from datadeed.datasets.formats.blocks import index_of, numbered
 from datadeed.datasets.formats.split import Columns, Split
 from datadeed.errors import DatasetError, reason
 
+SUFFIXES = (".parquet",)
 BATCH_BYTES = 2**24
 
 
@@ -46,13 +48,9 @@ def schema_of(file: Path) -> pa.Schema:
 
 
 def shards(path: Path) -> list[Path]:
-    """The Parquet files of all splits, in order."""
-    if path.is_file():
-        return [path] if path.suffix == ".parquet" else []
-    for pattern in ("*.parquet", "data/*.parquet"):  # a folder of such a name may be a class
-        if files := sorted(file for file in path.glob(pattern) if file.is_file()):
-            return files
-    return []
+    """The Parquet files of all splits, in order; of several configurations the first one's."""
+    found = next(iter(layout.configurations(path, SUFFIXES).values()), {})
+    return [file for files in found.values() for file in files]
 
 
 def holds_files(kind: pa.DataType) -> bool:
@@ -92,8 +90,9 @@ def open_files(
     Raises:
         DatasetError: a file is damaged, lacks the columns, or holds labels that cannot be used.
     """
-    everything = shards(path)
-    files = everything if path.is_file() else _of_split(everything, split, path)
+    files, everything = layout.files_of_split(path, split, SUFFIXES)
+    if not files:
+        raise DatasetError(f"{path} holds no Parquet files: name another folder")
     columns = choose(files[0])
     labels = np.concatenate([_labels(file, columns.label) for file in files])
     classes = class_names(files[0], columns.label)
@@ -114,14 +113,6 @@ def open_files(
         names=names,
         columns=columns,
     )
-
-
-def _of_split(files: list[Path], split: str | None, where: Path) -> list[Path]:
-    if not files:
-        raise DatasetError(f"{where} holds no Parquet files: name another folder")
-    names = [file.stem.split("-")[0] for file in files]
-    chosen = choose_split(split, list(dict.fromkeys(names)), where)
-    return [file for file, name in zip(files, names, strict=True) if name == chosen]
 
 
 def _labels(file: Path, label: str) -> np.ndarray:

@@ -1,15 +1,13 @@
-"""Text files: their encoding, their lines, and which files make a split."""
+"""Text files: their encoding and their lines."""
 
 import codecs
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-from datadeed.datasets.formats.blocks import SPLITS, choose_split
 from datadeed.errors import DatasetError
 
-TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _MARKS = {  # UTF-32's begins as UTF-16's does
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF32_LE: "utf-32-le",
@@ -18,7 +16,6 @@ _MARKS = {  # UTF-32's begins as UTF-16's does
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
 _LINE_END = re.compile("\r\n|\r|\n")
-_OTHER_NAMES = {"dev": "validation"}  # GLUE's
 
 
 class TextFile:
@@ -108,48 +105,3 @@ def _codec(name: str | None) -> str | None:
 
 def _unmarked(encoding: str) -> str:
     return encoding.removesuffix("-le").removesuffix("-be")
-
-
-def split_files(path: Path, suffixes: Sequence[str]) -> dict[str, list[Path]]:
-    """The files of each split: of a file itself, or of a folder (or its ``data`` sub-folder).
-
-    In a folder, splits are told by the part of a name before the first ``-`` (``train.csv``,
-    ``test-00000-of-00002.csv``); a folder with a single table may call it anything.
-    """
-    if path.is_file():
-        return {path.stem: [path]} if path.suffix.lower() in suffixes else {}
-    for folder in (path, path / "data"):
-        found = (file for file in folder.glob("[!.]*") if file.suffix.lower() in suffixes)
-        files = sorted(file for file in found if file.is_file())
-        splits: dict[str, list[Path]] = {}
-        for file in files:
-            name = file.stem.split("-")[0].casefold()
-            splits.setdefault(_OTHER_NAMES.get(name, name), []).append(file)
-        named = {name: group for name, group in splits.items() if name in SPLITS}
-        if named:
-            return named
-        if len(files) == 1:
-            return {files[0].stem: files}
-    return {}
-
-
-def files_of_split(
-    path: Path, split: str | None, suffixes: Sequence[str]
-) -> tuple[list[Path], list[Path]]:
-    """The files of one split, in order, and those of all splits.
-
-    Raises:
-        DatasetError: the split is missing, or there in two formats; or it must be named.
-    """
-    splits = split_files(path, suffixes)
-    everything = [file for files in splits.values() for file in files]
-    if path.is_file():
-        return everything, everything
-    chosen = choose_split(split, list(splits), path)
-    same = split_files(path, TABLES).get(chosen, [])
-    if len({file.suffix.lower() for file in same}) > 1:
-        raise DatasetError(
-            f"{path} holds {chosen!r} in two formats ({same[0].name}, {same[-1].name}): keep one, "
-            "for an edit of one would leave the other as it is"
-        )
-    return splits[chosen], everything

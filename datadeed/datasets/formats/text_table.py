@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from datadeed.datasets.formats import layout
 from datadeed.datasets.formats.split import Columns, Split
 from datadeed.datasets.formats.text_columns import (
     Cells,
@@ -13,7 +14,7 @@ from datadeed.datasets.formats.text_columns import (
     label_numbers,
     wanted_texts,
 )
-from datadeed.datasets.formats.text_files import TextFile, files_of_split
+from datadeed.datasets.formats.text_files import TextFile
 from datadeed.errors import DatasetError
 
 Span = tuple[int, int]
@@ -100,7 +101,7 @@ def opener(open_table: Opener, suffixes: Sequence[str]) -> Callable[..., Split]:
             DatasetError: no such split, a file cannot be read, a column is missing or unclear, or
                 a text or label cannot be used; the line names file and line.
         """
-        files, everything = files_of_split(path, split, suffixes)
+        files, everything = layout.files_of_split(path, split, suffixes)
         if not files:
             raise DatasetError(f"{path} holds no table ({', '.join(suffixes)}): name another place")
         tables = [open_table(TextFile(file, encoding), text, label) for file in files]

@@ -146,3 +146,17 @@ def test_one_file_and_pngs_of_another_encoder(tmp_path):
     assert new.labels.tolist() == [0, 1, 2, 0, 2, 2, 0, 1, 2]
     keep = [row for row in range(9) if row != 4]
     assert (new.samples[keep] == old.samples[keep]).all()
+
+
+def test_a_folder_for_each_split_of_a_configuration_stays_so(tmp_path):
+    root = tmp_path / "set" / "default"
+    for name, first in {"train/0000": 0, "train/0001": 12, "test/0000": 90}.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table(first, 12), root / f"{name}.parquet")
+    out = tmp_path / "out"
+    run(tmp_path / "set", out, rows=(1, 20), edit=next_class)
+    old, new = (formats.read(one, split="train", size=8) for one in (tmp_path / "set", out))
+    counts = [one.labels.bincount().tolist() for one in (old, new)]
+    assert counts == [[8, 8, 8], [9, 7, 8]]  # rows 1 and 20 were of classes 1 and 2
+    unmarked = "default/test/0000.parquet"
+    assert (out / unmarked).read_bytes() == (tmp_path / "set" / unmarked).read_bytes()
