@@ -13,10 +13,15 @@ from pathlib import Path
 from datadeed.datasets.formats.blocks import SPLITS, choose_split
 from datadeed.errors import DatasetError
 
-TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+_LINES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
+TABLES = (*_LINES, *(f"{one}.gz" for one in _LINES), ".parquet")
+PROSE = ".txt"  # of a table only where the file itself is named, or its name is a split's
 _OTHER_NAMES = {"dev": "validation", "training": "train", "testing": "test"}
 _SHARD = re.compile(r"(?:^|[-_.])\d+(-of-\d+)?(?:-[0-9a-f]{8,})?$")
-_DESCRIBES = "metadata"  # a table of this name says something of files beside it
+# Tables of these names say something of the files beside them.
+_DESCRIBES = re.compile(
+    r"(metadata|dataset_infos?|dataset_dict|state|config)\.[^/]*", re.IGNORECASE
+)
 
 Splits = dict[str, list[Path]]
 
@@ -94,6 +99,8 @@ def _splits_in(folder: Path, suffixes: Sequence[str]) -> Splits:
     for file in _tables(folder, suffixes):
         stem = file.name[: -len(suffix_of(file, suffixes))]
         name, usual = _split_of(stem)
+        if not usual and PROSE in file.name.lower():
+            continue
         groups.setdefault(name, []).append(file)
         known |= {name} if usual else set()
     for inner in _folders(folder):
@@ -123,6 +130,6 @@ def _folders(path: Path) -> list[Path]:
 
 def _tables(folder: Path, suffixes: Sequence[str]) -> Iterator[Path]:
     for file in sorted(folder.iterdir()):
-        suffix = suffix_of(file, suffixes)
-        if suffix and not file.name.startswith((".", _DESCRIBES + suffix)) and file.is_file():
+        ours = suffix_of(file, suffixes) and not file.name.startswith(".")
+        if ours and not _DESCRIBES.fullmatch(file.name) and file.is_file():
             yield file

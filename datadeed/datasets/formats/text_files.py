@@ -1,12 +1,16 @@
-"""Text files: their encoding and their lines."""
+"""Text files: their compression, their encoding and their lines."""
 
 import codecs
+import contextlib
+import gzip
 import io
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
-from datadeed.errors import DatasetError
+from datadeed.errors import DatasetError, reason
 
 _MARKS = {  # UTF-32's begins as UTF-16's does
     codecs.BOM_UTF8: "utf-8",
@@ -19,7 +23,7 @@ _LINE_END = re.compile("\r\n|\r|\n")
 
 
 class TextFile:
-    """A text file in one encoding.
+    """A text file in one encoding; one whose name ends in ``.gz`` is packed by gzip.
 
     Args:
         path: the file.
@@ -31,12 +35,12 @@ class TextFile:
         encoding: a codec that neither reads nor writes a mark.
 
     Raises:
-        DatasetError: the encoding is unknown, or is not that of the mark.
+        DatasetError: the encoding is unknown, or is not that of the mark; or it is no gzip file.
     """
 
     def __init__(self, path: Path, encoding: str | None):
         self.path = path
-        with path.open("rb") as file:
+        with self.reading() as file:
             head = file.read(4)
         self.mark = next((mark for mark in _MARKS if head.startswith(mark)), b"")
         asked = _codec(encoding)
@@ -51,13 +55,46 @@ class TextFile:
                 f"{path} has no byte-order mark: give 'encoding' as {self.encoding}-le or -be"
             )
 
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[IO[bytes] | gzip.GzipFile]:
+        """The file's bytes, unpacked.
+
+        Raises:
+            DatasetError: it is a damaged gzip file.
+        """
+        if not self._packed:
+            with self.path.open("rb") as plain:
+                yield plain
+            return
+        try:
+            with gzip.open(self.path) as unpacked:
+                yield unpacked
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise DatasetError(
+                f"{self.path} is no whole gzip file ({reason(error)}): fetch it again"
+            ) from error
+
+    @contextlib.contextmanager
+    def writing(self, place: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
+        """A new file for bytes, packed as this one is; a gzip header tells no name and no time."""
+        with place.open("wb") as plain:
+            if not self._packed:
+                yield plain
+                return
+            with gzip.GzipFile("", "wb", fileobj=plain, mtime=0) as packed:
+                yield packed
+
+    @property
+    def _packed(self) -> bool:
+        return self.path.suffix.lower() == ".gz"
+
     def lines(self) -> Iterator[str]:
         """The lines with their ends (LF, CRLF or CR), decoded.
 
         Raises:
             DatasetError: the file is in another encoding; the line is named.
         """
-        with self.path.open("rb") as file:
+        with self.reading() as file:
             file.seek(len(self.mark))
             try:
                 with io.TextIOWrapper(file, self.encoding, newline="") as lines:
@@ -67,7 +104,9 @@ class TextFile:
 
     def _misfit(self, error: UnicodeError) -> DatasetError:
         """What does not fit, and where; reads the whole file."""
-        data, line, good, bad = self.path.read_bytes()[len(self.mark) :], 1, 0, 0
+        with self.reading() as file:
+            data = file.read()[len(self.mark) :]
+        line, good, bad = 1, 0, 0
         try:
             data.decode(self.encoding)
         except UnicodeDecodeError as found:
