@@ -92,7 +92,7 @@ def methods() -> dict[str, dict[str, Any]]:
         kind = watermark_class(name)
         if not kind.defaults:
             continue
-        values: dict[str, Any] = {"secret": None, "seed": None}
+        values: dict[str, Any] = {"secret": None, "seed": None, "option": None}
         for option in OPTIONS:
             if (field := FIELDS.get(option, option)) in kind.defaults:
                 value = kind.defaults[field]
@@ -101,8 +101,6 @@ def methods() -> dict[str, dict[str, Any]]:
             network = NETWORKS[kind.modality]
             values |= {"surrogate": None, f"surrogate_{network.size}": None, "work": None}
             values["surrogate_epochs"] = network.epochs
-        if kind.modality != "image":
-            values["option"] = None
         if kind.modality == "audio":
             values["seconds"] = 1.0
         table[name] = values

@@ -28,15 +28,16 @@ blocks = texts.blocks
 
 
 def matches(path: Path) -> bool:
-    """Whether ``path`` is Parquet, or a folder of it, with strings and without files in it."""
+    """Whether ``path`` is Parquet, or a folder of it, with strings and without images or clips."""
     files = parquet_files.shards(path)
     if not files:
         return False
     try:
-        kinds = [field.type for field in parquet_files.schema_of(files[0])]
+        fields = list(parquet_files.schema_of(files[0]))
     except DatasetError:
         return False
-    return any(map(_is_text, kinds)) and not any(map(parquet_files.holds_files, kinds))
+    texts = any(_is_text(field.type) for field in fields)
+    return texts and not any(map(parquet_files.holds_pictures, fields))
 
 
 def open_split(
