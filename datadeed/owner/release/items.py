@@ -40,7 +40,9 @@ def items(
             is_file = isinstance(stored, bytes | Path)
             yield images.decode(name, stored, channels=channels, size=None) if is_file else stored
 
-    return Items(*columns, channels, stream, modality=found.modality)
+    in_files = found.modality == "image" and found.pixels is None
+    files = found.stream if in_files else None
+    return Items(*columns, channels, stream, modality=found.modality, files=files)
 
 
 def open_split(
