@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--method", choices=CHOICES, default="keyed", help="keyed unless given")
     add("--secret", type=Path, help="the secret file to make")
     add("--seed", type=int, help="of every draw; from the operating system unless given")
-    add("--target", help="the class that a trigger should bring about, a number or name")
+    add("--target", help="the class that a trigger should bring about: number (from 0) or name")
     add("--source-class", type=int, help="the class whose triggered samples should change")
     add("--size", type=int, help="side of the trigger in pixels")
     add("--pattern", choices=PATTERNS, help="the paper's pattern or one drawn at random")
