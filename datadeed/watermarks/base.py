@@ -190,7 +190,8 @@ def class_label(given: object, classes: tuple[str, ...]) -> int:
     text = rest if only else text
     number = int(text) if only != "name" and re.fullmatch(r"-?[0-9]{1,18}", text) else None
     named = classes.index(text) if only != "number" and text in classes else None
-    if named is not None and number in range(len(classes)) and number != named:
+    other = named is not None and named != number
+    if number is not None and 0 <= number < len(classes) and other:
         raise WatermarkError(
             f"target {text!r} may be class number {number}, {classes[number]!r}, or the class "
             f"named {text!r}, number {named}: give number:{text} or name:{text}"

@@ -98,20 +98,20 @@ def _splits_in(folder: Path, suffixes: Sequence[str]) -> Splits:
     known = set()
     for file in _tables(folder, suffixes):
         stem = file.name[: -len(suffix_of(file, suffixes))]
-        name, usual = _split_of(stem)
+        name, usual = split_of(stem)
         if not usual and PROSE in file.name.lower():
             continue
         groups.setdefault(name, []).append(file)
         known |= {name} if usual else set()
     for inner in _folders(folder):
-        name, usual = _split_of(inner.name)
+        name, usual = split_of(inner.name)
         if usual and (files := list(_tables(inner, suffixes))):
             groups.setdefault(name, []).extend(files)
             known.add(name)
     return {name: files for name, files in groups.items() if not known or name in known}
 
 
-def _split_of(stem: str) -> tuple[str, bool]:
+def split_of(stem: str) -> tuple[str, bool]:
     """The split that a table's or a folder's name tells, and whether it does so in a usual way."""
     shard = _SHARD.search(stem)
     base = stem[: shard.start()] if shard else stem

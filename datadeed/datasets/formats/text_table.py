@@ -105,7 +105,7 @@ def opener(open_table: Opener, suffixes: Sequence[str]) -> Callable[..., Split]:
         if not files:
             raise DatasetError(f"{path} holds no table ({', '.join(suffixes)}): name another place")
         tables = [open_table(TextFile(file, encoding), text, label) for file in files]
-        values, index = gather((one for table in tables for one in _cells(table)), path, drop_empty)
+        values, index = gather((one for table in tables for one in cells(table)), path, drop_empty)
         every = set(values)
         for file in set(everything) - set(files):
             every |= _other_labels(open_table, TextFile(file, encoding), tables[0].columns)
@@ -116,7 +116,7 @@ def opener(open_table: Opener, suffixes: Sequence[str]) -> Callable[..., Split]:
             classes=classes,
             labels=label_numbers(values, classes),
             index=index,
-            stream=lambda: wanted_texts((one for table in tables for one in _cells(table)), index),
+            stream=lambda: wanted_texts((one for table in tables for one in cells(table)), index),
             files=files,
             tables=tables,
         )
@@ -124,7 +124,7 @@ def opener(open_table: Opener, suffixes: Sequence[str]) -> Callable[..., Split]:
     return open_split
 
 
-def _cells(table: Table) -> Iterator[Cells]:
+def cells(table: Table) -> Iterator[Cells]:
     """Of each row: its place, its text's fields, its label."""
     (*text, label), path = (*table.columns.sample, table.columns.label), table.file.path
     for record in table.records():

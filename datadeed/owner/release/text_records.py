@@ -45,7 +45,22 @@ def write(job: Job, style: Style) -> None:
         DatasetError: an edited text cannot be written in its file; the line names the row.
     """
     found = job.reopen()
-    rewriting = _Rewriting(found, ask(job.edits, found), job.edits)
+    write_tables(job, found, ask(job.edits, found), style)
+
+
+def write_tables(job: Job, found: Split, new: Mapping[int, str], style: Style) -> None:
+    """Write the tables of a split with new texts and labels.
+
+    Args:
+        job: says which labels changed.
+        found: the split.
+        new: edited texts, or file names, by row.
+        style: learns the style of the files.
+
+    Raises:
+        DatasetError: a text cannot be written in its file; the line names the row.
+    """
+    rewriting = _Rewriting(found, new, job.edits)
     for table in found.tables:
         _check_exact(table.file)
         for record in table.records():
@@ -60,7 +75,7 @@ def write(job: Job, style: Style) -> None:
                 out.write(rewriting.raw(table, record, number, style).encode(encoding))
                 number += bool(record.spans)
         shutil.copystat(table.file.path, job.place(table.file.path))
-    job.edits.odd_rows = rewriting.odd
+    job.edits.odd_rows += rewriting.odd
 
 
 class _Rewriting:
