@@ -43,8 +43,8 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         "--option",
         action="append",
         metavar="NAME=VALUE",
-        help="of the data's format: text, label, encoding, drop_empty; folders: classes; images in "
-        "folders: damaged=skip (repeat for several)",
+        help="of the data's format: label, and text or image (columns), encoding, drop_empty; "
+        "folders: classes; images in folders: damaged=skip (repeat for several)",
     )
 
 

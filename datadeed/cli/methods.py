@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--method", choices=CHOICES, default="keyed", help="keyed unless given")
     add("--secret", type=Path, help="the secret file to make")
     add("--seed", type=int, help="of every draw; from the operating system unless given")
-    add("--target", help="the class that a trigger should bring about, a number or name")
+    add("--target", help="the class that a trigger should bring about: number (from 0) or name")
     add("--source-class", type=int, help="the class whose triggered samples should change")
     add("--size", type=int, help="side of the trigger in pixels")
     add("--pattern", choices=PATTERNS, help="the paper's pattern or one drawn at random")
@@ -92,7 +92,7 @@ def methods() -> dict[str, dict[str, Any]]:
         kind = watermark_class(name)
         if not kind.defaults:
             continue
-        values: dict[str, Any] = {"secret": None, "seed": None}
+        values: dict[str, Any] = {"secret": None, "seed": None, "option": None}
         for option in OPTIONS:
             if (field := FIELDS.get(option, option)) in kind.defaults:
                 value = kind.defaults[field]
@@ -101,8 +101,6 @@ def methods() -> dict[str, dict[str, Any]]:
             network = NETWORKS[kind.modality]
             values |= {"surrogate": None, f"surrogate_{network.size}": None, "work": None}
             values["surrogate_epochs"] = network.epochs
-        if kind.modality != "image":
-            values["option"] = None
         if kind.modality == "audio":
             values["seconds"] = 1.0
         table[name] = values

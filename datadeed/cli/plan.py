@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datadeed.cli.common import add_levels, add_pool, add_reading, reading, show
+from datadeed.cli.common import add_levels, add_pool, add_reading, note, reading, show
 
 if TYPE_CHECKING:
     from datadeed.owner.plan import Plan
@@ -57,6 +57,7 @@ def run(options: argparse.Namespace) -> int:
             pool=options.pool,
             pool_split=options.pool_split,
             reading=reading(options.option),
+            note=note,
             **fixed,
         )
     show(options, made.record(), "\n".join(_lines(made, options.alpha)))

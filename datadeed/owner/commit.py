@@ -18,6 +18,7 @@ from datadeed.owner.data import (
     Note,
     Progress,
     Source,
+    check_images,
     check_markable,
     measure,
     named,
@@ -113,7 +114,7 @@ def commit(
             rows, or the pool repeats its samples.
         UnsupportedModality: the carrier marks samples of another kind, or none marks such.
         SecretError: the key's place is unfit.
-        DatasetError: the data cannot be read.
+        DatasetError: the data cannot be read, or its images not be written again.
         EvidenceError: the authority gives no stamp.
     """
     secret = Path(secret)
@@ -122,6 +123,7 @@ def commit(
     if beacon is not None:
         check_ahead(beacon, datetime.now(UTC))
     data, asked, split = _open(source, split, pool, pool_split, reading or {})
+    check_images(data, note)
     design = Design2(
         classes=data.classes,
         channels=data.channels,

@@ -17,6 +17,7 @@ from datadeed.keys.key import Extent, Key
 from datadeed.keys.sealing import read_secret
 from datadeed.owner.release.clips import ClipItems
 from datadeed.owner.release.items import items
+from datadeed.owner.release.pictures import check_writable
 from datadeed.owner.release.rows import Item, Items
 from datadeed.owner.samples import Samples, in_memory, reader
 
@@ -103,6 +104,25 @@ def check_markable(data: Items, source: Source) -> None:
         raise UnsupportedModality(
             f"a key marks {marked}, but {named(source)} holds {KINDS[data.modality]}: mark it with "
             f"--method {METHOD_OF[data.modality]}"
+        )
+
+
+def check_images(data: Items, note: Note) -> None:
+    """Check that a copy of images can be written, and say so if some are stored lying.
+
+    Args:
+        data: those without files of their own, and other samples, pass.
+        note: takes the line.
+
+    Raises:
+        DatasetError: some are of a kind that cannot be written again unseen, marked or not.
+    """
+    turned = check_writable(data.files()) if data.files else 0
+    if turned:
+        note(
+            f"{turned} of {data.rows} images carry an EXIF orientation: they are read and marked "
+            "as stored, as torchvision and Keras read them, and the copy keeps the tag; a loader "
+            "that turns them (Hugging Face datasets) turns the marks, too: store them upright first"
         )
 
 

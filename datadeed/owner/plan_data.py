@@ -7,7 +7,7 @@ import numpy as np
 from datadeed.keys.generation2 import Design2
 from datadeed.owner.alternatives import carriers_of, plain_carrier
 from datadeed.owner.commit_checks import check_alpha, find_targets
-from datadeed.owner.data import Source, named, open_data, open_pool
+from datadeed.owner.data import Note, Source, check_images, named, open_data, open_pool, unheard
 from datadeed.owner.plan import Plan, planned
 from datadeed.owner.proposal_data import demand_for
 
@@ -27,6 +27,7 @@ def plan_data(
     rate: float | None = None,
     few_marks: bool = False,
     rng: np.random.Generator | None = None,
+    note: Note = unheard,
 ) -> Plan:
     """Plan a key for a dataset; :func:`datadeed.owner.plan.plan` does without one.
 
@@ -37,15 +38,17 @@ def plan_data(
         parts, rate: fix these instead of having them proposed.
         few_marks: accept fewer than 40 marks a part.
         rng: for the proofs that are played; by default the same for every plan.
+        note: takes what the owner should know of the files.
 
     Raises:
-        DatasetError: the data cannot be read.
+        DatasetError: the data cannot be read, or its images not be written again.
         UnsupportedModality: keys do not mark such samples.
         KeyRecordError: a number makes no sense, or fewer than two classes have rows.
     """
     check_alpha(alpha)
     given = reading or {}
     data, split = open_data(source, split, **given)
+    check_images(data, note)
     places: dict[str, Any] = {"source": source, "split": split, "modality": data.modality}
     asked = open_pool(pool, pool_split, **places, **given)
     usual = carriers_of(data.modality)[0]

@@ -19,6 +19,7 @@ from datadeed.owner.data import (
     Progress,
     Source,
     check_extent,
+    check_images,
     measure,
     open_data,
     open_pool,
@@ -91,7 +92,8 @@ def protect(
     Raises:
         SecretError: the key's file cannot be read, or lies where it would be given away.
         KeyRecordError: the key waits for its beacon, or is bound to other data or another pool.
-        DatasetError: the data cannot be read, or the copy exists.
+        DatasetError: the data cannot be read, its images cannot be written again, or the copy
+            exists.
         UnsupportedModality: the key marks samples of another kind.
         WatermarkError: marks do not fit such samples, or a class has too few for its parts.
     """
@@ -104,6 +106,7 @@ def protect(
     modality, reading = modality_of(key), reading or {}
     data, split = open_data(source, split, modality=modality, **reading)
     if not measured:
+        check_images(data, note)
         check_extent(measure(data, "check data", progress=progress)[0], key.data, str(source))
     like: dict[str, Any] = {"source": source, "split": split, "modality": modality, **reading}
     opened = partial(open_pool, pool, pool_split, **like)

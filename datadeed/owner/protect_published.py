@@ -18,7 +18,7 @@ from datadeed.errors import SecretError, WatermarkError
 from datadeed.keys.key import Extent
 from datadeed.keys.sealing import check_place
 from datadeed.language.rare_words import draw_word, words_of
-from datadeed.owner.data import Note, Progress, open_data, silent, unheard
+from datadeed.owner.data import Note, Progress, check_images, open_data, silent, unheard
 from datadeed.owner.protect_crafting import SurrogateChoice, Work, device, new_seed
 from datadeed.owner.protect_notes import advise, read_as, warn
 from datadeed.owner.protect_samples import Original, Samples, open_samples
@@ -117,7 +117,8 @@ def protect_published(
 
     Raises:
         SecretError: a place is unfit, or something is there.
-        DatasetError: the data cannot be read, or the copy exists.
+        DatasetError: the data cannot be read, its images cannot be written again, or the copy
+            exists.
         UnsupportedModality: the method marks samples of another kind.
         WatermarkError: a value makes no sense for the data.
         CheckpointError: the state is damaged, or of another crafting.
@@ -127,6 +128,7 @@ def protect_published(
     _check_places(source, out, secret)
     reading, own = reading or {}, dict(values or {})
     data, split = open_data(source, split, modality=None, **reading)
+    check_images(data, note)
     original = Original(source, data, split, reading, method, progress, note)
     samples = open_samples(original, seconds=seconds, word=own.get("word"))
     state = None

@@ -171,18 +171,35 @@ class Watermark(ABC):
 
 
 def class_label(given: object, classes: tuple[str, ...]) -> int:
-    """The label of a class that was given by number or by name; a label's number comes first.
+    """The label of a class.
+
+    Args:
+        given: its number, an int; or a text: its number, its name, or either behind ``number:`` or
+            ``name:``.
+        classes: the names, in label order.
 
     Raises:
-        WatermarkError: no class has this name.
+        WatermarkError: no class has this name, or one class has it as its name and another one as
+            its number.
     """
+    if isinstance(given, int):
+        return given
     text = str(given)
-    number = int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
-    if number is not None and (0 <= number < len(classes) or text not in classes):
-        return number
-    if text not in classes:
+    prefix, colon, rest = text.partition(":")
+    only = prefix if colon and text not in classes and prefix in ("number", "name") else ""
+    text = rest if only else text
+    number = int(text) if only != "name" and re.fullmatch(r"-?[0-9]{1,18}", text) else None
+    named = classes.index(text) if only != "number" and text in classes else None
+    other = named is not None and named != number
+    if number is not None and 0 <= number < len(classes) and other:
+        raise WatermarkError(
+            f"target {text!r} may be class number {number}, {classes[number]!r}, or the class "
+            f"named {text!r}, number {named}: give number:{text} or name:{text}"
+        )
+    label = named if named is not None else number
+    if label is None:
         raise WatermarkError(
             f"no class is named {text!r}: the target is one of {', '.join(classes[:12])}"
             f"{', ...' * (len(classes) > 12)}, or a label's number"
         )
-    return classes.index(text)
+    return label

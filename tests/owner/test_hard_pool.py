@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -147,6 +149,14 @@ class TestPools:
     @pytest.mark.parametrize("format", ["npz", "imagefolder", "huggingface"])
     def test_images(self, tmp_path: Path, format: str) -> None:
         self._check(tmp_path, images(tmp_path, format))
+
+    def test_images_in_columns_with_unusual_names(self, tmp_path: Path) -> None:
+        file = images(tmp_path, "huggingface") / "test-00000-of-00001.parquet"
+        table = pq.read_table(file)
+        names = [("one", "two")[label] for label in table["label"].to_pylist()]
+        path = tmp_path / "named.parquet"
+        pq.write_table(pa.table({"scan": table["image"], "kind": names}), path)
+        self._check(tmp_path, path, {"image": "scan", "label": "kind"})
 
     def test_images_of_several_sizes_of_which_grey_ones_are_taken(self, tmp_path: Path) -> None:
         source = pictures(tmp_path)

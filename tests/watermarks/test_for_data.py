@@ -1,9 +1,12 @@
 """Watermarks made for data: what only the data know is put in, what makes no sense is refused."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from datadeed.datasets.form.dataset import Form
 from datadeed.errors import UnsupportedModality, WatermarkError
+from datadeed.watermarks.base import class_label
 from datadeed.watermarks.names import WATERMARKS
 from datadeed.watermarks.registry import watermark_class, watermark_from_record
 
@@ -38,8 +41,9 @@ def test_other_data_and_other_parameters_are_refused(method):
 
 
 @pytest.mark.parametrize(
-    ("given", "label"), [("owl", 3), ("2", 2), (3, 3), ("0", 0)]
-)  # class "2" is the third: a label's number comes first
+    ("given", "label"),
+    [("owl", 3), ("2", 2), (3, 3), ("0", 0), ("number:3", 3), ("name:owl", 3), ("name:2", 2)],
+)
 def test_a_target_by_number_or_name(given, label):
     assert make("badnets", target=given).target == label
 
@@ -48,6 +52,30 @@ def test_a_target_by_number_or_name(given, label):
 def test_a_target_that_does_not_exist(given, words):
     with pytest.raises(WatermarkError, match=words):
         make("wanet", target=given)
+
+
+@given(first=st.integers(-3, 9), count=st.integers(2, 9), number=st.integers(0, 20))
+def test_of_classes_named_by_numbers_a_target_is_never_another_one(first, count, number):
+    classes = tuple(str(first + label) for label in range(count))
+    exists = number < count
+    if exists:
+        assert class_label(number, classes) == number
+        assert class_label(f"number:{number}", classes) == number
+        assert class_label(f"name:{classes[number]}", classes) == number
+    text = str(number)
+    if exists and text in classes and first:
+        with pytest.raises(WatermarkError, match=f"give number:{text} or name:{text}"):
+            class_label(text, classes)
+    elif text in classes:
+        assert classes[class_label(text, classes)] == text
+    else:
+        assert class_label(text, classes) == number  # refused later if there is none
+
+
+@pytest.mark.parametrize("given", ["name:cow", "number:owl", "name:1", "cow"])
+def test_a_name_that_no_class_has_is_refused(given):
+    with pytest.raises(WatermarkError, match="no class is named"):
+        class_label(given, CLASSES)
 
 
 def test_sizes_follow_the_image():

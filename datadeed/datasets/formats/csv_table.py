@@ -1,8 +1,8 @@
-"""CSV and TSV: a line of column names, then one text and its label a record (RFC 4180).
+"""CSV and TSV, packed by gzip or not: a line of column names, then a text and its label a record.
 
-Fields with delimiters, quotes or line breaks stand in double quotes, with quotes doubled. Fields of
-a CSV may also be parted by semicolons, tabs or bars. A TSV may do without quotes altogether
-(GLUE's do): its quotes are text if they do not pair up within a field.
+RFC 4180: fields with delimiters, quotes or line breaks stand in double quotes, with quotes doubled.
+Fields of a CSV may also be parted by semicolons, tabs or bars. A TSV may do without quotes
+altogether (GLUE's do): its quotes are text if they do not pair up within a field.
 """
 
 import itertools
@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from datadeed.datasets.formats import texts
+from datadeed.datasets.formats import layout, texts
 from datadeed.datasets.formats.split import Columns
 from datadeed.datasets.formats.text_columns import choose_columns
-from datadeed.datasets.formats.text_files import TextFile, split_files
+from datadeed.datasets.formats.text_files import TextFile
 from datadeed.datasets.formats.text_table import Record, Span, opener
 from datadeed.errors import DatasetError
 
 blocks = texts.blocks
-SUFFIXES = (".csv", ".tsv")
+_NAMES = (".csv", ".tsv", layout.PROSE)
+SUFFIXES = (*_NAMES, *(f"{name}.gz" for name in _NAMES))
 # To the quote that ends a field; pairs are part of it. Possessive: a pair is never half an end.
 _CLOSING = re.compile('[^"]*+(?:""[^"]*+)*+"')
 _QUOTED = re.compile('"[^"]*+(?:""[^"]*+)*+"')
@@ -37,7 +38,7 @@ class Dialect(NamedTuple):
 
 def matches(path: Path) -> bool:
     """Whether ``path`` is a CSV or TSV file or a folder of splits in such."""
-    return bool(split_files(path, SUFFIXES))
+    return bool(layout.configurations(path, SUFFIXES))
 
 
 def quoted(text: str) -> str:
@@ -103,7 +104,7 @@ class CsvTable:
     def _read_head(self, choose: Callable[[list[str]], Columns]) -> None:
         """Find the dialect in which the first line names the columns."""
         failures = []
-        tabs = self.file.path.suffix.lower() == ".tsv"
+        tabs = layout.suffix_of(self.file.path, SUFFIXES).startswith(".tsv")
         for delimiter in "\t" if tabs else ",;\t|":
             self.dialect = Dialect(delimiter, not tabs or _pairs_quotes(self.file))
             names: list[str] = []

@@ -1,4 +1,4 @@
-"""Hugging Face Parquet of images: a column of ``struct<bytes, path>`` and a label column."""
+"""Hugging Face Parquet of images: a column of files, and one of labels, numbers or names."""
 
 from pathlib import Path
 
@@ -9,8 +9,6 @@ from datadeed.datasets.formats.split import Columns, Split
 from datadeed.errors import DatasetError
 
 blocks = images.blocks
-_IMAGE = ("image", "img")
-_LABEL = ("label", "labels", "fine_label")
 
 
 def matches(path: Path) -> bool:
@@ -18,27 +16,36 @@ def matches(path: Path) -> bool:
     return bool(parquet_files.shards(path))
 
 
-def open_split(path: Path, split: str | None = None) -> Split:
-    """One split; arguments and errors as :func:`parquet_files.open_files`."""
-    return parquet_files.open_files("image", path, split, _columns)
+def open_split(
+    path: Path, split: str | None = None, *, image: str | None = None, label: str | None = None
+) -> Split:
+    """One split; arguments and errors as :func:`parquet_files.open_files`.
+
+    Args:
+        path, split: as there.
+        image: the column of image files, ``struct<bytes, path>`` or bytes; found by usual names
+            (:data:`parquet_files.IMAGE`) if None.
+        label: the column of integers, strings or booleans; found by usual names
+            (:data:`parquet_files.LABEL`) if None.
+    """
+
+    def chosen(file: Path) -> Columns:
+        schema = parquet_files.schema_of(file)
+        column = parquet_files.pick(schema, file, "image", image, parquet_files.IMAGE)
+        _check_kind(schema.field(column).type, file, column)
+        labels = parquet_files.pick(schema, file, "label", label, parquet_files.LABEL)
+        return Columns((column,), labels)
+
+    return parquet_files.open_files("image", path, split, chosen)
 
 
-def _columns(file: Path) -> Columns:
-    schema = parquet_files.schema_of(file)
-    image = next((name for name in _IMAGE if name in schema.names), None)
-    label = next((name for name in _LABEL if name in schema.names), None)
-    if image is None or label is None:
-        found = ", ".join(schema.names)[:120]
+def _check_kind(kind: pa.DataType, file: Path, column: str) -> None:
+    if not (
+        parquet_files.holds_files(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+    ):
         raise DatasetError(
-            f"{file} has columns {found}: an image column ({' or '.join(_IMAGE)}) and a label "
-            f"column ({', '.join(_LABEL)}) are needed"
+            f"{file} has a column {column!r} of type {str(kind)[:60]}, not struct<bytes, path> or "
+            "binary: name the column of image files as option 'image'"
         )
-    kind = schema.field(image).type
-    if not parquet_files.holds_files(kind):
-        raise DatasetError(
-            f"{file} has a column {image!r} of type {str(kind)[:60]}, not struct<bytes, path>: it "
-            "is not a Hugging Face image dataset"
-        )
-    if not pa.types.is_integer(schema.field(label).type):
-        raise DatasetError(f"{file} has a column {label!r} that is not of integers: encode it")
-    return Columns((image,), label)

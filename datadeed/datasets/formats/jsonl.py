@@ -1,4 +1,7 @@
-"""JSON Lines: one object a line, with a text and a label among its keys."""
+"""JSON Lines: one object a line, with a text and a label among its keys; or one array of objects.
+
+Which of the two a file is, its first character tells, not its name.
+"""
 
 import json
 import re
@@ -6,26 +9,27 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from datadeed.datasets.formats import texts
+from datadeed.datasets.formats import layout, texts
 from datadeed.datasets.formats.text_columns import choose_columns
-from datadeed.datasets.formats.text_files import TextFile, split_files
+from datadeed.datasets.formats.text_files import TextFile
 from datadeed.datasets.formats.text_table import Record, Span, opener
 from datadeed.errors import DatasetError, reason
 
 blocks = texts.blocks
-SUFFIXES = (".jsonl", ".ndjson")
+_NAMES = (".jsonl", ".ndjson", ".json")
+SUFFIXES = (*_NAMES, *(f"{name}.gz" for name in _NAMES))
 _SPACE = " \t\r\n"
 _SPACES = re.compile(f"[{_SPACE}]*+")
 _DECODER = json.JSONDecoder()
 
 
 def matches(path: Path) -> bool:
-    """Whether ``path`` is a JSON Lines file or a folder of splits in such."""
-    return bool(split_files(path, SUFFIXES))
+    """Whether ``path`` is a file named as JSON or JSON Lines, or a folder of splits in such."""
+    return bool(layout.configurations(path, SUFFIXES))
 
 
 class JsonTable:
-    """One JSON Lines file; its first object's keys are its columns.
+    """One file of objects; the first one's keys are its columns.
 
     Args:
         file: the file.
@@ -36,11 +40,13 @@ class JsonTable:
         columns: those that are read.
 
     Raises:
-        DatasetError: the first line is no object, or its columns are missing or unclear.
+        DatasetError: the first record is no object, or its columns are missing or unclear.
     """
 
     def __init__(self, file: TextFile, text: str | Sequence[str] | None, label: str | None):
         self.file = file
+        begin = next((line.lstrip(_SPACE)[:1] for line in file.lines() if line.strip(_SPACE)), "")
+        self._array = begin == "["
         first = next((record for record in self.records() if record.spans), None)
         self._names = list(first.spans) if first else []
         self.columns = choose_columns(self._names, file.path, text=text, label=label)
@@ -50,28 +56,57 @@ class JsonTable:
         return self._names
 
     def head(self) -> str:
-        """Nothing: objects name their own keys."""
-        return ""
+        """What an array begins with; else nothing, for objects name their own keys."""
+        if not self._array:
+            return ""
+        text = "".join(self.file.lines())
+        start = _mark(text, 0, "[")
+        return text if text[start : start + 1] == "]" else text[:start]
 
     def value(self, field: str) -> Any:
         """What a field says; None if the object lacks it."""
         return json.loads(field) if field else None
 
     def records(self) -> Iterator[Record]:
-        """The objects, one a line.
+        """The objects, each to the end of its line, or to the next one of an array.
 
         Raises:
-            DatasetError: a line is no object, or has a key twice.
+            DatasetError: a record is no object, or has a key twice.
         """
+        if self._array:
+            yield from self._elements("".join(self.file.lines()))
+            return
         for number, line in enumerate(self.file.lines(), 1):
             try:
                 spans = value_spans(line) if line.strip(_SPACE) else {}
             except (ValueError, RecursionError) as error:
-                raise DatasetError(
-                    f"{self.file.path} line {number} is not one JSON object ({reason(error)}): "
-                    "write one object a line"
-                ) from error
+                raise self._odd(number, error, "write one object a line") from error
             yield Record(number, line, spans)
+
+    def _elements(self, text: str) -> Iterator[Record]:
+        """The objects of an array, which is in memory; the last one's record ends with the file."""
+        number, at = 1, 0
+        try:
+            following = _mark(text, 0, "[")
+            last = text[following : following + 1] == "]"
+            while not last:
+                number += text.count("\n", at, following)
+                at = following
+                _, end = _DECODER.raw_decode(text, at)
+                spans = value_spans(text[at:end])
+                stop = _space(text, end)
+                last = text[stop : stop + 1] == "]"
+                following = stop if last else _mark(text, stop, ",")
+                if last and text[stop + 1 :].strip(_SPACE):
+                    raise ValueError("something follows the array")
+                yield Record(number, text[at : None if last else following], spans)
+        except (ValueError, RecursionError) as error:
+            raise self._odd(number, error, "write an array of objects") from error
+
+    def _odd(self, number: int, error: Exception, advice: str) -> DatasetError:
+        return DatasetError(
+            f"{self.file.path} line {number} is not one JSON object ({reason(error)}): {advice}"
+        )
 
 
 open_split = opener(JsonTable, SUFFIXES)

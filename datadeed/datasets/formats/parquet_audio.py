@@ -11,7 +11,6 @@ from datadeed.errors import DatasetError
 
 blocks = clips.blocks
 _NAME = "audio"
-_LABELS = ("label", "labels", "digit")
 
 
 def matches(path: Path) -> bool:
@@ -23,20 +22,26 @@ def matches(path: Path) -> bool:
         return False  # damaged: the next format says so
 
 
-def open_split(path: Path, split: str | None = None) -> Split:
-    """One split; arguments and errors as :func:`parquet_files.open_files`."""
-    return parquet_files.open_files("audio", path, split, _columns)
+def open_split(path: Path, split: str | None = None, *, label: str | None = None) -> Split:
+    """One split; arguments and errors as :func:`parquet_files.open_files`.
 
+    Args:
+        path, split: as there.
+        label: the column of integers, strings or booleans; found by usual names
+            (:data:`parquet_files.LABEL`) if None.
+    """
 
-def _columns(file: Path) -> Columns:
-    names, audio = parquet_files.schema_of(file).names, _audio_column(file)
-    label = next((name for name in _LABELS if name in names), None)
-    if audio is None or label is None:
-        raise DatasetError(
-            f"{file} has columns {', '.join(names)[:120]}: a column of sound ({_NAME}, of "
-            f"struct<bytes, path>) and a label column ({', '.join(_LABELS)}) are needed"
-        )
-    return Columns((audio,), label)
+    def chosen(file: Path) -> Columns:
+        schema, audio = parquet_files.schema_of(file), _audio_column(file)
+        if audio is None:
+            raise DatasetError(
+                f"{file} has columns {', '.join(schema.names)[:120]}: a column of sound ({_NAME}, "
+                "of struct<bytes, path>) and one of labels are needed"
+            )
+        labels = parquet_files.pick(schema, file, "label", label, parquet_files.LABEL)
+        return Columns((audio,), labels)
+
+    return parquet_files.open_files("audio", path, split, chosen)
 
 
 def _audio_column(file: Path) -> str | None:

@@ -1,14 +1,14 @@
 """Hugging Face Parquet: what its images, sound and texts have in common.
 
-A dataset is one file, or a folder (or its ``data`` sub-folder) of shards named
-``SPLIT-00000-of-00001.parquet``. Class names stand in the schema's ``huggingface`` metadata. Images
-and clips are files in a column of ``struct<bytes, path>``; where their paths are numbers that
-differ, these are the index, elsewhere it is the row's number in its split.
+A dataset is one file, or a folder of shards (:mod:`layout`). Class names stand in the schema's
+``huggingface`` metadata, or the labels are names. Images and clips are files in a column of
+``struct<bytes, path>`` (of images, of bytes alone too); where their paths are numbers that differ,
+these are the index, elsewhere it is the row's number in its split.
 """
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datadeed.datasets.formats.blocks import choose_split, index_of, numbered
+from datadeed.datasets.formats import layout
+from datadeed.datasets.formats.blocks import index_of
 from datadeed.datasets.formats.split import Columns, Split
+from datadeed.datasets.formats.text_columns import (
+    Value,
+    known_labels,
+    label_numbers,
+    label_of,
+)
+from datadeed.datasets.formats.text_columns import class_names as names_of
 from datadeed.errors import DatasetError, reason
 
+SUFFIXES = (".parquet",)
 BATCH_BYTES = 2**24
+# Usual names, the likeliest first.
+IMAGE = ("image", "img", "jpg", "jpeg", "png")
+LABEL = ("label", "labels", "fine_label", "digit", "class", "target", "category")
 
 
 @contextlib.contextmanager
@@ -46,18 +58,46 @@ def schema_of(file: Path) -> pa.Schema:
 
 
 def shards(path: Path) -> list[Path]:
-    """The Parquet files of all splits, in order."""
-    if path.is_file():
-        return [path] if path.suffix == ".parquet" else []
-    for pattern in ("*.parquet", "data/*.parquet"):  # a folder of such a name may be a class
-        if files := sorted(file for file in path.glob(pattern) if file.is_file()):
-            return files
-    return []
+    """The Parquet files of all splits, in order; of several configurations the first one's."""
+    found = next(iter(layout.configurations(path, SUFFIXES).values()), {})
+    return [file for files in found.values() for file in files]
 
 
 def holds_files(kind: pa.DataType) -> bool:
     """Whether a column holds images or clips as they are published."""
     return pa.types.is_struct(kind) and {"bytes", "path"} <= {field.name for field in kind}
+
+
+def holds_pictures(field: pa.Field) -> bool:
+    """Whether a column holds images, as :func:`holds_files`, or bytes under a usual name."""
+    plain = pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type)
+    return holds_files(field.type) or (plain and field.name.casefold() in IMAGE)
+
+
+def pick(
+    schema: pa.Schema, file: Path, option: str, named: str | None, usual: Sequence[str]
+) -> str:
+    """The column to read: the one named, or the likeliest by name (capitals do not matter).
+
+    Args:
+        schema: the columns.
+        file: for messages.
+        option: what names the column.
+        named: the option's value; None if it is not given.
+        usual: names, the likeliest first, in lower case.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    for wanted in usual if named is None else (named, named.casefold()):
+        for name in schema.names:
+            if wanted in (name, name.casefold()):
+                return str(name)
+    tried = ", ".join(usual) if named is None else repr(named[:60])
+    raise DatasetError(
+        f"{file} has columns {', '.join(schema.names)[:200]}, none of them {tried}: name the "
+        f"column of the {option} as option {option!r} ({option}=NAME)"
+    )
 
 
 def features(schema: pa.Schema) -> dict[str, Any]:
@@ -92,14 +132,21 @@ def open_files(
     Raises:
         DatasetError: a file is damaged, lacks the columns, or holds labels that cannot be used.
     """
-    everything = shards(path)
-    files = everything if path.is_file() else _of_split(everything, split, path)
+    files, everything = layout.files_of_split(path, split, SUFFIXES)
+    if not files:
+        raise DatasetError(f"{path} holds no Parquet files: name another folder")
     columns = choose(files[0])
-    labels = np.concatenate([_labels(file, columns.label) for file in files])
-    classes = class_names(files[0], columns.label)
+    values = [_labels(file, columns.label) for file in files]
+    labels: np.ndarray = np.concatenate(values)
+    named = labels.dtype == object
+    classes = () if named else class_names(files[0], columns.label)
     if not classes:  # a class may be missing from one split, so all splits are counted
-        largest = max(int(_labels(file, columns.label).max()) for file in everything)
-        classes = numbered(1 + largest)
+        every = set(np.unique(labels).tolist())
+        for file in set(everything) - set(files):
+            every |= _other_labels(file, columns.label)
+        classes = names_of(every, path)
+    if named:
+        labels = label_numbers(labels.tolist(), classes)
     (column,) = columns.sample
     names = [name for file in files for name in _paths(file, column)]
     what = {"image": "image bytes", "audio": "sound"}[modality]
@@ -116,24 +163,36 @@ def open_files(
     )
 
 
-def _of_split(files: list[Path], split: str | None, where: Path) -> list[Path]:
-    if not files:
-        raise DatasetError(f"{where} holds no Parquet files: name another folder")
-    names = [file.stem.split("-")[0] for file in files]
-    chosen = choose_split(split, list(dict.fromkeys(names)), where)
-    return [file for file, name in zip(files, names, strict=True) if name == chosen]
-
-
 def _labels(file: Path, label: str) -> np.ndarray:
+    """(N,) int64 class numbers, or objects: class names."""
     with reading(file) as opened:
+        if label not in opened.schema_arrow.names:
+            raise DatasetError(f"{file} has no column {label!r}: other shards have")
         column = opened.read([label])[label]
     if column.null_count or len(column) == 0:
         raise DatasetError(f"{file} has rows without a label, or none at all: label them")
-    return column.to_numpy().astype(np.int64)
+    if pa.types.is_integer(column.type):
+        return column.to_numpy().astype(np.int64)
+    values: list[Value] = [
+        label_of(value, (file, "row", row)) for row, value in enumerate(column.to_pylist())
+    ]
+    if not all(isinstance(value, str) for value in values):
+        raise DatasetError(f"{file} has labels of {column.type}: give names or whole numbers")
+    return np.array(values, dtype=object)
+
+
+def _other_labels(file: Path, label: str) -> set[Value]:
+    """The labels of another split, which may have none."""
+    with reading(file) as opened:
+        if label not in opened.schema_arrow.names:
+            return set()
+        return set(known_labels(opened.read([label])[label].unique().to_pylist()))
 
 
 def _paths(file: Path, column: str) -> list[str]:
     with reading(file) as opened:
+        if not holds_files(opened.schema_arrow.field(column).type):
+            return [""] * opened.metadata.num_rows
         found = opened.read([f"{column}.path"])[column].combine_chunks()
     return [name or "" for name in found.field("path").to_pylist()]
 
@@ -151,8 +210,10 @@ def _stream(files: list[Path], column: str, what: str) -> Iterator[tuple[str, by
             groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
             size = sum(group.total_byte_size for group in groups)
             rows = max(1, BATCH_BYTES * metadata.num_rows // max(1, size))
-            for batch in opened.iter_batches(rows, columns=[f"{column}.bytes"]):
-                for data in batch.column(0).field("bytes"):
+            nested = holds_files(opened.schema_arrow.field(column).type)
+            read = f"{column}.bytes" if nested else column
+            for batch in opened.iter_batches(rows, columns=[read]):
+                for data in batch.column(0).field("bytes") if nested else batch.column(0):
                     name = f"{file} row {row}"
                     if not data.is_valid:
                         raise DatasetError(f"{name} has no {what}: embed the files in the Parquet")

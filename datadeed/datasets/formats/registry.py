@@ -39,6 +39,7 @@ IMAGE_FORMATS = ("cifar_pickle", "idx", "huggingface", "npz", "imagefolder")
 FORMATS = {
     "text_parquet": "text_parquet",
     "parquet_audio": "parquet_audio",
+    "imagelist": "imagelist",
     **{name: name for name in IMAGE_FORMATS},
     "wavfolder": "wavfolder",
     "csv": "csv_table",

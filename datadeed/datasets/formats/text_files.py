@@ -1,15 +1,17 @@
-"""Text files: their encoding, their lines, and which files make a split."""
+"""Text files: their compression, their encoding and their lines."""
 
 import codecs
+import contextlib
+import gzip
 import io
 import re
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
-from datadeed.datasets.formats.blocks import SPLITS, choose_split
-from datadeed.errors import DatasetError
+from datadeed.errors import DatasetError, reason
 
-TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _MARKS = {  # UTF-32's begins as UTF-16's does
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF32_LE: "utf-32-le",
@@ -18,11 +20,10 @@ _MARKS = {  # UTF-32's begins as UTF-16's does
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
 _LINE_END = re.compile("\r\n|\r|\n")
-_OTHER_NAMES = {"dev": "validation"}  # GLUE's
 
 
 class TextFile:
-    """A text file in one encoding.
+    """A text file in one encoding; one whose name ends in ``.gz`` is packed by gzip.
 
     Args:
         path: the file.
@@ -34,12 +35,12 @@ class TextFile:
         encoding: a codec that neither reads nor writes a mark.
 
     Raises:
-        DatasetError: the encoding is unknown, or is not that of the mark.
+        DatasetError: the encoding is unknown, or is not that of the mark; or it is no gzip file.
     """
 
     def __init__(self, path: Path, encoding: str | None):
         self.path = path
-        with path.open("rb") as file:
+        with self.reading() as file:
             head = file.read(4)
         self.mark = next((mark for mark in _MARKS if head.startswith(mark)), b"")
         asked = _codec(encoding)
@@ -54,13 +55,46 @@ class TextFile:
                 f"{path} has no byte-order mark: give 'encoding' as {self.encoding}-le or -be"
             )
 
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[IO[bytes] | gzip.GzipFile]:
+        """The file's bytes, unpacked.
+
+        Raises:
+            DatasetError: it is a damaged gzip file.
+        """
+        if not self._packed:
+            with self.path.open("rb") as plain:
+                yield plain
+            return
+        try:
+            with gzip.open(self.path) as unpacked:
+                yield unpacked
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise DatasetError(
+                f"{self.path} is no whole gzip file ({reason(error)}): fetch it again"
+            ) from error
+
+    @contextlib.contextmanager
+    def writing(self, place: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
+        """A new file for bytes, packed as this one is; a gzip header tells no name and no time."""
+        with place.open("wb") as plain:
+            if not self._packed:
+                yield plain
+                return
+            with gzip.GzipFile("", "wb", fileobj=plain, mtime=0) as packed:
+                yield packed
+
+    @property
+    def _packed(self) -> bool:
+        return self.path.suffix.lower() == ".gz"
+
     def lines(self) -> Iterator[str]:
         """The lines with their ends (LF, CRLF or CR), decoded.
 
         Raises:
             DatasetError: the file is in another encoding; the line is named.
         """
-        with self.path.open("rb") as file:
+        with self.reading() as file:
             file.seek(len(self.mark))
             try:
                 with io.TextIOWrapper(file, self.encoding, newline="") as lines:
@@ -70,7 +104,9 @@ class TextFile:
 
     def _misfit(self, error: UnicodeError) -> DatasetError:
         """What does not fit, and where; reads the whole file."""
-        data, line, good, bad = self.path.read_bytes()[len(self.mark) :], 1, 0, 0
+        with self.reading() as file:
+            data = file.read()[len(self.mark) :]
+        line, good, bad = 1, 0, 0
         try:
             data.decode(self.encoding)
         except UnicodeDecodeError as found:
@@ -108,48 +144,3 @@ def _codec(name: str | None) -> str | None:
 
 def _unmarked(encoding: str) -> str:
     return encoding.removesuffix("-le").removesuffix("-be")
-
-
-def split_files(path: Path, suffixes: Sequence[str]) -> dict[str, list[Path]]:
-    """The files of each split: of a file itself, or of a folder (or its ``data`` sub-folder).
-
-    In a folder, splits are told by the part of a name before the first ``-`` (``train.csv``,
-    ``test-00000-of-00002.csv``); a folder with a single table may call it anything.
-    """
-    if path.is_file():
-        return {path.stem: [path]} if path.suffix.lower() in suffixes else {}
-    for folder in (path, path / "data"):
-        found = (file for file in folder.glob("[!.]*") if file.suffix.lower() in suffixes)
-        files = sorted(file for file in found if file.is_file())
-        splits: dict[str, list[Path]] = {}
-        for file in files:
-            name = file.stem.split("-")[0].casefold()
-            splits.setdefault(_OTHER_NAMES.get(name, name), []).append(file)
-        named = {name: group for name, group in splits.items() if name in SPLITS}
-        if named:
-            return named
-        if len(files) == 1:
-            return {files[0].stem: files}
-    return {}
-
-
-def files_of_split(
-    path: Path, split: str | None, suffixes: Sequence[str]
-) -> tuple[list[Path], list[Path]]:
-    """The files of one split, in order, and those of all splits.
-
-    Raises:
-        DatasetError: the split is missing, or there in two formats; or it must be named.
-    """
-    splits = split_files(path, suffixes)
-    everything = [file for files in splits.values() for file in files]
-    if path.is_file():
-        return everything, everything
-    chosen = choose_split(split, list(splits), path)
-    same = split_files(path, TABLES).get(chosen, [])
-    if len({file.suffix.lower() for file in same}) > 1:
-        raise DatasetError(
-            f"{path} holds {chosen!r} in two formats ({same[0].name}, {same[-1].name}): keep one, "
-            "for an edit of one would leave the other as it is"
-        )
-    return splits[chosen], everything

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from datadeed.datasets.form import columns
-from datadeed.datasets.formats import parquet_files, texts
+from datadeed.datasets.formats import layout, parquet_files, texts
 from datadeed.datasets.formats.split import Columns, Split
 from datadeed.datasets.formats.text_columns import (
     Cells,
@@ -22,23 +22,22 @@ from datadeed.datasets.formats.text_columns import (
     label_numbers,
     wanted_texts,
 )
-from datadeed.datasets.formats.text_files import files_of_split, split_files
 from datadeed.errors import DatasetError
 
 blocks = texts.blocks
-SUFFIXES = (".parquet",)
 
 
 def matches(path: Path) -> bool:
-    """Whether ``path`` is Parquet, or a folder of it, with strings and without files in it."""
-    files = [file for group in split_files(path, SUFFIXES).values() for file in group]
+    """Whether ``path`` is Parquet, or a folder of it, with strings and without images or clips."""
+    files = parquet_files.shards(path)
     if not files:
         return False
     try:
-        kinds = [field.type for field in parquet_files.schema_of(files[0])]
+        fields = list(parquet_files.schema_of(files[0]))
     except DatasetError:
         return False
-    return any(map(_is_text, kinds)) and not any(map(parquet_files.holds_files, kinds))
+    texts = any(_is_text(field.type) for field in fields)
+    return texts and not any(map(parquet_files.holds_pictures, fields))
 
 
 def open_split(
@@ -50,7 +49,7 @@ def open_split(
     drop_empty: bool = False,
 ) -> Split:
     """Read one split's labels; arguments and errors as in :func:`text_table.opener`."""
-    files, everything = files_of_split(path, split, SUFFIXES)
+    files, everything = layout.files_of_split(path, split, parquet_files.SUFFIXES)
     if not files:
         raise DatasetError(f"{path} holds no Parquet files: name another folder")
     chosen = _columns(files[0], text, label)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from datadeed.datasets.formats import layout
 from datadeed.datasets.formats.split import Columns, Split
 from datadeed.datasets.formats.text_columns import (
     Cells,
@@ -13,7 +14,7 @@ from datadeed.datasets.formats.text_columns import (
     label_numbers,
     wanted_texts,
 )
-from datadeed.datasets.formats.text_files import TextFile, files_of_split
+from datadeed.datasets.formats.text_files import TextFile
 from datadeed.errors import DatasetError
 
 Span = tuple[int, int]
@@ -100,11 +101,11 @@ def opener(open_table: Opener, suffixes: Sequence[str]) -> Callable[..., Split]:
             DatasetError: no such split, a file cannot be read, a column is missing or unclear, or
                 a text or label cannot be used; the line names file and line.
         """
-        files, everything = files_of_split(path, split, suffixes)
+        files, everything = layout.files_of_split(path, split, suffixes)
         if not files:
             raise DatasetError(f"{path} holds no table ({', '.join(suffixes)}): name another place")
         tables = [open_table(TextFile(file, encoding), text, label) for file in files]
-        values, index = gather((one for table in tables for one in _cells(table)), path, drop_empty)
+        values, index = gather((one for table in tables for one in cells(table)), path, drop_empty)
         every = set(values)
         for file in set(everything) - set(files):
             every |= _other_labels(open_table, TextFile(file, encoding), tables[0].columns)
@@ -115,7 +116,7 @@ def opener(open_table: Opener, suffixes: Sequence[str]) -> Callable[..., Split]:
             classes=classes,
             labels=label_numbers(values, classes),
             index=index,
-            stream=lambda: wanted_texts((one for table in tables for one in _cells(table)), index),
+            stream=lambda: wanted_texts((one for table in tables for one in cells(table)), index),
             files=files,
             tables=tables,
         )
@@ -123,7 +124,7 @@ def opener(open_table: Opener, suffixes: Sequence[str]) -> Callable[..., Split]:
     return open_split
 
 
-def _cells(table: Table) -> Iterator[Cells]:
+def cells(table: Table) -> Iterator[Cells]:
     """Of each row: its place, its text's fields, its label."""
     (*text, label), path = (*table.columns.sample, table.columns.label), table.file.path
     for record in table.records():

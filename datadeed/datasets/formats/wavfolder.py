@@ -42,7 +42,7 @@ def open_split(
         DatasetError: there are no classes, one asked for is missing, either could be meant, or
             there is sound of a kind that is not read.
     """
-    root, scratch = class_folders.opened(path, split, SUFFIXES, classes)
+    root, scratch = class_folders.opened(path, split, sound.SUFFIXES, classes)
     only = None if classes is None or isinstance(classes, str | int) else classes
     _check_unread(root, [root] if only is None else [root / name for name in only])
     return _found(root, scratch, classes)

@@ -37,10 +37,10 @@ def write_chosen(
         data: images of any size, sound or texts.
         rows: their numbers.
         out: the file to make, which ends in ``.parquet``.
-        reading: the options that ``data`` was read with; columns of texts get the names that these
-            give, so that the same options read both.
+        reading: the options that ``data`` was read with; columns get the names that these give, so
+            that the same options read both.
     """
-    names = _text_columns(reading or {})
+    names = _columns(data.modality, reading or {})
     schema = _schema(data, names)
     with atomic_path(out) as path:
         # No statistics: those of a column of files would hold whole files.
@@ -50,22 +50,22 @@ def write_chosen(
                 writer.write_batch(pa.RecordBatch.from_pylist(group, schema=schema))
 
 
-def _text_columns(reading: Mapping[str, Any]) -> tuple[list[str], str]:
-    """Names of the columns that hold a text's parts, and of the label's."""
-    text = reading.get("text") or "text"
-    return [text] if isinstance(text, str) else list(text), reading.get("label") or "label"
+def _columns(modality: str, reading: Mapping[str, Any]) -> tuple[list[str], str]:
+    """Names of the columns that hold a sample's parts, one but of a text, and of the label's."""
+    sample = reading.get(modality) or modality
+    return [sample] if isinstance(sample, str) else list(sample), reading.get("label") or "label"
 
 
 def _schema(data: Items, names: tuple[list[str], str]) -> pa.Schema:
     """Columns, and what the metadata say of each."""
     features: dict[str, Any]
+    columns, label = names
     if data.modality == "text":
-        columns, label = names
         kinds = {name: pa.string() for name in columns}
         features = {name: {"dtype": "string", "_type": "Value"} for name in columns}
     else:
-        label, kinds = "label", {data.modality: _FILE}
-        features = {data.modality: {"_type": data.modality.capitalize()}}
+        kinds = {columns[0]: _FILE}
+        features = {columns[0]: {"_type": data.modality.capitalize()}}
     features[label] = {"names": list(data.classes), "_type": "ClassLabel"}
     said = json.dumps({"info": {"features": features}})
     return pa.schema({**kinds, label: pa.int64()}, metadata={"huggingface": said})
@@ -75,8 +75,8 @@ def _records(
     data: Items, rows: Collection[int], names: tuple[list[str], str]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Of each chosen row about how many bytes it takes, and its values by column."""
+    columns, label = names
     if data.modality == "text":
-        columns, label = names
         for item in data:
             if item.row in rows:
                 parts = item.sample.split(SEPARATOR, len(columns) - 1)
@@ -85,7 +85,7 @@ def _records(
         return
     for row, stored in _files(data, rows):
         file = {"bytes": stored, "path": f"{row:08d}.{_FILES[data.modality]}"}
-        yield len(stored), {data.modality: file, "label": int(data.labels[row])}
+        yield len(stored), {columns[0]: file, label: int(data.labels[row])}
 
 
 def _files(data: Items, rows: Collection[int]) -> Iterator[tuple[int, bytes]]:

@@ -1,10 +1,13 @@
 """Folders of image or sound files: the edited split's, at their places in the release."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from datadeed.errors import DatasetError
 from datadeed.owner.release import neutral
 from datadeed.owner.release.clips import Rerecording
 from datadeed.owner.release.edits import Job
-from datadeed.owner.release.redrawing import edited_files
+from datadeed.owner.release.redrawing import Redrawing, edited_files
 
 
 def write(job: Job) -> None:
@@ -34,6 +37,19 @@ def write(job: Job) -> None:
         job.place(found.folders[edits.moved.get(row, label)]) / renamed.get(row, inner[row])
         for row, label in enumerate(labels)
     ]
+    write_files(job, drawn, files, paths)
+
+
+def write_files(
+    job: Job, drawn: Redrawing | Rerecording, files: Sequence[Path], paths: Sequence[Path]
+) -> None:
+    """Write the files of a split, all anew, in the order of their names and with one time.
+
+    Args:
+        job: what is released.
+        drawn: the edited files.
+        files, paths: each row's file in the source and in the release.
+    """
     neutral.create(paths)
     rows = sorted(range(len(paths)), key=paths.__getitem__)
     if isinstance(drawn, Rerecording):

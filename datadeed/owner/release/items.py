@@ -55,7 +55,9 @@ def _items(format: str, found: Split) -> Items:
                 )
             yield image
 
-    return Items(*columns, channels, stream)
+    in_files = found.modality == "image" and found.pixels is None
+    files = found.stream if in_files else None
+    return Items(*columns, channels, stream, files=files)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from PIL import Image, JpegImagePlugin
 
 _SOS, _DHT, _DRI, _COMMENT = 0xDA, 0xC4, 0xDD, 0xFE
 _APPLICATION = range(0xE0, 0xF0)
+_EOI, _RESTARTS = 0xD9, range(0xD0, 0xD8)
 _PASSES = 12  # at most, until another one changes nothing
 
 
@@ -63,6 +64,40 @@ def settled(data: bytes) -> bytes:
                 break
             image = again
         return encode(image, original, data)[0] if image is not original else written
+
+
+def first_picture(data: bytes) -> bytes:
+    """The first picture of a JPEG that holds several (CIPA DC-007, "MPO"); others as they are.
+
+    Its segments and scans stay; the index of pictures, and the others, do not.
+
+    Raises:
+        ValueError: it has no scan, or a scan that does not end.
+    """
+    segments, scan = _segments(data)
+    kept = [body for marker, body in segments if not _lists_pictures(marker, body)]
+    if len(kept) == len(segments):
+        return data
+    return b"\xff\xd8" + b"".join(kept) + data[scan : _end(data, scan)]
+
+
+def _lists_pictures(marker: int, body: bytes) -> bool:
+    return marker == _APPLICATION[2] and body[4:8] == b"MPF\0"
+
+
+def _end(data: bytes, at: int) -> int:
+    """Where a picture ends, of which a scan starts at ``at``."""
+    while 0 <= (at := data.find(b"\xff", at)) < len(data) - 1:
+        marker = data[at + 1]
+        if marker == _EOI:
+            return at + 2
+        if marker == 0xFF:
+            at += 1
+        elif marker == 0 or marker in _RESTARTS:
+            at += 2
+        else:
+            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    raise ValueError("its first picture does not end")
 
 
 def _loaded(data: bytes) -> Image.Image:

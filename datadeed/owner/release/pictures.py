@@ -1,17 +1,22 @@
 """Image files with other pixels, in the format, mode and metadata of the file they replace."""
 
 import io
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image, TiffImagePlugin
 
 from datadeed.datasets.formats.images import decode, opened
 from datadeed.errors import DatasetError
 from datadeed.owner.release import jpeg, png
 
 LOSSLESS = frozenset({"PNG", "BMP", "PPM", "TIFF", "WEBP"})
+_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA"})
+_JPEG = frozenset({"JPEG", "MPO"})  # MPO: several pictures, of which the first is read
+_SHOWN = 5
+_TURNED = range(2, 9)  # EXIF orientations other than upright
 _TIFF = frozenset({"raw", "packbits", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate"})
 
 
@@ -45,7 +50,8 @@ def redraw(name: str, data: bytes, pixels: np.ndarray) -> Redrawn:
         pixels: (H, W, C) uint8 of the same size, C = 1 or 3.
 
     Raises:
-        DatasetError: the file is of another format, lossy WebP or TIFF, animated, or damaged.
+        DatasetError: the file is of another format, lossy WebP or TIFF, animated, of more than 8
+            bits, or damaged.
     """
     with opened(name, data) as image:
         _check(name, image, data)
@@ -92,7 +98,17 @@ def settle(name: str, data: bytes) -> bytes:
         DatasetError: the file is damaged.
     """
     with opened(name, data) as image:
-        return jpeg.settled(data) if image.format == "JPEG" else data
+        return jpeg.settled(jpeg.first_picture(data)) if image.format in _JPEG else data
+
+
+def single(name: str, data: bytes) -> bytes:
+    """An image file with its first picture alone, if it is JPEG with several; others as they are.
+
+    Raises:
+        DatasetError: the file is damaged.
+    """
+    with opened(name, data) as image:
+        return jpeg.first_picture(data) if image.format == "MPO" else data
 
 
 def format_of(name: str, data: bytes) -> str:
@@ -101,18 +117,70 @@ def format_of(name: str, data: bytes) -> str:
         return str(image.format)
 
 
-def _check(name: str, image: Image.Image, data: bytes) -> None:
-    lossy = (image.format == "WEBP" and not _is_lossless_webp(data)) or (
-        image.format == "TIFF" and image.info.get("compression", "raw") not in _TIFF
-    )
-    if image.format not in LOSSLESS | {"JPEG"} or lossy:
-        form = f"lossy {image.format}" if lossy else image.format
+def check_writable(files: Iterable[tuple[str, bytes | Path]]) -> int:
+    """Check that every image of a split could be written again, whichever are marked.
+
+    Args:
+        files: each row's name for messages, and its file.
+
+    Returns:
+        How many carry an EXIF orientation that is not upright.
+
+    Raises:
+        DatasetError: some could not; the line counts them and names the first few.
+    """
+    found: list[str] = []
+    rows = turned = 0
+    for name, source in files:
+        rows += 1
+        with opened(name, source) as image:
+            if what := next(_faults(image, source), ""):
+                found.append(f"{name} {what}")
+            turned += _orientation(image) in _TURNED
+    if found:
+        more = f", and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise DatasetError(
-            f"{name} is {form}, which cannot be written again unseen: convert the dataset to PNG "
+            f"{len(found)} of {rows} images cannot be written again unseen: "
+            f"{', '.join(found[:_SHOWN])}{more}; convert them to PNG or JPEG, or leave them out"
+        )
+    return turned
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 if there is none, and of TIFF, which Pillow itself turns."""
+    if image.format == "TIFF" or "exif" not in image.info:  # without it a PNG would be decoded
+        return 1
+    found = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return found if isinstance(found, int) else 1
+
+
+def _check(name: str, image: Image.Image, data: bytes) -> None:
+    if what := next(_faults(image, data), ""):
+        raise DatasetError(
+            f"{name} {what}, which cannot be written again unseen: convert the dataset to PNG "
             "or JPEG"
         )
-    if getattr(image, "n_frames", 1) > 1:
-        raise DatasetError(f"{name} has several frames: keep one, or leave the image out")
+
+
+def _faults(image: Image.Image, source: bytes | Path) -> Iterator[str]:
+    """What keeps an image file from being written again."""
+    form = str(image.format)
+    if form not in LOSSLESS | _JPEG:
+        yield f"is {form}"
+    if form == "WEBP" and not _is_lossless_webp(_bytes(source)):
+        yield "is lossy WEBP"
+    if form == "TIFF" and image.info.get("compression", "raw") not in _TIFF:
+        yield "is lossy TIFF"
+    if form != "MPO" and getattr(image, "n_frames", 1) > 1:
+        yield "has several frames"
+    if form == "PNG" and png.depth(_bytes(source)) == 16:
+        yield "has 16 bits a channel"
+    if image.mode not in _MODES and (image.mode, form in _JPEG) != ("CMYK", True):
+        yield f"has the unusual mode {image.mode}"
+
+
+def _bytes(source: bytes | Path) -> bytes:
+    return source if isinstance(source, bytes) else source.read_bytes()
 
 
 def _is_lossless_webp(data: bytes) -> bool:
@@ -129,10 +197,11 @@ def _encode(new: Image.Image, original: Image.Image, data: bytes) -> bytes:
         return png.encode(new, data)
     options: dict[str, Any] = {}
     if original.format == "TIFF":
-        options = {
-            "tiffinfo": getattr(original, "tag_v2", None),
-            "compression": original.info.get("compression"),
-        }
+        original.load()  # turns the image upright, and removes the tag
+        tags: Any = getattr(original, "tag_v2", {})
+        for side in (TiffImagePlugin.IMAGEWIDTH, TiffImagePlugin.IMAGELENGTH):
+            tags.pop(side, None)  # of the image as it was stored
+        options = {"tiffinfo": tags, "compression": original.info.get("compression")}
     elif original.format == "WEBP":
         options = {"lossless": True, "exact": True}
     known = ("icc_profile", "exif", "xmp", "dpi")

@@ -60,3 +60,8 @@ def _form(chunks: list[tuple[bytes, bytes]]) -> tuple[int, int]:
     """Bit depth and colour type."""
     header = chunks[0][1]
     return header[16], header[17]
+
+
+def depth(data: bytes) -> int:
+    """The bits a channel of a PNG."""
+    return data[24]

@@ -13,7 +13,7 @@ from datadeed.datasets.formats.images import decode
 from datadeed.datasets.formats.split import Split
 from datadeed.owner.release.clips import Rerecording
 from datadeed.owner.release.edits import Job
-from datadeed.owner.release.pictures import LOSSLESS, format_of, recode, redraw, settle
+from datadeed.owner.release.pictures import LOSSLESS, format_of, recode, redraw, settle, single
 from datadeed.owner.release.spool import Spool
 
 _SAMPLE = 64
@@ -28,6 +28,7 @@ class Redrawing:
     palette without the mark's colours), all files of that format are written again, with the same
     pixels. A marked JPEG must not stand out by how often it was encoded: if one is edited, all are
     encoded until that changes nothing more (:func:`settle`), unless the job's manner leaves that.
+    Of JPEGs with several pictures all keep their first alone, marked or not.
 
     Args:
         job: what is released.
@@ -50,7 +51,7 @@ class Redrawing:
 
     def draw(self, row: int, name: str, source: bytes | Path) -> None:
         """Edit one file, or compare one unmarked file with what our encoder makes of it."""
-        data = source if isinstance(source, bytes) else source.read_bytes()
+        data = single(name, source if isinstance(source, bytes) else source.read_bytes())
         if row not in self._asked:
             form = format_of(name, data)
             same = form not in LOSSLESS or recode(name, data, {form}, {}) == data
@@ -102,6 +103,8 @@ class Redrawing:
         row, name, data = file
         if row in self._drawn:
             data, settles = self._drawn[row], False
+        else:
+            data = single(name, data)
         data = recode(name, data, formats, self._wider) if formats else data
         return settle(name, data) if settles else data
 

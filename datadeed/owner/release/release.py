@@ -14,7 +14,15 @@ import numpy as np
 from datadeed.datasets.formats import images
 from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatasetError
-from datadeed.owner.release import arrays, folders, shards, staging, text_records, text_shards
+from datadeed.owner.release import (
+    arrays,
+    folders,
+    lists,
+    shards,
+    staging,
+    text_records,
+    text_shards,
+)
 from datadeed.owner.release.edits import NEUTRAL, Edit, Edits, Job, Manner, Release
 from datadeed.owner.release.items import open_split
 from datadeed.owner.release.styles import CsvStyle, JsonStyle
@@ -103,6 +111,7 @@ _WRITERS: dict[str, Callable[[Job], None]] = {
     "idx": arrays.write_idx,
     "cifar_pickle": arrays.write_cifar,
     "imagefolder": folders.write,
+    "imagelist": lists.write,
     "wavfolder": folders.write,
     "huggingface": shards.write,
     "parquet_audio": shards.write,

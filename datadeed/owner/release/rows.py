@@ -1,6 +1,7 @@
 """The rows of one split, as the owner's edits see them."""
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ class Items:
         channels: of images, 1 if every image is grey, else 3; of texts 0.
         modality: "image", "audio" or "text".
         beside: how many files lie beside the samples and are no rows, by suffix.
+        files: of images that are files, each row's name for messages and its file; else None.
     """
 
     beside: Mapping[str, int] = MappingProxyType({})
@@ -47,9 +49,10 @@ class Items:
         stream: Callable[[], Iterator[Any]],
         *,
         modality: str = "image",
+        files: Callable[[], Iterator[tuple[str, bytes | Path]]] | None = None,
     ):
         self.format, self.classes, self.labels, self.channels = format, classes, labels, channels
-        self.modality, self._stream = modality, stream
+        self.modality, self._stream, self.files = modality, stream, files
 
     @property
     def rows(self) -> int:

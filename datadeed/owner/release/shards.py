@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from datadeed.datasets.formats import parquet_files
 from datadeed.datasets.formats.split import Split
+from datadeed.errors import DatasetError
 from datadeed.owner.release.clips import Rerecording
 from datadeed.owner.release.edits import Job
 from datadeed.owner.release.redrawing import Redrawing, edited_files
@@ -141,16 +142,21 @@ def _files(
     drawn: Redrawing | Rerecording,
     names: dict[int, str],
 ) -> pa.ChunkedArray:
-    """A column of files with the new ones and their names, built in parts."""
+    """A column of files, or of their bytes, with the new ones and their names, built in parts."""
     step = min(_SLICE, max(1, _PART_BYTES * len(rows) // max(1, column.nbytes)))
     chunks = []
     for start in range(0, len(rows), step):
         part = rows[start : start + step]
         struct = column.slice(start, step).combine_chunks()
-        stored = zip(part, struct.field("bytes"), strict=True)
-        stream = ((row, f"row {row}", data.as_py()) for row, data in stored)
+        nested = pa.types.is_struct(struct.type)
+        stored = zip(part, struct.field("bytes") if nested else struct, strict=True)
+        stream = ((row, f"row {row}", one.as_py()) for row, one in stored)
+        data = [one for _, one in drawn.finished(stream)]
+        if not nested:
+            chunks.append(pa.array(data, column.type))
+            continue
         values = {
-            "bytes": [data for _, data in drawn.finished(stream)],
+            "bytes": data,
             "path": _replaced(struct.field("path").to_pylist(), part, names),
         }
         fields = list(column.type)
@@ -167,11 +173,24 @@ def _replaced(values: list[Any], rows: Sequence[int], new: dict[int, Any]) -> li
 
 
 def _columns(found: Split, label: str, moved: dict[int, int]) -> dict[str, dict[int, Any]]:
-    """By column: new values by row, for the label and the columns that it decides."""
+    """By column: new values by row, for the label and the columns that it decides.
+
+    Raises:
+        DatasetError: a label is a name that no row has.
+    """
+    schema = parquet_files.schema_of(found.files[0])
     result: dict[str, dict[int, Any]] = {label: dict(moved)}
+    if not pa.types.is_integer(schema.field(label).type):
+        names = _value_of(found, label) or {}
+        if missing := [to for to in moved.values() if to not in names]:
+            raise DatasetError(
+                f"a label is to become {found.classes[missing[0]]!r}, of which no row shows how it "
+                "is written: choose another class"
+            )
+        result[label] = {row: names[to] for row, to in moved.items()}
     if len(set(found.labels.tolist())) == len(found.labels):
         return result  # one row a class: any column would do
-    for field in parquet_files.schema_of(found.files[0]):
+    for field in schema:
         kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
         plain = (pa.types.is_integer, pa.types.is_string, pa.types.is_large_string)
         if field.name != label and any(test(kind) for test in plain):

@@ -1,9 +1,9 @@
 """CSV and JSON Lines: a split's files, written again with other fields in the edited records.
 
 Delimiters, quotes, line ends, byte-order mark, encoding, the order of keys, white space and escapes
-stay: every byte but the edited fields' is the source's. An edited text is written as the file
-writes its others; what cannot be hidden is counted in ``Release.odd_rows``: quotes around a text in
-a CSV that has none around texts.
+stay: every byte but the edited fields' is the source's, before gzip where it is packed. An edited
+text is written as the file writes its others; what cannot be hidden is counted in
+``Release.odd_rows``: quotes around a text in a CSV that has none around texts.
 """
 
 import hashlib
@@ -45,7 +45,22 @@ def write(job: Job, style: Style) -> None:
         DatasetError: an edited text cannot be written in its file; the line names the row.
     """
     found = job.reopen()
-    rewriting = _Rewriting(found, ask(job.edits, found), job.edits)
+    write_tables(job, found, ask(job.edits, found), style)
+
+
+def write_tables(job: Job, found: Split, new: Mapping[int, str], style: Style) -> None:
+    """Write the tables of a split with new texts and labels.
+
+    Args:
+        job: says which labels changed.
+        found: the split.
+        new: edited texts, or file names, by row.
+        style: learns the style of the files.
+
+    Raises:
+        DatasetError: a text cannot be written in its file; the line names the row.
+    """
+    rewriting = _Rewriting(found, new, job.edits)
     for table in found.tables:
         _check_exact(table.file)
         for record in table.records():
@@ -54,13 +69,13 @@ def write(job: Job, style: Style) -> None:
     number = 0
     for table in found.tables:
         encoding = table.file.encoding
-        with job.place(table.file.path).open("wb") as out:
+        with table.file.writing(job.place(table.file.path)) as out:
             out.write(table.file.mark + table.head().encode(encoding))
             for record in table.records():
                 out.write(rewriting.raw(table, record, number, style).encode(encoding))
                 number += bool(record.spans)
         shutil.copystat(table.file.path, job.place(table.file.path))
-    job.edits.odd_rows = rewriting.odd
+    job.edits.odd_rows += rewriting.odd
 
 
 class _Rewriting:
@@ -176,8 +191,11 @@ def _check_exact(file: TextFile) -> None:
     again = hashlib.sha256(file.mark)
     for line in file.lines():
         again.update(line.encode(file.encoding))
-    with file.path.open("rb") as raw:
-        if hashlib.file_digest(raw, "sha256").digest() != again.digest():
+    with file.reading() as raw:
+        stored = hashlib.sha256()
+        while part := raw.read(2**20):
+            stored.update(part)
+        if stored.digest() != again.digest():
             raise DatasetError(
                 f"{file.path} cannot be written again in {file.encoding} to the last byte: convert "
                 "it to UTF-8 first"

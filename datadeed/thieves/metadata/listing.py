@@ -63,6 +63,15 @@ def listing_of(split: Split) -> Listing:
             files=split.files,
             stored=lambda: (file.read_bytes() for file in split.files),
         )
+    if split.modality == "image" and split.tables:
+        files = split.files[: len(split)]
+        return Listing(
+            labels=labels,
+            classes=classes,
+            names=split.names,
+            files=files,
+            stored=lambda: (file.read_bytes() for file in files),
+        )
     if split.modality == "text" or split.pixels is not None:
         return Listing(labels=labels, classes=classes)
     return Listing(

@@ -97,6 +97,56 @@ def test_rows_without_bytes_or_label_are_refused(tmp_path):
     publish(tmp_path / "train.parquet", [png(1), png(2)], [0, None])
     with pytest.raises(DatasetError, match="without a label"):
         formats.read(tmp_path)
-    publish(tmp_path / "train.parquet", [png(1), png(2)], ["cat", "dog"])
-    with pytest.raises(DatasetError, match="not of integers"):
+    publish(tmp_path / "train.parquet", [png(1), png(2)], [0.5, 1.0])
+    with pytest.raises(DatasetError, match="row 0 has an unusable label: give each row a name or"):
         formats.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "numbers"),
+    [
+        (["dog", "cat", "dog"], ("cat", "dog"), [1, 0, 1]),
+        (pa.array(["dog", "cat", "dog"]).dictionary_encode(), ("cat", "dog"), [1, 0, 1]),
+        ([True, False, True], ("false", "true"), [1, 0, 1]),
+        (["10", "9", "10"], ("9", "10"), [1, 0, 1]),
+        (pa.array([1, 0, 1], pa.uint8()), ("0", "1"), [1, 0, 1]),
+    ],
+)
+def test_labels_are_numbers_or_names(tmp_path, labels, classes, numbers):
+    publish(tmp_path / "train.parquet", [png(row) for row in range(3)], labels)
+    data = formats.read(tmp_path)
+    assert (data.classes, data.labels.tolist()) == (classes, numbers)
+
+
+def test_named_classes_are_those_of_all_splits(tmp_path):
+    publish(tmp_path / "train.parquet", [png(1), png(2)], ["dog", "cat"])
+    publish(tmp_path / "test.parquet", [png(3)], ["bee"])
+    pq.write_table(pa.table({"image": [b"kept back"]}), tmp_path / "validation.parquet")
+    data = formats.read(tmp_path, split="train")
+    assert (data.classes, data.labels.tolist()) == (("bee", "cat", "dog"), [2, 1])
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
+def test_images_may_be_plain_bytes_beside_names(tmp_path, kind):
+    columns = {"jpg": pa.array([png(1), png(2)], kind), "Class": ["a", "b"]}
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet")
+    assert formats.detect(tmp_path / "x.parquet") == "huggingface"
+    data = formats.read(tmp_path / "x.parquet")
+    assert data.samples[:, 0, 0, 0].tolist() == [1, 2]
+    assert data.classes == ("a", "b")
+
+
+def test_columns_of_other_names_are_listed_and_named_by_options(tmp_path):
+    file = tmp_path / "x.parquet"
+    publish(file, [png(1), png(2)], ["a", "b"], image="scan", label="kind")
+    with pytest.raises(DatasetError, match=r"columns scan, kind, extra, none of .* option 'image'"):
+        formats.read(file)
+    with pytest.raises(DatasetError, match=r"columns scan, kind, extra, none of .* option 'label'"):
+        formats.read(file, image="scan")
+    with pytest.raises(DatasetError, match="columns scan, kind, extra, none of them 'sort'"):
+        formats.read(file, image="scan", label="sort")
+    with pytest.raises(DatasetError, match="'kind' of type string, not struct<bytes, path> or"):
+        formats.read(file, image="kind", label="extra")
+    data = formats.read(file, image="scan", label="kind")
+    assert data.samples[:, 0, 0, 0].tolist() == [1, 2]
+    assert data.classes == ("a", "b")

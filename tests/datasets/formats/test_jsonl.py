@@ -1,3 +1,4 @@
+import gzip
 import json
 
 import pytest
@@ -116,3 +117,52 @@ def test_labels_kept_back_are_told(tmp_path):
     path = write_jsonl(tmp_path / "x.jsonl", [{"text": t, "label": -1} for t in "abc"])
     with pytest.raises(DatasetError, match="label -1: name another split"):
         read(path)
+
+
+@pytest.mark.parametrize("suffix", [".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz"])
+@pytest.mark.parametrize("array", [True, False])
+def test_what_a_file_is_its_first_character_tells(tmp_path, suffix, array):
+    rows = [{"text": t, "label": y % 3} for y, t in enumerate(TEXTS)]
+    data = json.dumps(rows, indent=1) if array else "".join(json.dumps(r) + "\n" for r in rows)
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(gzip.compress(data.encode()) if suffix.endswith(".gz") else data.encode())
+    assert formats.detect(path) == "jsonl"
+    assert read(path).samples == TEXTS
+    assert read(path).labels.tolist() == [0, 1, 2, 0, 1, 2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[\n\n 1]", "line 3 is not one JSON object"),
+        ('[{"text": "a", "label": 0},\n]', "line 2 is not one JSON object"),
+        ('[{"text": "a", "label": 0}', "not one JSON object .*write an array of objects"),
+        ('[{"text": "a", "label": 0}] 1', "something follows the array"),
+        ('[{"text": "a", "label": 0}\n{"text": "b", "label": 1}]', "',' is missing"),
+        ("[]", "is empty"),
+        ('{\n "data": []}', "line 1 is not one JSON object"),
+    ],
+)
+def test_arrays_that_cannot_be_read_are_named(tmp_path, text, words):
+    path = tmp_path / "x.json"
+    path.write_text(text)
+    with pytest.raises(DatasetError, match=rf"x\.json.*{words}"):
+        read(path)
+
+
+def test_files_that_describe_others_are_no_tables(tmp_path):
+    write_jsonl(tmp_path / "data" / "train.json", [{"text": t, "label": t} for t in "abc"])
+    (tmp_path / "dataset_infos.json").write_text('{"default": {}}')
+    assert read(tmp_path).samples == ["a", "b", "c"]
+
+
+def test_a_damaged_gzip_file_is_named(tmp_path):
+    rows = [{"text": f"{t}", "label": t % 2} for t in range(9999)]
+    path = write_jsonl(tmp_path / "x.jsonl", rows)
+    data = gzip.compress(path.read_bytes(), mtime=0)
+    packed = tmp_path / "x.jsonl.gz"
+    for damaged in (data[:-9], b"plain", data[:-8] + bytes(8)):
+        packed.write_bytes(damaged)
+        with pytest.raises(DatasetError, match=r"x\.jsonl\.gz is no whole gzip file") as caught:
+            read(packed)
+        assert "\n" not in str(caught.value)

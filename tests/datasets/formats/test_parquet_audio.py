@@ -79,7 +79,7 @@ def test_one_file_at_a_time_is_in_memory(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"label": "class"}, "a label column .* are needed"),
+        ({"label": "kind"}, "columns audio, kind, who, none of them label, .* option 'label'"),
         ({"column": "sound"}, "a column of sound .* are needed"),
         ({"labels": (0, 1, None)}, "rows without a label"),
         ({"labels": (0, 1, -1)}, "labels from -1 to 1"),
@@ -96,3 +96,9 @@ def test_what_cannot_be_used_is_named_in_one_line(tmp_path, options, words):
         formats.read(path, format="parquet_audio")
     assert "x.parquet" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_labels_are_names_in_a_column_that_is_named(tmp_path):
+    path = save(tmp_path / "x.parquet", label="kind", labels=("yes", "no", "yes"))
+    data = formats.read(path, label="kind")
+    assert (data.classes, data.labels.tolist()) == (("no", "yes"), [1, 0, 1])

@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from datadeed.datasets.formats import registry as formats
+from datadeed.errors import DatasetError
 from datadeed.owner.release.edits import Manner
 from datadeed.owner.release.items import items
-from tests.owner.release.release_toys import run
+from tests.owner.release.release_toys import invert, run
 
 CLASSES = ["cat", "dog", "frog"]
 
@@ -146,3 +147,49 @@ def test_one_file_and_pngs_of_another_encoder(tmp_path):
     assert new.labels.tolist() == [0, 1, 2, 0, 2, 2, 0, 1, 2]
     keep = [row for row in range(9) if row != 4]
     assert (new.samples[keep] == old.samples[keep]).all()
+
+
+def test_a_folder_for_each_split_of_a_configuration_stays_so(tmp_path):
+    root = tmp_path / "set" / "default"
+    for name, first in {"train/0000": 0, "train/0001": 12, "test/0000": 90}.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table(first, 12), root / f"{name}.parquet")
+    out = tmp_path / "out"
+    run(tmp_path / "set", out, rows=(1, 20), edit=next_class)
+    old, new = (formats.read(one, split="train", size=8) for one in (tmp_path / "set", out))
+    counts = [one.labels.bincount().tolist() for one in (old, new)]
+    assert counts == [[8, 8, 8], [9, 7, 8]]  # rows 1 and 20 were of classes 1 and 2
+    unmarked = "default/test/0000.parquet"
+    assert (out / unmarked).read_bytes() == (tmp_path / "set" / unmarked).read_bytes()
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.dictionary(pa.int8(), pa.string())])
+def test_labels_that_are_names_stay_names(tmp_path, kind):
+    images = [picture(2 * row, "PNG") for row in range(9)]
+    columns = {
+        "scan": pa.array(images, pa.large_binary()),
+        "kind": pa.array([CLASSES[row % 3] for row in range(9)]).cast(kind),
+    }
+    path, out = tmp_path / "x.parquet", tmp_path / "out.parquet"
+    pq.write_table(pa.table(columns), path)
+    options = {"format": "huggingface", "image": "scan", "label": "kind"}
+    still = Manner(reorder=False)
+    run(path, out, rows=(1, 4), edit=invert, split=None, manner=still, **options)
+    old, new = pq.read_table(path), pq.read_table(out)
+    assert new.schema == old.schema
+    assert new["kind"].to_pylist() == [
+        "frog" if row in (1, 4) else CLASSES[row % 3] for row in range(9)
+    ]
+    shown = formats.read(out, **options)
+    assert [int(one) for one in shown.labels] == [0, 2, 2, 0, 2, 2, 0, 1, 2]
+    before = formats.read(path, **options).samples
+    changed = (shown.samples != before).flatten(1).any(1).nonzero().flatten().tolist()
+    assert changed == [1, 4]
+
+
+def test_a_name_that_no_row_has_cannot_be_written(tmp_path):
+    for name, labels in (("train", ["cat", "dog"] * 3), ("test", ["frog"])):
+        images = pa.array([picture(0, "PNG")] * len(labels))
+        pq.write_table(pa.table({"image": images, "label": labels}), tmp_path / f"{name}.parquet")
+    with pytest.raises(DatasetError, match="to become 'frog', of which no row shows how"):
+        run(tmp_path, tmp_path.with_name("out"), rows=(1,), edit=next_class)
