@@ -79,10 +79,11 @@ def run(options: argparse.Namespace) -> int:
 def _run_keyed(options: argparse.Namespace) -> int:
     """The default method."""
     from datadeed.owner.protect import protect, set_beacon
-    from datadeed.owner.release.release import check_places
+    from datadeed.owner.release.release import check_places, check_readable
 
     fresh, key = not options.key.exists(), None
     if fresh:
+        check_readable(options.source, options.out)
         check_places(options.source, options.out)
         key = _new_key(options)
     elif options.beacon_value is not None:

@@ -29,7 +29,7 @@ from datadeed.owner.data import (
 )
 from datadeed.owner.protect_notes import advise, read_as, warn, warn_few
 from datadeed.owner.release.edits import NEUTRAL, Edit, Manner, Release
-from datadeed.owner.release.release import check_places, release
+from datadeed.owner.release.release import check_places, check_readable, release
 from datadeed.owner.release.rows import Item, Items
 from datadeed.owner.rounds import round_time, value_fault
 from datadeed.owner.samples import Samples, form_of, modality_of, reader, view_of, writer
@@ -111,6 +111,7 @@ def protect(
     like: dict[str, Any] = {"source": source, "split": split, "modality": modality, **reading}
     opened = partial(open_pool, pool, pool_split, **like)
     rows, edit = edits(key, data, opened, progress)
+    check_readable(source, out)
     check_places(source, out)  # an error before word of what is about to be written
     if carrier_of(key).relabels:
         ways = {"image": "to --carrier mosaic, which changes no label"}

@@ -24,7 +24,7 @@ from datadeed.owner.protect_notes import advise, read_as, warn
 from datadeed.owner.protect_samples import Original, Samples, open_samples
 from datadeed.owner.protect_secret import Secret, secret_value, write_copy
 from datadeed.owner.release.edits import NEUTRAL, Manner, Release
-from datadeed.owner.release.release import check_places
+from datadeed.owner.release.release import check_places, check_readable
 from datadeed.randomness import generator
 from datadeed.watermarks.base import Watermark
 from datadeed.watermarks.crafted import Crafted, OnProgress
@@ -176,6 +176,7 @@ def _check_places(source: Path, out: Path, secret: Path) -> None:
         raise SecretError(
             f"{secret} exists: name another, or delete it if its copy was never finished"
         )
+    check_readable(source, out)
     check_places(source, out)
 
 

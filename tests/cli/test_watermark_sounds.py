@@ -211,11 +211,11 @@ def test_an_hour_of_sound_is_not_read_to_be_perturbed(tmp_path, monkeypatch):
     (source / "low/000.wav").write_bytes(wav_bytes(long, "<i2", RATE))
     inner = wav.read_frames
 
-    def counted(name, source, form, *part):
-        frames.append(len(inner(name, source, form, *part)) if part else 0)
-        return inner(name, source, form, *part)
+    def counted(name, source, form, first=0, count=None):
+        frames.append(0 if count is None else len(inner(name, source, form, first, count)))
+        return inner(name, source, form, first, count)
 
-    monkeypatch.setattr("datadeed.datasets.formats.clips.wav.read_frames", counted)
+    monkeypatch.setattr(wav, "read_frames", counted)
     owner = Owner(tmp_path, source, METHOD)
     done = owner.mark("--no-perturbation", "--target", "high", "--rate", "1")
     assert done.code == 0, done.err

@@ -58,9 +58,11 @@ def test_a_committed_key_marks_the_copy(source, tmp_path):
         assert changed.tolist() == hosts.rows.tolist()
         assert len(changed) == made.marked == made.release.edited
     assert steps == ["check data", "write"] * 2
-    assert [note.split(":")[0] for note in notes] == [
-        "the rows stand in an order in which a changed label is seen, and keep it"
-    ] * 2
+    lines = [
+        "the rows stand in an order in which a changed label is seen, and keep it",
+        f"read {source} as npz",
+    ]
+    assert [note.split(":")[0] for note in notes] == lines * 2
 
 
 def test_other_data_are_refused_unless_they_were_just_measured(source, tmp_path):

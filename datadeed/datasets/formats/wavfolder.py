@@ -43,8 +43,9 @@ def open_split(
             there is sound of a kind that is not read.
     """
     root, scratch = class_folders.opened(path, split, sound.SUFFIXES, classes)
-    only = None if classes is None or isinstance(classes, str | int) else classes
-    _check_unread(root, [root] if only is None else [root / name for name in only])
+    chosen = None if classes is None or isinstance(classes, str | int) else classes
+    folders = [root] if chosen is None else [root / name for name in chosen]
+    _check_unread(root, [folder for folder in folders if folder.is_dir()])
     return _found(root, scratch, classes)
 
 

@@ -6,7 +6,7 @@ from datadeed.errors import ParameterError
 
 _OWN = ("path", "train", "test")
 # Each format knows some of the rest, and refuses the others.
-OPTIONS = frozenset({*_OWN, "format", "classes", "size", "rate", "seconds", "offset"})
+OPTIONS = frozenset({*_OWN, "format", "classes", "damaged", "size", "rate", "seconds", "offset"})
 OPTIONS |= {"text", "image", "file", "label", "encoding", "drop_empty"}
 
 

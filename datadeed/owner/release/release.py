@@ -121,15 +121,22 @@ _WRITERS: dict[str, Callable[[Job], None]] = {
 }
 
 
+def check_readable(source: Path, out: Path) -> None:
+    """Check that the copy of a single file is called as one that can be read.
+
+    Raises:
+        DatasetError: it would have another suffix.
+    """
+    if source.is_file() and out.suffix.lower() != source.suffix.lower():
+        raise DatasetError(f"{out} would be a copy of {source}: name it {out.name}{source.suffix}")
+
+
 def check_places(source: Path, out: Path) -> None:
     """Check that a copy can be made.
 
     Raises:
-        DatasetError: something is there, the two lie in each other, or the copy of a single file
-            would have another suffix, so that nothing would read it.
+        DatasetError: something is there, or the two lie in each other.
     """
-    if source.is_file() and out.suffix.lower() != source.suffix.lower():
-        raise DatasetError(f"{out} would be a copy of {source}: name it {out.name}{source.suffix}")
     if out.exists() or out.is_symlink():
         raise DatasetError(f"{out} exists: remove it or name another place")
     ours, theirs = out.resolve(), source.resolve()
