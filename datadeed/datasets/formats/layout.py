@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from datadeed.datasets.formats.blocks import SPLITS, choose_split
+from datadeed.datasets.formats.split_folders import SPLIT_OF
 from datadeed.errors import DatasetError
 
 _LINES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
 TABLES = (*_LINES, *(f"{one}.gz" for one in _LINES), ".parquet")
 PROSE = ".txt"  # of a table only where the file itself is named, or its name is a split's
-_OTHER_NAMES = {"dev": "validation", "training": "train", "testing": "test"}
+_OTHER_NAMES = {word: split for word, split in SPLIT_OF.items() if word not in SPLITS}
 _SHARD = re.compile(r"(?:^|[-_.])\d+(-of-\d+)?(?:-[0-9a-f]{8,})?$")
 # Tables of these names say something of the files beside them.
 _DESCRIBES = re.compile(

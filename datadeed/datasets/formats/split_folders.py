@@ -17,13 +17,13 @@ _WORDS = {
     "test": ("test", "testing", "testset", "eval", "evaluation", "holdout"),
     "validation": ("validation", "valid", "val", "dev", "devel", "development"),
 }
-_SPLIT_OF = {word: split for split, words in _WORDS.items() for word in words}
+SPLIT_OF = {word: split for split, words in _WORDS.items() for word in words}
 
 
 def split_named(name: str) -> str | None:
     """``train``, ``test`` or ``validation``, if a name has one word that says so, else None."""
     words = re.findall("[A-Z]?[a-z]+|[A-Z]+", name)
-    found = {_SPLIT_OF[word.lower()] for word in words if word.lower() in _SPLIT_OF}
+    found = {SPLIT_OF[word.lower()] for word in words if word.lower() in SPLIT_OF}
     return found.pop() if len(found) == 1 else None
 
 
