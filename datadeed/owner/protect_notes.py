@@ -1,6 +1,6 @@
 """What an owner should know of a marked copy, before it is written and after."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from datadeed.keys.generation2 import Design2
 from datadeed.owner.data import Note, Source, named
@@ -97,13 +97,18 @@ def read_as(data: Items, source: Source, split: str | None, note: Note) -> None:
         note: takes the lines.
     """
     which = f", split {split!r}" if split else ""
+    kinds = f", {_counts(data.kinds)}" if len(data.kinds) > 1 else ""
     note(
         f"read {named(source)} as {data.format}{which}: {data.rows} rows of {len(data.classes)} "
-        f"classes ({shown(data.classes)})"
+        f"classes ({shown(data.classes)}){kinds}"
     )
     if data.beside:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(data.beside.items()))
-        note(f"other files beside the samples are no rows, and are copied as they are: {kinds}")
+        text = "other files beside the samples are no rows, and are copied as they are"
+        note(f"{text}: {_counts(data.beside)}")
+
+
+def _counts(kinds: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
 
 
 def shown(names: Sequence[str]) -> str:

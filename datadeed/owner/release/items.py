@@ -1,6 +1,7 @@
 """The decoded items of one split, one by one and of any size."""
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ def items(
     format, found = open_split(Path(source), split, format, options)
     made = _items(format, found)
     made.beside = found.beside
+    if found.folders:
+        made.kinds = Counter(file.suffix.lower() for file in found.files)
     return made
 
 

@@ -34,10 +34,12 @@ class Items:
         labels: (N,) int64.
         channels: of images, 1 if every image is grey, else 3; of texts 0.
         modality: "image", "audio" or "text".
-        beside: how many files lie beside the samples and are no rows, by suffix.
+        kinds: of samples in folders of classes, how many files there are of each suffix.
+        beside: how many files lie beside these and are no rows, by suffix.
         files: of images that are files, each row's name for messages and its file; else None.
     """
 
+    kinds: Mapping[str, int] = MappingProxyType({})
     beside: Mapping[str, int] = MappingProxyType({})
 
     def __init__(

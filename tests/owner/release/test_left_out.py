@@ -5,6 +5,7 @@ import pytest
 
 from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatasetError
+from datadeed.owner.protect_notes import read_as
 from datadeed.owner.release.items import items
 from datadeed.owner.release.release import release
 from tests.datasets.formats.format_toys import save
@@ -60,3 +61,19 @@ def test_what_may_hold_samples_as_they_were_is_left_out(tmp_path, name):
     assert not (out / made.left_out[0]).exists()
     assert (out / ".gitattributes").exists()
     assert len(list(out.rglob("*.png"))) == 6
+
+
+def test_what_was_read_is_said(tmp_path):
+    for row in range(6):
+        suffix = ("png", "JFIF")[row % 3 == 0]
+        save(
+            tmp_path / "ab"[row % 2] / f"{row}.{suffix}", suffix={"png": "PNG"}.get(suffix, "JPEG")
+        )
+    (tmp_path / "a" / "notes.txt").write_text("no image")
+    told = []
+    read_as(items(tmp_path), tmp_path, "train", told.append)
+    assert told == [
+        f"read {tmp_path} as imagefolder, split 'train': 6 rows of 2 classes (a, b), "
+        "2 .jfif, 4 .png",
+        "other files beside the samples are no rows, and are copied as they are: 1 .txt",
+    ]
