@@ -61,9 +61,11 @@ def files_of_split(
         SeveralSplits: it must be named.
         DatasetError: it is missing, or there in two formats; or there are several configurations.
     """
+    if path.is_file():
+        return [path], [path]
     found = splits(path, suffixes)
     everything = [file for files in found.values() for file in files]
-    if path.is_file() or not found:
+    if not found:
         return everything, everything
     chosen = choose_split(split, list(found), path)
     same = splits(path, TABLES).get(chosen, [])

@@ -45,7 +45,7 @@ def reading(file: Path) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(file, page_checksum_verification=True) as opened:
             yield opened
-    except (pa.ArrowException, OSError, KeyError) as error:
+    except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
         raise DatasetError(
             f"{file} is damaged or not Parquet ({reason(error)}): fetch it again"
         ) from error

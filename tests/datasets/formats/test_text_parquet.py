@@ -1,4 +1,5 @@
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -96,3 +97,18 @@ def test_damaged_files_are_named(tmp_path):
     with pytest.raises(DatasetError, match=r"x\.parquet is damaged") as caught:
         read(path)
     assert "\n" not in str(caught.value)
+
+
+def test_text_that_is_not_utf_8_is_damage(tmp_path):
+    path = tmp_path / "a.parquet"
+    bad = pa.array([b"good", b"\xff\xfe"], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"text": bad, "label": [0, 1]}), path)
+    with pytest.raises(DatasetError, match=r"a\.parquet is damaged"):
+        formats.read(path)
+
+
+@pytest.mark.parametrize("name", ["rows", "rows.bin", "train"])
+def test_a_file_of_any_name_is_read_if_its_format_is_named(tmp_path, name):
+    path = tmp_path / name
+    pq.write_table(pa.table({"text": ["good", "bad"], "label": [1, 0]}), path)
+    assert list(formats.read(path, format="text_parquet").samples) == ["good", "bad"]
