@@ -46,7 +46,7 @@ def folders(path: Path) -> list[str]:
 
 def is_hidden(name: str) -> bool:
     """Whether a folder is none of the dataset: copies and thumbnails that programs keep there."""
-    return name.startswith((".", "@")) or name == "__MACOSX"
+    return name.startswith(".") or name in ("@eaDir", "__MACOSX")  # Synology's, macOS's
 
 
 def files_below(folder: Path | str, suffixes: tuple[str, ...]) -> Iterator[str]:

@@ -118,3 +118,10 @@ def test_names_that_are_not_utf_8_are_refused(tmp_path):
     os.mkdir(os.fsencode(tmp_path) + b"/\xff")
     with pytest.raises(DatasetError, match="whose name is not UTF-8"):
         formats.read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["@", "@home", "_", "__", "#", "~"])
+def test_odd_names_are_classes_all_the_same(tmp_path, name):
+    save(tmp_path / "a" / "x.png")
+    save(tmp_path / name / "x.png")
+    assert set(formats.read(tmp_path).classes) == {"a", name}
