@@ -82,7 +82,7 @@ def advise(done: Release, note: Note, *, modality: str = "image", bound: int | N
         note(f"{listing}: names images whose name or label changed, and was copied as is")
     if done.left_out:
         note(
-            f"left out of the copy: {shown(done.left_out)}; samples may lie there as they were "
+            f"left out of the copy: {_shown(done.left_out)}; samples may lie there as they were "
             "before they were marked"
         )
 
@@ -100,7 +100,7 @@ def read_as(data: Items, source: Source, split: str | None, note: Note) -> None:
     kinds = f", {_counts(data.kinds)}" if len(data.kinds) > 1 else ""
     note(
         f"read {named(source)} as {data.format}{which}: {data.rows} rows of {len(data.classes)} "
-        f"classes ({shown(data.classes)}){kinds}"
+        f"classes ({_shown(data.classes)}){kinds}"
     )
     if data.beside:
         text = "other files beside the samples are no rows, and are copied as they are"
@@ -111,6 +111,6 @@ def _counts(kinds: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
 
 
-def shown(names: Sequence[str]) -> str:
+def _shown(names: Sequence[str]) -> str:
     """The first of many names."""
     return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
