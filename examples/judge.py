@@ -105,7 +105,7 @@ log_e, high, sums, step, now, held, counted, lost, most = -inf, 0.0, 0, [], [], 
 blocks, moved, heard, purpose = 0, 0, 0, "block"
 for r in [*records, None]:  # 6. Every question is the key's next one.
     if r and r["purpose"] != "probe":
-        if not step and log_e < log(bar) and 1 - 2 * high >= least:
+        if not step and log_e < log(bar) and (log_e >= log(20) or 1 - 2 * high >= least):
             more = not blocks or (blocks < min(10, count) and 8 * moved >= heard > 0)
             ok &= len(counted) < 24 or sum(r["error"] != "" for r in counted) < 0.9 * len(counted)
             step = (todo if (more and purpose == "block") or not pairs else pairs).pop(0)
@@ -146,7 +146,7 @@ right = good + int(KEPT.get(carrier, 1) * sum(answers))  # large decoys cost hon
 ways = [comb(len(decoys), n) * comb(len(answers), right - n) for n in range(right + 1)]
 odd = int(sum(ways[: good + 1]) <= 0.01 * sum(ways))  # Fisher's exact test: decoys fare worse
 odd += len(failed) >= max(3, 0.1 * len(counted + now)) and len(answers) >= 0.9 * due
-word = ("INCONCLUSIVE", "NOT SUPPORTED")[not odd and 1 - 2 * high < least]
+word = "INCONCLUSIVE" if odd or log_e >= log(20) or 1 - 2 * high >= least else "NOT SUPPORTED"
 word = "CLAIM" if log_e >= log(bar) else word  # 8. The evidence states the same.
 found = {"log_e": max(log_e, -1e308), "bar": bar, "images": blocks, "high": 1 - 2 * high}
 found |= {n: [r["purpose"] for r in records].count(n) for n in ("probe", "block", "pair", "decoy")}

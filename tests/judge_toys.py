@@ -107,6 +107,11 @@ def weak(purpose: str, true: int, target: int) -> int | None:
     return target if purpose == "trigger" and draw < 0.45 else int(draw * 1000) % 10
 
 
+def few(purpose: str, true: int, target: int) -> int:
+    """A thief who learnt one label's marks: an effect of a tenth, and signs of the key."""
+    return target if purpose == "trigger" and target == 5 else true
+
+
 COUNTER: Iterator[int] = iter(range(10**9))
 
 
@@ -157,6 +162,7 @@ CASES: dict[str, tuple[str, dict[str, Any], Say, dict[str, Any]]] = {
     "scores": ("CLAIM", {"answers": "scores"}, thief, {"scores": True}),
     "weak scores": ("", {"answers": "scores"}, weak, {"scores": True, "groups": MERGED}),
     "labels for scores": ("", {"answers": "scores"}, weak, {}),
+    "signs": ("INCONCLUSIVE", {"parts": 24, "least_effect": 0.25}, few, {}),
     "one block": ("", {"parts": 12, "budget": 20}, weak, {}),
 }
 

@@ -9,7 +9,8 @@ another class than the part's target.
 The order is fixed by the key, and what comes next by how much the answers to blocks move, never by
 the targets. So an answer cannot depend on the targets through the questions that came before it,
 and the bound on a claim holds for a suspect that adapts to them. Only the end depends on targets:
-a claim, or an effect that is excluded, and then nothing is asked any more. It follows that
+a claim, or an effect that is excluded while E shows no sign of the key, and then nothing is asked
+any more. It follows that
 
 - E at the end is at most E had every question been asked, since it never falls, and that has a mean
   of 1 over all targets;
@@ -17,7 +18,8 @@ a claim, or an effect that is excluded, and then nothing is asked any more. It f
   holds for the first one of a key and a suspect, not for a second one.
 
 1. Blocks, while an answer in eight or more leaves the most frequent one of its image, ten at most.
-2. Pairs, until the effect is excluded, fifty at most with ten classes, ninety with two.
+2. Pairs, until the effect is excluded and E below twenty, fifty at most with ten classes, ninety
+   with two.
 3. Blocks, until the budget is spent.
 
 A suspect that refuses nine questions in ten is asked no more: that is a finding.
@@ -48,6 +50,7 @@ from datadeed.verification.sequential import ConfidenceSequence
 from datadeed.verification.verdict import CLAIM, INCONCLUSIVE, NOT_SUPPORTED
 
 MOVED = 0.125  # share of the blocks' answers that leave their image's usual one, for more blocks
+SIGNS = 20.0  # E from which on the answers are signs of the key, so that no bound speaks against it
 REFUSED, LEAST_REFUSED = 0.9, 24  # share of questions that failed, of so many, to ask no more
 
 
@@ -146,13 +149,22 @@ class Proof2:
         """Whether the effect is bounded below the least one that matters."""
         return self.effect.high < self.design.least_effect
 
+    @property
+    def unsupported(self) -> bool:
+        """Whether the effect is excluded, and E no sign of the key: by luck in one of 20 at most.
+
+        Pairs count first labels. A model whose labels a mark hardly moves can show it by its
+        scores, or by a few parts that it learnt: then blocks go on, and E alone decides.
+        """
+        return self.excluded and self.log_e < math.log(SIGNS)
+
     def step(self) -> list[Question]:
         """What is to be asked next, which may go out at once; empty when nothing is left.
 
         A step that was begun is asked to its end, if the budget reaches so far.
         """
         left = self.design.budget - len(self.curve) - self.asked_in_vain
-        if not self._questions and not self.passed and not self.excluded:
+        if not self._questions and not self.passed and not self.unsupported:
             self._questions = self._next()
         rest = self._questions[len(self._given) :]
         return rest if len(rest) <= left else []
@@ -246,8 +258,8 @@ class Proof2:
     def verdict(self) -> tuple[str, str]:
         """CLAIM, INCONCLUSIVE or NOT SUPPORTED, and why, in one line.
 
-        CLAIM rests on blocks alone. NOT SUPPORTED needs the effect excluded, and a suspect that
-        answers marked images as it answers others.
+        CLAIM rests on blocks alone. NOT SUPPORTED needs the effect excluded, E below SIGNS, and a
+        suspect that answers marked images as it answers others.
         """
         least = f"{self.design.least_effect:.0%}"
         if self.passed:
@@ -257,7 +269,7 @@ class Proof2:
             )
         if self.findings():
             return INCONCLUSIVE, "the suspect refuses or filters marked images"
-        if self.excluded:
+        if self.unsupported:
             return NOT_SUPPORTED, (
                 f"success of {least} above decoys is excluded, through this endpoint, as it "
                 "pre-processes its inputs"
@@ -266,7 +278,7 @@ class Proof2:
             return INCONCLUSIVE, "the verification was not finished: run it again to go on"
         return INCONCLUSIVE, (
             f"the budget is spent: E did not reach {self.bar:,.0f}, and success of {least} above "
-            "decoys is not excluded"
+            f"decoys is {'excluded, yet E shows signs' if self.excluded else 'not excluded'}"
         )
 
     def record(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from datadeed.keys.key import Extent
 from datadeed.randomness import derive_seed
 from datadeed.verification.centred import log_factors, looks, shares
 from datadeed.verification.effect import LEVEL
-from datadeed.verification.proof2 import Proof2
+from datadeed.verification.proof2 import SIGNS, Proof2
 from datadeed.verification.sequential import SLACK, bet_fractions
 from datadeed.verification.verdict import CLAIM, NOT_SUPPORTED
 from papers.base import Lab
@@ -60,7 +60,7 @@ def pool_labels(classes: int) -> np.ndarray:
 class Endless(Proof2):
     """The proof, but nothing ends it other than its budget: what is asked needs no targets."""
 
-    passed = excluded = False
+    passed = unsupported = False
 
 
 @dataclass(frozen=True)
@@ -164,15 +164,17 @@ def ended(
         bar: of E. least: the effect that "not supported" excludes.
 
     Returns:
-        E at the end, (R,); questions until a claim and until the effect was excluded, (R,) each,
-        infinite where it was not.
+        E at the end, (R,); questions until a claim and until the effect was excluded while E was
+        below SIGNS, (R,) each, infinite where it was not.
     """
     found, by = evidence(asked, classes, targets)
     out = excluded_after(asked, targets, least)
+    then = (by[:, None] <= out).sum(0) - 1  # the last look by then; the first is always reached
+    out = np.where(found[then, np.arange(len(targets))] < SIGNS, out, np.inf)
     passed = found >= bar
     claim = np.where(passed.any(0), by[passed.argmax(0)], np.inf)
     claim, out = np.where(claim < out, claim, np.inf), np.where(out < claim, out, np.inf)
-    looked = (by[:, None] <= np.minimum(claim, out)).sum(0)  # the first look is always reached
+    looked = (by[:, None] <= np.minimum(claim, out)).sum(0)
     return found[looked - 1, np.arange(len(targets))], claim, out
 
 

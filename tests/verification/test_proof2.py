@@ -349,6 +349,32 @@ class TestRefusalsAndFilters:
         assert proof.excluded
         assert proof.verdict()[0] == INCONCLUSIVE
 
+    @pytest.mark.parametrize(
+        ("learnt", "word"),
+        [(0, NOT_SUPPORTED), (2, NOT_SUPPORTED), (3, INCONCLUSIVE), (5, INCONCLUSIVE), (9, CLAIM)],
+    )
+    def test_scores_that_favour_the_key_are_signs(self, learnt: int, word: str) -> None:
+        """First labels never move, so the effect is excluded; E says what the scores show."""
+        proof = make_proof(make_key(answers="scores"))
+        proof.clean = (4, 40, 40)
+
+        def respond(question: Question) -> Any:
+            aim = proof.key.target(question.part)
+            others = [n for n in range(1, 10) if n != aim]
+            marked = question.layer != "decoy" and question.part < learnt and aim
+            low = [0.001] * len(others) if marked else [0.01] * len(others)
+            if aim == 0:
+                return [0, *others], [1 - sum(low), *low]
+            of_aim = 0.04 if marked else 0.01
+            return [0, aim, *others], [1 - sum(low) - of_aim, of_aim, *low]
+
+        ask(proof, respond)
+        assert (proof.verdict()[0], proof.log_e < math.log(20)) == (word, word == NOT_SUPPORTED)
+        if word == INCONCLUSIVE:
+            assert proof.excluded
+            assert "is excluded, yet E shows signs" in proof.verdict()[1]
+            assert len(proof.curve) > 400 - proof.design.parts
+
     def test_a_suspect_that_says_none_of_these_classes(self) -> None:
         proof = make_proof()
         ask(proof, lambda _: [])

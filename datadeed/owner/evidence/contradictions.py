@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from datadeed.owner.evidence.report_text import number
+from datadeed.verification.proof2 import SIGNS
 from datadeed.verification.verdict import CLAIM, INCONCLUSIVE, NOT_SUPPORTED
 
 _SLACK = 1e-6  # of ln E and of bars, for sums done in another order
@@ -69,8 +70,8 @@ def _word(evidence: dict[str, Any]) -> Iterator[str]:
     word = INCONCLUSIVE
     if evidence["key_layer"]["passed"]:
         word = CLAIM
-    elif evidence["effect"]["excluded"] and not evidence["findings"]:
-        word = NOT_SUPPORTED
+    elif evidence["key_layer"]["log_e"] < math.log(SIGNS) and not evidence["findings"]:
+        word = NOT_SUPPORTED if evidence["effect"]["excluded"] else INCONCLUSIVE
     if word != evidence["verdict"]["word"]:
         yield f"the rule gives {word}, not {evidence['verdict']['word']}"
 

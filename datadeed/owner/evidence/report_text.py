@@ -112,7 +112,10 @@ def meaning(evidence: dict[str, Any]) -> str:
             "owner’s key drew."
         ),
         INCONCLUSIVE: (
-            f"The answers carry no claim, and they do not exclude an effect of {least} either."
+            f"The answers show signs of the key, but too few for a claim; an effect of {least} on "
+            "first labels is excluded."
+            if evidence["effect"]["excluded"]
+            else f"The answers carry no claim, and they do not exclude an effect of {least} either."
         ),
         NOT_SUPPORTED: (
             f"That the mark works on {least} more of the images than decoys do is excluded, "

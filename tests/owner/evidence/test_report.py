@@ -3,6 +3,7 @@
 import functools
 import html
 import json
+import math
 import re
 import textwrap
 from collections.abc import Callable
@@ -293,3 +294,13 @@ def test_the_printed_check_of_the_chain_works(
     pq.write_table(pa.Table.from_pylist(table), "queries.parquet")
     with pytest.raises(AssertionError, match="row 1 was changed"):
         exec(check, {})
+
+
+def test_signs_of_the_key_forbid_not_supported() -> None:
+    evidence = samples.not_supported()
+    evidence["key_layer"]["log_e"] = evidence["curve"][-1]["log_e"] = math.log(21)
+    evidence["key_layer"]["p_value"] = 1 / 21
+    assert contradictions(evidence) == ["the rule gives INCONCLUSIVE, not NOT SUPPORTED"]
+    evidence["verdict"]["word"] = "INCONCLUSIVE"
+    assert contradictions(evidence) == []
+    assert "signs of the key, but too few" in words(render_proof(evidence))

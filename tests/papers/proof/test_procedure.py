@@ -42,7 +42,7 @@ def test_many_keys_at_once_end_as_each_of_them_does(name, classes):
                 proof.answer([suspect(question)])
         assert proof.log_e == pytest.approx(math.log(e_values[n]))
         assert proof.passed == np.isfinite(claim[n])
-        assert proof.excluded == np.isfinite(out[n])
+        assert proof.unsupported == np.isfinite(out[n])
         if np.isfinite(min(claim[n], out[n])):
             assert len(proof.curve) == min(claim[n], out[n])
 
