@@ -20,8 +20,9 @@ from datadeed.cli.common import (
     show,
 )
 from datadeed.errors import KeyRecordError
-from datadeed.keys.generation2 import ANSWERS, CARRIERS, Design2, Key2
+from datadeed.keys.generation2 import ANSWERS, CARRIERS, Key2
 from datadeed.keys.key import Beacon
+from datadeed.owner.proposal import USUAL_ANSWERS
 
 DESIGN = (
     *("parts", "rate", "few_marks", "carrier"),
@@ -54,7 +55,7 @@ def add_design(parser: argparse.ArgumentParser) -> None:
     add(
         "--answers",
         choices=ANSWERS,
-        default=Design2.answers,
+        default=USUAL_ANSWERS,
         help="what a claim weighs: labels, or scores too where a suspect gives them (%(default)s)",
     )
     add_levels(parser)

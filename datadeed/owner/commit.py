@@ -28,7 +28,7 @@ from datadeed.owner.data import (
     unheard,
 )
 from datadeed.owner.pool import measure_pool
-from datadeed.owner.proposal import Demand, propose
+from datadeed.owner.proposal import USUAL_ANSWERS, Demand, propose
 from datadeed.owner.proposal_data import demand_for, fitted
 from datadeed.owner.protect_notes import read_as
 from datadeed.owner.release.rows import Items
@@ -66,7 +66,7 @@ def commit(
     few_marks: bool = False,
     carrier: str | None = None,
     settings: Mapping[str, int] | None = None,
-    answers: str = Design2.answers,
+    answers: str = USUAL_ANSWERS,
     alpha: float = Design2.alpha,
     least_effect: float = Design2.least_effect,
     budget: int = Design2.budget,

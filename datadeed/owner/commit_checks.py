@@ -4,6 +4,7 @@ After the data is released it is too late to find out. The bounds are those of p
 of labels that are spread over the classes as evenly as can be.
 """
 
+import dataclasses
 import itertools
 import math
 
@@ -14,7 +15,7 @@ from datadeed.keys.generation2 import Design2
 from datadeed.owner.clean import MOST_REPEATED
 from datadeed.owner.release.rows import Items
 from datadeed.verification.blocks import FIRST_BLOCKS, most_blocks, most_pairs
-from datadeed.verification.centred import EPSILON, Looks
+from datadeed.verification.centred import CLIPS, EPSILON, Looks
 from datadeed.verification.effect import Effect
 from datadeed.verification.keylabels import largest_factor
 from datadeed.verification.proof import POOL_LIMIT
@@ -49,7 +50,7 @@ def check_design(design: Design2, pool: int) -> None:
     check_alpha(design.alpha)
     _check_pieces(design, pool)
     images = most_blocks(design.budget, design.parts, len(design.targets), pool)
-    asked = claim_images(design.parts, len(design.targets), design.alpha, images)
+    asked = _claim_images(design, images)
     if asked is None:
         _refuse_claim(design, pool)
     elif (questions := claim_questions(design, asked)) > design.budget:
@@ -57,14 +58,21 @@ def check_design(design: Design2, pool: int) -> None:
     _check_effect(design, min(pool, POOL_LIMIT) - images)
 
 
-def claim_images(parts: int, classes: int, alpha: float, images: int) -> int | None:
-    """After how many images a suspect is claimed that answers every part with its label.
+def _claim_images(design: Design2, images: int) -> int | None:
+    return claim_images(design.parts, len(design.targets), design.alpha, images, design.answers)
+
+
+def claim_images(
+    parts: int, classes: int, alpha: float, images: int, answers: str = "labels"
+) -> int | None:
+    """After how many images a suspect is claimed that answers every part with its label alone.
 
     Args:
         parts: of the key.
         classes: among which its labels are drawn.
         alpha: level of a claim.
         images: the most that will be asked; the shares of the looks depend on it.
+        answers: that the key weighs; of "scores", labels are a quarter of the evidence.
 
     Returns:
         None if it never is.
@@ -72,17 +80,23 @@ def claim_images(parts: int, classes: int, alpha: float, images: int) -> int | N
     if images < 1:
         return None
     targets = np.arange(parts) % classes
-    looks, votes = Looks(targets, images), np.zeros((parts, classes))
-    votes[np.arange(parts), targets] = 1.0
+    ways = 1 + (answers == "scores") * len(CLIPS)
+    looks, votes = Looks(targets, images), np.zeros((ways, parts, classes))
+    votes[0, np.arange(parts), targets] = 1.0
     bar = math.log(1 / alpha)
     return next((n for n in range(1, images + 1) if looks.add(votes) >= bar), None)
 
 
 def enough_parts(classes: int, alpha: float) -> int:
-    """The fewest parts with which such a suspect is claimed on its first image of several."""
+    """The fewest parts with which such a suspect is claimed on its first image of several.
+
+    Of a key that weighs labels. Where scores are weighed too, a suspect that gives labels alone is
+    claimed on a second image.
+    """
     most = largest_factor(classes, epsilon=EPSILON)
     least = max(2, math.ceil(-math.log(alpha) / math.log(most)))
-    return next(n for n in itertools.count(least) if claim_images(n, classes, alpha, 2) == 1)
+    counts = itertools.count(least)
+    return next(n for n in counts if claim_images(n, classes, alpha, 2) == 1)
 
 
 def claim_questions(design: Design2, images: int) -> int:
@@ -133,14 +147,19 @@ def _check_pieces(design: Design2, pool: int) -> None:
 
 def _refuse_claim(design: Design2, pool: int) -> None:
     """Say why no suspect could be claimed: the parts, the pool or the budget."""
-    parts, classes, alpha = design.parts, len(design.targets), design.alpha
-    if claim_images(parts, classes, alpha, POOL_LIMIT // 2) is None:
-        raise KeyRecordError(
-            f"{parts} parts with labels among {classes} classes cannot reach 1/alpha, "
-            f"{1 / alpha:g}, whatever is asked: take {enough_parts(classes, alpha)} or more"
+    classes, alpha = len(design.targets), design.alpha
+    if _claim_images(design, POOL_LIMIT // 2) is None:
+        otherwise = ", or labels for answers" if design.answers == "scores" else ""
+        more = (
+            dataclasses.replace(design, parts=n)
+            for n in itertools.count(enough_parts(classes, alpha))
         )
-    counts = itertools.count(1)
-    least = next(n for n in counts if claim_images(parts, classes, alpha, n) is not None)
+        enough = next(one.parts for one in more if _claim_images(one, POOL_LIMIT // 2))
+        raise KeyRecordError(
+            f"{design.parts} parts with labels among {classes} classes cannot reach 1/alpha, "
+            f"{1 / alpha:g}, by labels alone, whatever is asked: take {enough} or more{otherwise}"
+        )
+    least = next(n for n in itertools.count(1) if _claim_images(design, n) is not None)
     if least > min(pool, POOL_LIMIT) // 2:
         raise KeyRecordError(
             f"the pool has {pool} samples, but a claim takes {2 * least} at best, half of them in "

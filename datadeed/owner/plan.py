@@ -12,7 +12,7 @@ from datadeed.keys.generation2 import CARRIERS, Design2
 from datadeed.owner.alternatives import Alternative, alternatives, carriers_of, plain_carrier
 from datadeed.owner.commit_checks import check_alpha
 from datadeed.owner.plan_figures import BLURRED, FOUND, TRIED, Learnt, nearest, repaired
-from datadeed.owner.proposal import Caution, Demand, Proposal, propose
+from datadeed.owner.proposal import USUAL_ANSWERS, Caution, Demand, Proposal, propose
 from datadeed.owner.rehearsal import rehearse
 from datadeed.verification.blocks import most_blocks
 from datadeed.verification.centred import EPSILON
@@ -162,6 +162,7 @@ def plan(
         channels=int(modality == "image"),
         targets=tuple(range(classes)),
         carrier=plain_carrier(carrier or usual),
+        answers=USUAL_ANSWERS,
         alpha=alpha,
         least_effect=least_effect,
         budget=budget,

@@ -19,6 +19,7 @@ from datadeed.owner.commit_checks import check_design, enough_parts
 from datadeed.owner.plan_figures import LEAST, SMALLEST, SPARE, cost_of, learnt, plenty, spare
 from datadeed.watermarks.carriers.registry import CARRIERS
 
+USUAL_ANSWERS = "scores"  # where a suspect gives them; labels alone take a tenth more questions
 LEAST_RATE, MOST_RATE = 0.005, 0.25  # that are proposed
 CHEAP_RATE = 0.1  # above it a warning says what it costs
 REFUSED = ("design", "size", "marks")  # kinds of cautions for which ``commit`` makes no key
@@ -248,16 +249,19 @@ def _fault(demand: Demand, share: _Share) -> str:
             "parts: raise the rate or take fewer parts"
         )
     design = demand.design
-    levels = (design.alpha, design.least_effect, design.budget)
+    levels = (design.alpha, design.least_effect, design.budget, design.answers)
     return _design_fault(share.parts, demand.classes, demand.pool, levels)
 
 
 @functools.lru_cache(maxsize=4096)
-def _design_fault(parts: int, classes: int, pool: int, levels: tuple[float, float, int]) -> str:
+def _design_fault(
+    parts: int, classes: int, pool: int, levels: tuple[float, float, int, str]
+) -> str:
     """The same for a design of any other rate: these numbers alone decide it."""
     names, targets = tuple(map(str, range(classes))), tuple(range(classes))
-    alpha, least_effect, budget = levels
-    fixed: dict[str, Any] = {"alpha": alpha, "least_effect": least_effect, "budget": budget}
+    fixed: dict[str, Any] = dict(
+        zip(("alpha", "least_effect", "budget", "answers"), levels, strict=True)
+    )
     try:
         check_design(Design2(names, 1, targets, parts, **fixed), pool)
     except KeyRecordError as error:

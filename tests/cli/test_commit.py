@@ -98,7 +98,7 @@ def test_data_of_one_class(bare):
 def test_a_pool_that_is_too_small(bare):
     bare.pool.unlink()
     write(data(3, seed=1), bare.pool, format="npz")
-    done = bare.commit("--alpha", "1e-5")
+    done = bare.commit("--alpha", "1e-5", "--answers", "labels")
     assert (done.code, done.err.count("\n")) == (1, 1)
     assert "the pool has 3 samples, but a claim takes 4 at best" in done.err
     assert not bare.key_file.exists()

@@ -61,7 +61,7 @@ def honest(proof, question, labels):
 
 def least_claim(made, pool):
     images = most_blocks(made.budget, made.parts, len(made.targets), pool)
-    n = claim_images(made.parts, len(made.targets), made.alpha, images)
+    n = claim_images(made.parts, len(made.targets), made.alpha, images, made.answers)
     return n and claim_questions(made, n)
 
 
@@ -74,6 +74,9 @@ DESIGNS = [
     ({"classes": 3, "parts": 15}, 500),
     ({"targets": (2, 5, 7), "parts": 24}, 80),
     ({"parts": 7, "budget": 20}, 12),
+    ({"answers": "scores"}, 52),
+    ({"answers": "scores", "parts": 8}, 52),
+    ({"answers": "scores", "classes": 2, "parts": 27}, 100),
 ]
 
 
@@ -150,11 +153,17 @@ class TestEdges:
             check_design(made, 1)
 
     @pytest.mark.parametrize(("classes", "parts"), [(2, 12), (10, 6), (1000, 2)])
-    def test_parts_that_never_reach_it(self, classes, parts):
-        enough = enough_parts(classes, 1e-6)
-        with pytest.raises(KeyRecordError, match=f"whatever is asked: take {enough} or more"):
-            check_design(design(classes, parts=parts), 10_000)
-        check_design(design(classes, parts=enough), 10_000)
+    @pytest.mark.parametrize("answers", ["labels", "scores"])
+    def test_parts_that_never_reach_it(self, classes, parts, answers):
+        asked = {"answers": answers, "budget": 4000}
+        with pytest.raises(KeyRecordError, match="whatever is asked: take ") as refused:
+            check_design(design(classes, parts=parts, **asked), 10_000)
+        told = str(refused.value)
+        assert told.endswith(", or labels for answers") is (answers == "scores")
+        least = int(told.partition("take ")[2].partition(" or")[0])
+        check_design(design(classes, parts=least, **asked), 10_000)
+        if answers == "labels":
+            assert least == enough_parts(classes, 1e-6)
 
     @pytest.mark.parametrize("alpha", [0.0501, 0.5])
     def test_alpha(self, alpha):
