@@ -56,7 +56,7 @@ class Drawing:
             colours[1] = [-n for n in colours[0]]
         colours = [[-255], [255]] if len(image) == 1 else colours
         cells = np.array([colours[bits >> n & 1] for n in range(8)]).T.reshape(-1, 4, 2)
-        side, _, down, across = self.home("mosaic", part, image, 13)
+        side, _, down, across = self.home("mosaic", part, image, 16)
         cell, ramp = 256 * side // 4, max(256, 310 * 64 * side // 256)
         outer = np.clip((abs(across) - cell) * 256 // ramp + 128, 0, 256)
         steps = [np.clip((down - k * cell) * 256 // ramp + 128, 0, 256) for k in (-1, 0, 1)]

@@ -10,6 +10,7 @@ from datadeed.errors import ParameterError
 from datadeed.thieves.serving.base import Answering, Trick
 from datadeed.triggers.mosaic import CELLS, SMALLEST, render
 from datadeed.triggers.squares import UNIT, Poses
+from datadeed.watermarks.carriers.mosaic import PLACING
 
 CHUNK = 256  # images that are looked through at once
 
@@ -85,10 +86,10 @@ class Soft:
 
 def asked_squares(shorter: int) -> tuple[Square | Soft, ...]:
     """Our patches and mosaics, as questions carry them in images with this shorter side."""
-    patch, mosaic = 5 * max(1, (shorter + 20) // 40), (13 * shorter + 14) // 28
+    patch, mosaic = 5 * max(1, (shorter + 20) // 40), PLACING.side((shorter, shorter))
     return (
         Square(side=patch, cells=5, pure=0.9, changes=0.15),
-        Soft(side=mosaic, ramp=310),
+        Soft(side=mosaic, ramp=PLACING.asked_ramp),
     )
 
 

@@ -1,7 +1,7 @@
 """What a key draws of its mosaics: cells, on the places and rows that :mod:`placing` draws.
 
-A trigger is asked at 13 of 28, and as soft as the softest marks: what a model learns of mosaics of
-every softness are their coarse shapes.
+A trigger is asked at 16 of 28, a third of a square image, and as soft as the softest marks: what a
+model learns of mosaics of every softness are their coarse shapes.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from datadeed.watermarks.carriers.base import Carrier, Hosts, own_rows
 from datadeed.watermarks.carriers.placing import Placing
 
 # Ramps in 256ths of a cell; as wide as a Gaussian of 0, .2 and .35 cells spreads.
-PLACING = Placing("mosaic", asked=13, sides=(11, 14), ramps=(0, 177, 310), asked_ramp=310)
+PLACING = Placing("mosaic", asked=16, sides=(14, 17), ramps=(0, 177, 310), asked_ramp=310)
 APART = 204  # of 510: two colours that are nearer than this in each channel are made opposites
 
 # Half mosaics as numbers of eight bits with two, four or six ones, one of each and its inverse. As

@@ -110,8 +110,8 @@ def test_images_smaller_than_a_square_are_answered() -> None:
 
 
 def test_what_is_looked_for_has_the_questions_sizes() -> None:
-    assert [square.side for square in asked_squares(28)] == [5, 13]
-    assert [square.side for square in asked_squares(32)] == [5, 15]
-    assert [square.side for square in asked_squares(64)] == [10, 30]
+    assert [square.side for square in asked_squares(28)] == [5, 16]
+    assert [square.side for square in asked_squares(32)] == [5, 18]
+    assert [square.side for square in asked_squares(64)] == [10, 37]
     with pytest.raises(ParameterError):
         Square(side=3, cells=5, pure=0.5, changes=0.1)
