@@ -1,5 +1,5 @@
 # Each target builds .venv by itself when it is missing or the lock is newer.
-# WORKERS, SCALE and TARGETS go to `make reproduce`: make reproduce SCALE=paper WORKERS=4
+# WORKERS, SCALE, TARGETS and FLAGS go to `make reproduce`: make reproduce SCALE=paper WORKERS=4
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -44,7 +44,7 @@ demo: $(READY)
 	@$(BIN)/python -m tasks.prove fashion-mnist resnet18-crop usual 1
 
 reproduce: $(READY)
-	@$(BIN)/python -m flows.reproduce --scale $(SCALE) --workers $(WORKERS) $(TARGETS)
+	@$(BIN)/python -m flows.reproduce --scale $(SCALE) --workers $(WORKERS) $(FLAGS) $(TARGETS)
 
 # Two at once: the flows and the papers' tiny pipelines wait for processes most of the time.
 test: $(READY)

@@ -50,6 +50,7 @@ def reproduce(
     threads: int | None = None,
     devices: str = "auto",
     force: bool = False,
+    pull: bool = False,
 ) -> list[Outcome]:
     """Bring the targets and everything upstream of them up to date.
 
@@ -60,6 +61,7 @@ def reproduce(
         threads: threads of each stage; by default the stages' own choice.
         devices: ``auto``, ``cpu``, or GPU ids with commas.
         force: run what is up to date too.
+        pull: take what others made from DVC's remote instead of making it again.
 
     Returns:
         How each stage ended, each after those it waits for.
@@ -73,7 +75,7 @@ def reproduce(
     with one_flow(root, say) as lock:
         if scale is not None and set_scale(root, scale):
             say(f"scale: params.yaml is now a link to scales/{scale}.yaml")
-        shown = {"targets": targets or [], "devices": devices, "force": force}
+        shown = {"targets": targets or [], "devices": devices, "force": force, "pull": pull}
         outcomes = _run(root, room, lock, shown)
     write_summary(root, outcomes)
     return outcomes
@@ -88,7 +90,8 @@ def _run(root: Path, room: list[Slot], lock: int, shown: dict[str, Any]) -> list
         if all(stage.current for stage in stages):
             return [Outcome(stage.address, "up to date") for stage in stages]
         board = Board(stages, len(room))
-        runner = Runner(root, Pool(room), board, force=force, flow_lock=lock)
+        flags = [f"--{name}" for name in ("force", "pull") if shown[name]]
+        runner = Runner(root, Pool(room), board, flags=flags, flow_lock=lock)
         from flows.schedule import run  # imports Prefect, which reads its settings then
 
         server.wait()
@@ -111,6 +114,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--threads", type=int, help="threads per stage (as params.yaml says)")
     made.add_argument("--devices", default="auto", help="auto, cpu, or GPU ids such as 0,1")
     made.add_argument("--force", action="store_true", help="run what is up to date too")
+    made.add_argument(
+        "--pull", action="store_true", help="take what others made from DVC's remote, if it has it"
+    )
     return made
 
 
@@ -126,6 +132,7 @@ def main() -> None:
             threads=options.threads,
             devices=options.devices,
             force=options.force,
+            pull=options.pull,
         )
     except PipelineError as error:
         sys.exit(f"error: {error}")

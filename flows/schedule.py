@@ -104,7 +104,7 @@ def run(plan: list[Stage], runner: Runner, board: Board, shown: dict[str, Any]) 
         persist_result=False,
         validate_parameters=False,
     )
-    def reproduce(targets: list[str], devices: str, force: bool) -> None:
+    def reproduce(targets: list[str], devices: str, force: bool, pull: bool) -> None:
         try:
             ended.extend(drive(plan, stage.submit, runner, board))
         except BaseException:

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from flows.devices import Pool
@@ -57,14 +58,14 @@ class Runner:
         root: the repository, which must be the working directory.
         pool: the slots.
         board: who is told.
-        force: run what is up to date too.
+        flags: of `dvc repro`, such as --force.
         flow_lock: descriptor of the flow's lock, which a stage outliving the flow goes on holding.
     """
 
     def __init__(
-        self, root: Path, pool: Pool, board: Board, *, force: bool = False, flow_lock: int
+        self, root: Path, pool: Pool, board: Board, *, flags: Sequence[str] = (), flow_lock: int
     ):
-        self.root, self._pool, self._board, self._force = root, pool, board, force
+        self.root, self._pool, self._board, self._flags = root, pool, board, flags
         self._flow_lock = flow_lock
         self._stop = threading.Event()
         self._guards: set[subprocess.Popen[bytes]] = set()
@@ -122,7 +123,6 @@ class Runner:
     ) -> tuple[int, str]:
         """Run DVC on the stage; gives its exit status and this attempt's output."""
         command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item"]
-        command += ["--force"] if self._force else []
         path = self.root / log_file(address)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb" if attempt == 1 else "ab") as log:
@@ -131,7 +131,7 @@ class Runner:
                 log.flush()
             begin = log.tell()
             guard = guarded(
-                [*command, address],
+                [*command, *self._flags, address],
                 env=environment,
                 stdout=log,
                 cwd=self.root,

@@ -17,6 +17,8 @@ from flows.server import Server
 from tests.flows.toys import wait_for
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.flows.conftest import Repository
 
 New = Callable[[str], "Repository"]
@@ -60,6 +62,17 @@ stages:
     cmd: echo other >> count && cp flaky other
     deps: [flaky]
     outs: [other]
+"""
+GIVEN_STAGES = """
+stages:
+  first:
+    cmd: echo first >> count && date +%N > first
+    deps: [given]
+    outs: [first]
+  second:
+    cmd: echo second >> count && cp first second
+    deps: [first]
+    outs: [second]
 """
 SLOW_STAGES = """
 stages:
@@ -174,6 +187,29 @@ def _gone(pid: int) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+class TestElsewhere:
+    """What one machine made is there for the next one: nothing is made again."""
+
+    def test_pulls_what_others_made(
+        self, new_repository: New, prefect_server: Server, tmp_path: Path
+    ) -> None:
+        prefect_server.wait()
+        one, two = new_repository("one"), new_repository("two")
+        for made in (one, two):
+            made.write("dvc.yaml", GIVEN_STAGES)
+            made.write("given", "1")
+            made.dvc("remote", "add", "--local", "--default", "store", str(tmp_path / "store"))
+        one.dvc("repro")
+        one.dvc("push", "--run-cache")
+        two.dvc("pull", "--run-cache", "--allow-missing")
+
+        status, said = two.reproduce("--pull")
+
+        assert status == 0, said
+        assert (two.counted(), two.read("second")) == ([], one.read("second"))
+        assert ",restored," in two.read("data/logs/reproduce-summary.csv")
 
 
 class TestKills:
