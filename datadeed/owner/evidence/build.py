@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datadeed.files import atomic_path
 from datadeed.keys.generation2 import GENERATOR, Key2
@@ -18,14 +18,16 @@ from datadeed.owner.evidence.log import QueryLog
 from datadeed.owner.evidence.records import QUESTIONS, Record, utc_text
 from datadeed.owner.evidence.schema import write_evidence
 from datadeed.owner.evidence.sentences import grinding, not_tested, tested, worded
-from datadeed.owner.suspects.base import Suspect
-from datadeed.verification.proof2 import Proof2
+
+if TYPE_CHECKING:
+    from datadeed.owner.suspects.base import Suspect
+    from datadeed.verification.proof2 import Proof2
 
 FORM = "datadeed/evidence/2"
 PAGE = "report.html"
 
 
-def log_anchor(key: Key, suspect: Suspect) -> str:
+def log_anchor(key: Key, suspect: "Suspect") -> str:
     """What ties a query log to a key and a suspect: SHA-256, in hexadecimal."""
     return anchor_of(key.commitment, suspect.fingerprint(), suspect.groups)
 
@@ -93,7 +95,7 @@ def of_key(key: Key2) -> dict[str, Any]:
 
 
 def derived(
-    proof: Proof2, records: Sequence[Record], anchor: str, *, dated: bool = False
+    proof: "Proof2", records: Sequence[Record], anchor: str, *, dated: bool = False
 ) -> dict[str, Any]:
     """Every field of the evidence that follows from key, pool and log, as JSON values.
 
@@ -131,8 +133,8 @@ def derived(
 
 
 def build_evidence(
-    proof: Proof2,
-    suspect: Suspect,
+    proof: "Proof2",
+    suspect: "Suspect",
     log: QueryLog,
     *,
     stated: dict[str, Any] | None = None,

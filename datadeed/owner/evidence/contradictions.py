@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from datadeed.owner.evidence.report_text import number
-from datadeed.verification.proof2 import SIGNS
-from datadeed.verification.verdict import CLAIM, INCONCLUSIVE, NOT_SUPPORTED
+from datadeed.verification.words import CLAIM, INCONCLUSIVE, NOT_SUPPORTED, SIGNS
 
 _SLACK = 1e-6  # of ln E and of bars, for sums done in another order
 

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from datadeed.owner.evidence.report_text import e_value, number, percent, points, power_of_ten
-from datadeed.reports.figures import COLOURS, GREY, inline
-from datadeed.verification.layers import LARGEST
+from datadeed.reports.svg import COLOURS, GREY, inline
+from datadeed.verification.words import LARGEST
 
 SIZE = (4.6, 3.0)  # inches; small enough that the text stays readable on a phone
 E_COLOUR, EFFECT_COLOUR = COLOURS[0], COLOURS[4]

@@ -9,7 +9,7 @@ import unicodedata
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
 
-from datadeed.verification.verdict import CLAIM, INCONCLUSIVE, NOT_SUPPORTED
+from datadeed.verification.words import CLAIM, INCONCLUSIVE, NOT_SUPPORTED
 
 LONGEST = 4000  # characters of one piece of text that are shown
 LARGEST_LOG10 = 308  # E beyond 10 to this power is shown as a bound

@@ -1,11 +1,13 @@
 """The sentences of evidence: what was tested, what was not, and what a key could have been."""
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datadeed.keys.generation2 import Key2
-from datadeed.verification.proof2 import Proof2
-from datadeed.verification.verdict import CLAIM
+from datadeed.verification.words import CLAIM
+
+if TYPE_CHECKING:
+    from datadeed.verification.proof2 import Proof2
 
 NOUNS = {"text": "text", "audio": "clip"}  # what a sentence says in place of "image"
 _IMAGE = re.compile(r"\b(an )?image(s?)\b")
@@ -37,7 +39,7 @@ def grinding(key: Key2) -> str:
     )
 
 
-def tested(proof: Proof2) -> list[str]:
+def tested(proof: "Proof2") -> list[str]:
     """What was tested, in sentences."""
     design, blocks, effect = proof.design, proof.blocks, proof.effect
     level = f"1 in {proof.bar:,.0f}"
@@ -59,7 +61,7 @@ def tested(proof: Proof2) -> list[str]:
     return found
 
 
-def not_tested(proof: Proof2, word: str, *, dated: bool) -> list[str]:
+def not_tested(proof: "Proof2", word: str, *, dated: bool) -> list[str]:
     """What was not tested, in sentences; ``dated``: a timestamp of the commitment is stated."""
     found = [
         "How the data reached the model: a claim says that the answers depend on the key, which a "

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from datadeed.owner.evidence import report_text as text
 from datadeed.owner.evidence.contradictions import contradictions
-from datadeed.verification.verdict import CLAIM, INCONCLUSIVE
+from datadeed.verification.words import CLAIM, INCONCLUSIVE
 
 STYLES = {CLAIM: "bold green", INCONCLUSIVE: "bold yellow"}
 LONGEST_NAME = 60
