@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,6 +20,9 @@ from datadeed.datasets.form.parquet import rows_per_group
 from datadeed.datasets.formats.blocks import Blocks
 from datadeed.datasets.formats.split import Row, Split
 from datadeed.errors import DatasetError, reason
+
+if TYPE_CHECKING:
+    from datadeed.datasets.formats.npz_images import DiskImages
 
 SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".bmp", ".gif", ".webp", ".ppm", ".pgm"),
@@ -191,7 +194,7 @@ def _odd_size(name: str, odd: tuple[int, ...], first: str, shape: tuple[int, ...
 
 
 def array_blocks(
-    pixels: np.ndarray,
+    pixels: "np.ndarray | DiskImages",
     labels: np.ndarray,
     index: np.ndarray,
     classes: tuple[str, ...],

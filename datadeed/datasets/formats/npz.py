@@ -2,11 +2,14 @@
 
 Keras's ``x_train`` and ``y_train``, MedMNIST's ``train_images`` and ``train_labels``, or ``x`` and
 ``y`` of one split (:data:`IMAGES`, :data:`LABELS`, in any case). A file may also hold ``index`` (or
-``index_train``) and ``classes``. Nothing in it is unpickled.
+``index_train``) and ``classes``. Nothing in it is unpickled. Many images stay on disk.
 """
 
+import contextlib
+import zipfile
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +17,7 @@ import numpy as np
 
 from datadeed.datasets.formats import images
 from datadeed.datasets.formats.blocks import MOST_CLASSES, SPLITS, choose_split, numbered
+from datadeed.datasets.formats.npz_images import DiskImages, Member
 from datadeed.datasets.formats.split import Split, array_split
 from datadeed.errors import DatasetError, reason
 
@@ -21,6 +25,13 @@ blocks = images.blocks
 IMAGES = ("x", "images", "image", "samples", "data", "arr_0")
 LABELS = ("y", "labels", "label", "targets", "target", "arr_1")
 _INDEX, _CLASSES = "index", "classes"
+LARGE = 2**24  # bytes of images from which on they stay on disk
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+Array = np.ndarray | Member
 
 
 class Names(NamedTuple):
@@ -52,14 +63,14 @@ def open_split(path: Path, split: str | None = None) -> Split:
     names = names_of(split, arrays, path)
     pixels = pixels_of(arrays[names.images], path)
     classes = _classes(arrays, path)
-    labels = _labels(arrays[names.labels], len(pixels), classes, path)
-    index = arrays[names.numbers] if names.numbers else np.arange(len(pixels))
+    labels = _labels(held(arrays, names.labels), len(pixels), classes, path)
+    index = held(arrays, names.numbers) if names.numbers else np.arange(len(pixels))
     if index.shape != labels.shape or index.dtype.kind not in "iu":
         raise DatasetError(f"{path} has an {names.numbers!r} not of one integer a row: remove it")
     return array_split(path, pixels, labels, classes=classes, files=[path], index=index)
 
 
-def every_split(arrays: Mapping[str, np.ndarray]) -> dict[str | None, Names]:
+def every_split(arrays: Mapping[str, Array]) -> dict[str | None, Names]:
     """The names of each split's arrays, by the split's name; None for a file of one split.
 
     Of several arrays that could be a split's images, the first of :data:`IMAGES` is taken; so of
@@ -67,7 +78,7 @@ def every_split(arrays: Mapping[str, np.ndarray]) -> dict[str | None, Names]:
     """
     found: dict[str | None, dict[str, str]] = defaultdict(dict)
     for name, array in arrays.items():
-        if isinstance(array, np.ndarray):  # other members are bytes
+        if isinstance(array, Array):  # other members are bytes
             what, split = _parted(name)
             found[split].setdefault(what, name)
     return {
@@ -93,7 +104,7 @@ def _first(of: Mapping[str, str], kinds: tuple[str, ...]) -> str:
     return next((of[kind] for kind in kinds if kind in of), "")
 
 
-def names_of(split: str | None, arrays: Mapping[str, np.ndarray], where: Path) -> Names:
+def names_of(split: str | None, arrays: Mapping[str, Array], where: Path) -> Names:
     """The names of a split's arrays.
 
     Raises:
@@ -116,22 +127,29 @@ def names_of(split: str | None, arrays: Mapping[str, np.ndarray], where: Path) -
     return names
 
 
-def load(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of a file, in its order.
+def load(path: Path) -> dict[str, Array]:
+    """All arrays of a file, in its order; images of 16 MiB and more are left where they are.
 
     Raises:
         DatasetError: it is damaged, encrypted or compressed in an unknown way, holds Python
             objects, or two members of one name.
     """
+    with _reading(path), path.open("rb") as file:  # numpy leaves its own open if it is damaged
+        archive = np.load(file, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError("it is one array")
+        assert archive.zip is not None  # it is open
+        names = list(archive)
+        if len(set(names)) < len(names):
+            raise ValueError("two members have one name")
+        return {name: _member(path, archive.zip, name) or archive[name] for name in names}
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """What is wrong with a file becomes one line."""
     try:
-        with path.open("rb") as file:  # numpy leaves its own open when the zip is damaged
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, Mapping):
-                raise ValueError("it is one array")
-            names = list(archive)
-            if len(set(names)) < len(names):
-                raise ValueError("two members have one name")
-            return {name: archive[name] for name in names}
+        yield
     except Exception as error:  # zipfile and numpy let through whatever hostile bytes bring about
         raise DatasetError(
             f"{path} is damaged or holds more than plain arrays ({reason(error)}): write it again "
@@ -139,8 +157,40 @@ def load(path: Path) -> dict[str, np.ndarray]:
         ) from error
 
 
-def pixels_of(array: np.ndarray, path: Path) -> np.ndarray:
-    """Images as (N, H, W, C) uint8: a view of ``array``."""
+def _member(path: Path, archive: zipfile.ZipFile, name: str) -> Member | None:
+    """A member that holds many images, as :func:`pixels_of` takes them; None if it is another."""
+    info = archive.getinfo(name if name in archive.namelist() else f"{name}.npy")
+    if _parted(name)[0] not in IMAGES or info.file_size < LARGE:
+        return None
+    with archive.open(info) as stored:
+        read_header = _HEADERS.get(np.lib.format.read_magic(stored))
+        if read_header is None:
+            return None
+        shape, _, dtype = read_header(stored)
+        size = int(np.prod(shape, dtype=object)) + stored.tell()
+    fits = dtype == np.uint8 and len(shape) in (3, 4) and min(shape) > 0
+    return Member(path, info.filename, shape) if fits and size == info.file_size else None
+
+
+def held(arrays: Mapping[str, Array], name: str) -> np.ndarray:
+    """An array that is in memory, as all but images are."""
+    array = arrays[name]
+    assert isinstance(array, np.ndarray)
+    return array
+
+
+def pixels_of(array: Array, path: Path) -> np.ndarray | DiskImages:
+    """Images as (N, H, W, C) uint8: a view of ``array``, in memory or on disk.
+
+    Raises:
+        DatasetError: it has another dtype or shape. While rows are read from disk: it is damaged.
+    """
+    if isinstance(array, Member):
+        return DiskImages(array, partial(_arranged, path=path), partial(_reading, path))
+    return _arranged(array, path)
+
+
+def _arranged(array: np.ndarray, path: Path) -> np.ndarray:
     if array.dtype != np.uint8:
         raise DatasetError(
             f"{path} has images of {array.dtype}: store uint8 values from 0 to 255, unscaled"
@@ -156,11 +206,11 @@ def pixels_of(array: np.ndarray, path: Path) -> np.ndarray:
     )
 
 
-def _classes(arrays: Mapping[str, np.ndarray], path: Path) -> tuple[str, ...]:
+def _classes(arrays: Mapping[str, Array], path: Path) -> tuple[str, ...]:
     """All class names: a class may be missing from one split, so all splits are counted."""
-    if isinstance(arrays.get(_CLASSES), np.ndarray):
-        return tuple(_texts(arrays[_CLASSES], path).tolist())
-    known = [arrays[names.labels] for names in every_split(arrays).values() if names.labels]
+    if isinstance(listed := arrays.get(_CLASSES), np.ndarray):
+        return tuple(_texts(listed, path).tolist())
+    known = [held(arrays, names.labels) for names in every_split(arrays).values() if names.labels]
     named = [np.unique(_texts(array, path)) for array in known if array.dtype.kind in "US"]
     if named:
         return tuple(np.unique(np.concatenate(named)).tolist())

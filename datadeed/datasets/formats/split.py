@@ -7,13 +7,16 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import torch
 
 from datadeed.datasets.form.dataset import check_labels
 from datadeed.errors import DatasetError
+
+if TYPE_CHECKING:
+    from datadeed.datasets.formats.npz_images import DiskImages
 
 
 class Columns(NamedTuple):
@@ -47,7 +50,7 @@ class Split:
             path of an image's or a WAV file, (H, W, C) uint8 pixels, or a text.
         files: what the split is stored in: the samples' own files, shards or tables, in order.
         names: the samples' file names, if they have some; "" for one without.
-        pixels: (N, H, W, C) uint8, of formats that hold images as one array.
+        pixels: (N, H, W, C) uint8, of formats that hold images as one array, in memory or on disk.
         folders: the folder of each class, of formats that have such.
         columns: of Parquet.
         tables: one for each file, of text files.
@@ -66,7 +69,7 @@ class Split:
     stream: Callable[[], Iterator[tuple[str, Any]]]
     files: Sequence[Path]
     names: Sequence[str] = ()
-    pixels: np.ndarray | None = None
+    pixels: "np.ndarray | DiskImages | None" = None
     folders: Sequence[Path] = ()
     columns: Columns | None = None
     tables: Sequence[Any] = ()
@@ -99,7 +102,7 @@ class Split:
 
 def array_split(
     where: Path,
-    pixels: np.ndarray,
+    pixels: "np.ndarray | DiskImages",
     labels: np.ndarray,
     *,
     classes: tuple[str, ...],

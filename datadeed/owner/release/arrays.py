@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from datadeed.datasets.formats import cifar_pickle, idx, npz
+from datadeed.datasets.formats.npz_images import DiskImages, Member
 from datadeed.owner.release import pickles
 from datadeed.owner.release.edits import Edits, Job
 
 
-def _edit(pixels: np.ndarray, edits: Edits) -> None:
+def _edit(pixels: np.ndarray | DiskImages, edits: Edits) -> None:
     """Edit (N, H, W, C) uint8 pixels in place; new labels are in ``edits.moved`` then."""
     edits.advance(len(pixels) - len(edits.rows))
     for row in edits.rows.tolist():
@@ -39,13 +40,13 @@ def write_npz(job: Job) -> None:
     source, edits = job.source, job.edits
     arrays = npz.load(source)
     names = npz.names_of(job.split, arrays, source)
-    x, y, _ = names
-    _edit(npz.pixels_of(arrays[x], source), edits)
-    _relabel(arrays[y].reshape(-1), edits)  # a view: Keras stores (N, 1)
-    changed = {name: arrays[name] for name in (x, y)}
+    pixels, labels = npz.pixels_of(arrays[names.images], source), npz.held(arrays, names.labels)
+    _edit(pixels, edits)
+    _relabel(labels.reshape(-1), edits)  # a view: Keras stores (N, 1)
     if _rows_may_move(arrays, names) and (order := job.order()) is not None:
-        for array in (arrays[x], arrays[y]):
-            array[:] = array[order]
+        moving = np.flatnonzero(order != np.arange(len(order)))
+        pixels[moving] = pixels[order[moving]]
+        labels[moving] = labels[order[moving]]
     target = job.place(source)
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
         new.comment = old.comment
@@ -55,18 +56,26 @@ def write_npz(job: Job) -> None:
             member.create_system, member.comment = info.create_system, info.comment
             with old.open(info) as reader, new.open(member, "w", force_zip64=True) as writer:
                 name = info.filename.removesuffix(".npy")  # NumPy reads members without it, too
-                if name in changed:
-                    writer.write(_npy_header(reader))
-                    writer.write(np.ravel(changed[name], order="K").data)
-                else:
-                    shutil.copyfileobj(reader, writer)
+                _write_member(arrays[name] if name in names[:2] else None, reader, writer)
     shutil.copystat(source, target)
 
 
-def _rows_may_move(arrays: Mapping[str, np.ndarray], names: npz.Names) -> bool:
+def _write_member(edited: npz.Array | None, reader: Any, writer: Any) -> None:
+    """Write a member as it was, or an edited array with the header that it had."""
+    if edited is None:
+        shutil.copyfileobj(reader, writer)
+    elif isinstance(edited, Member):
+        with edited.file.open("rb") as file:
+            shutil.copyfileobj(file, writer, 2**20)
+    else:
+        writer.write(_npy_header(reader))
+        writer.write(np.ravel(edited, order="K").data)
+
+
+def _rows_may_move(arrays: Mapping[str, npz.Array], names: npz.Names) -> bool:
     """Whether no other array says something of each row, but for numbers in order."""
-    rows = len(arrays[names.labels])
-    index = arrays[names.numbers] if names.numbers else np.arange(rows)
+    rows = len(npz.held(arrays, names.labels))
+    index = npz.held(arrays, names.numbers) if names.numbers else np.arange(rows)
     known = {"classes", *(name for split in npz.every_split(arrays).values() for name in split)}
     return bool((np.diff(index) > 0).all()) and not any(
         np.shape(array)[:1] == (rows,)  # other members are bytes

@@ -47,8 +47,8 @@ def release(
     which samples may lie as they were. ``out`` appears whole or not
     at all, and nothing is written into the source. PNG, BMP, PPM and lossless TIFF and WebP hold
     the edits exactly; a JPEG is quantised again with its own tables, and the result says how far
-    the released pixels are from the wanted ones. Arrays (NPZ, IDX, CIFAR) are held in memory, image
-    files are not. Of tables of texts only the edited fields change.
+    the released pixels are from the wanted ones. Arrays of IDX and CIFAR are held in memory; large
+    ones of NPZ, and image files, are not. Of tables of texts only the edited fields change.
 
     Args:
         source: a file or folder in one of the formats; not an archive.

@@ -4,7 +4,9 @@ import zipfile
 import numpy as np
 import pytest
 
+from datadeed.datasets.formats import npz
 from datadeed.datasets.formats import registry as formats
+from datadeed.datasets.formats.npz_images import DiskImages
 from datadeed.errors import DatasetError
 from tests.datasets.formats.format_toys import toy
 from tests.datasets.formats.writers import write
@@ -176,3 +178,43 @@ def test_truncated_zip_and_pickled_objects_are_refused(tmp_path):
     with pytest.raises(DatasetError, match="more than plain arrays"):
         formats.read(path)
     assert not target.exists()
+
+
+@pytest.fixture
+def on_disk(monkeypatch):
+    """Images of any size stay on disk, and are read four rows of 4 x 5 at a time."""
+    monkeypatch.setattr("datadeed.datasets.formats.npz.LARGE", 0)
+    monkeypatch.setattr("datadeed.datasets.formats.npz_images._BLOCK", 80)
+
+
+@pytest.mark.usefixtures("on_disk")
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(11, 4, 5), (11, 4, 5, 3), (11, 3, 4, 5)])
+def test_images_on_disk_are_those_of_the_file(tmp_path, save, order, shape):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    save(tmp_path / "set.npz", x=np.array(pixels, order=order), y=np.arange(11) % 3)
+    found = npz.open_split(tmp_path / "set.npz")
+    assert isinstance(found.pixels, DiskImages)
+    wanted = npz.pixels_of(pixels, tmp_path)
+    assert np.array_equal(np.stack([one for _, one in found.stream()]), wanted)
+    assert np.array_equal(found.pixels[3:7], wanted[3:7])
+    data = formats.read(tmp_path / "set.npz")
+    assert np.array_equal(data.samples.numpy(), np.moveaxis(wanted, 3, 1))
+
+
+@pytest.mark.usefixtures("on_disk")
+@pytest.mark.parametrize("array", [np.zeros((2, 4), np.uint8), np.zeros((2, 4, 4))])
+def test_what_is_no_image_is_refused_at_once(tmp_path, array):
+    np.savez(tmp_path / "set.npz", x=array, y=[0, 1])
+    with pytest.raises(DatasetError, match="has images of"):
+        npz.open_split(tmp_path / "set.npz")
+
+
+@pytest.mark.usefixtures("on_disk")
+def test_damage_on_disk_is_one_line(tmp_path):
+    path = tmp_path / "set.npz"
+    np.savez(path, x=images(), y=np.arange(6))
+    path.write_bytes(path.read_bytes().replace(images()[5].tobytes(), bytes(20)))
+    with pytest.raises(DatasetError, match=r"set\.npz is damaged .*CRC"):
+        next(npz.open_split(path).stream())

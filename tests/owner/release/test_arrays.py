@@ -27,7 +27,9 @@ NAMES = [
 
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("shape", [(9, 6, 5), (9, 6, 5, 3), (9, 3, 6, 5)])
-def test_npz_keeps_layout_order_compression_and_dates(tmp_path, shape, order):
+@pytest.mark.parametrize("large", [0, 2**24])  # bytes from which on images stay on disk
+def test_npz_keeps_layout_order_compression_and_dates(tmp_path, monkeypatch, large, shape, order):
+    monkeypatch.setattr("datadeed.datasets.formats.npz.LARGE", large)
     path = tmp_path / "set.npz"
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     labels = np.array([[0], [1], [2]] * 3, dtype=np.int32)
@@ -141,7 +143,9 @@ def test_plain_idx_stays_plain(tmp_path):
     assert (tmp_path / "out" / images).read_bytes() == (path / images).read_bytes()
 
 
-def test_rows_in_class_order_stand_among_their_new_class(tmp_path):
+@pytest.mark.parametrize("large", [0, 2**24])
+def test_rows_in_class_order_stand_among_their_new_class(tmp_path, monkeypatch, large):
+    monkeypatch.setattr("datadeed.datasets.formats.npz.LARGE", large)
     path, n = tmp_path / "set.npz", 3000
     pixels = np.random.default_rng(0).integers(0, 256, (n, 2, 2), np.uint8)
     labels = np.repeat([2, 0, 1], n // 3)
