@@ -212,6 +212,32 @@ def measure(
     return Extent(data.rows, merkle.merkle_root(leaves())), kept
 
 
+def read_rows(
+    data: Items,
+    what: str,
+    rows: Collection[int],
+    *,
+    view: View | None = None,
+    progress: Progress = silent,
+) -> dict[int, Samples]:
+    """Some samples of a dataset that was measured before; others are not decoded.
+
+    Args:
+        data, what, view: as for :func:`measure`.
+        rows: that are wanted.
+        progress: is told of each of these.
+
+    Returns:
+        Row to a batch of one, as of :func:`measure`.
+    """
+    found, read = {}, reader(data, view)
+    with progress(what, len(set(rows))) as advance:
+        for item in data.some(rows):
+            found[item.row] = read(item)
+            advance(len(found))
+    return found
+
+
 def leaf_of(data: Items) -> Callable[[Item], bytes]:
     """What gives an item's leaf in the Merkle tree."""
     if data.modality == "text":

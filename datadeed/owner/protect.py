@@ -24,6 +24,7 @@ from datadeed.owner.data import (
     open_data,
     open_pool,
     read_key,
+    read_rows,
     silent,
     unheard,
 )
@@ -199,8 +200,8 @@ def edits(
 
     Args:
         key: with its seed.
-        data: that the key was committed for; read once by a carrier that mixes marked samples with
-            others, and these stay in memory.
+        data: that the key was committed for; a carrier that mixes marked samples with others reads
+            these, and they stay in memory.
         open_samples: opens the pool; called for a carrier whose marks are made of it.
         progress: is told of the rows that are read.
 
@@ -220,7 +221,7 @@ def edits(
     view = view_of(key)
     if hosts.partners is not None:
         wanted = hosts.partners.tolist()
-        kept = measure(data, "read partners", wanted, view=view, progress=progress)[1]
+        kept = read_rows(data, "read partners", wanted, view=view, progress=progress)
         partners = {row: kept[other] for row, other in zip(drawn, wanted, strict=True)}
     read, back = reader(data, view), writer(data, view)
 

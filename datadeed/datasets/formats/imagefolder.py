@@ -1,5 +1,7 @@
 """ImageFolder: one folder a class, image files inside; the layout ImageNet is trained from."""
 
+import functools
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,7 +34,8 @@ def open_split(
         path: a folder of class folders, a folder of splits, or a zip or tar of either.
         split: the sub-folder to read; not needed without splits.
         classes: the folders to read, in label order, or how many of the first; all by default.
-        damaged: "skip" to leave out files that are no whole images, which takes a pass over all.
+        damaged: "skip" to leave out files that are no whole images, which takes one pass over all,
+            however often they are opened.
 
     Raises:
         DatasetError: there are no class folders, one asked for is missing, or folders may be
@@ -47,4 +50,17 @@ def open_split(
 
 
 def _usable(file: str) -> bool:
+    try:
+        found = os.stat(file)
+    except OSError:
+        return False
+    return _is_whole(file, found.st_size, found.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=2**20)
+def _is_whole(file: str, size: int, time: int) -> bool:
+    """Whether an image can be decoded; asked again only if its size or time changed.
+
+    A job opens a split several times: to read, to check, and to write.
+    """
     return images.fault(file, Path(file)) is None
