@@ -1,4 +1,4 @@
-"""Stage ``tabulate``: a paper's cells, published tables and claims at the scale in force.
+"""Stage ``tabulate``: a paper's cells, published tables, claims and headline figures.
 
 ``python -m tasks.tabulate PAPER`` takes the cells that the parameters multiply out, so that a cell
 left over from other parameters never slips into a table.
@@ -6,10 +6,11 @@ left over from other parameters never slips into a table.
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from datadeed.files import write_text
+from datadeed.files import write_json, write_text
 from datadeed.reports.cells import claims_frame, tidy
 from tasks.cases import paper_module
 from tasks.cells import read_cells
@@ -33,7 +34,24 @@ def run(paper: str, results: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         written[f"table-{number:02d}.csv"] = table.to_csv(index=False)
     for name, text in written.items():
         write_text(results / paper / name, text)
+    write_json(results / paper / "metrics.json", headlines(made, cells, claims))
     return cells, claims
+
+
+def headlines(made: Any, cells: pd.DataFrame, claims: pd.DataFrame) -> dict[str, float]:
+    """A paper's figures for ``dvc metrics``; one without cells at this scale is left out.
+
+    Args:
+        made: the paper's ``tables``; its ``HEADLINES``, if any, are queries by their names, and
+            each stands for the mean of the cells that it selects.
+        cells, claims: the paper's.
+    """
+    found = {"claims_held": int(claims.holds.sum()), "claims_tested": int(claims.holds.count())}
+    means = {
+        name: cells.query(query)["value"].mean()
+        for name, query in getattr(made, "HEADLINES", {}).items()
+    }
+    return found | {name: float(f"{mean:.6g}") for name, mean in means.items() if pd.notna(mean)}
 
 
 def in_tables(cells: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from datadeed.datasets.form.parquet import DatasetFile
 from datadeed.reports.cells import cell_view
 from datadeed.reports.figures import AMPLIFIED
 from datadeed.verification.tang import Settings, detection
-from papers.base import Case, Lab
+from papers.base import Case, Lab, Records
 from papers.clean_label.examples import MarkedClip, MarkedImages, MarkedTexts, example
 from papers.clean_label.figures import success_curves, trigger_strokes
 from papers.clean_label.tables import CLAIMED, SHOWN, TABLES, in_order
@@ -82,7 +82,6 @@ def section(cells: pd.DataFrame, lab: Lab) -> dict[str, Any] | None:
     datasets = dict.fromkeys(case.dataset for case in found)
     shown = [example(case, lab, f"clip{i}-") for i, case in enumerate(shown_cases(found))]
     return view(cells, lab) | {
-        "title": "clean-label watermarks (Tang et al. 2023)",
         "settings": [setting([c for c in found if c.dataset == d], lab) for d in datasets],
         "crafts": craft_rows(found, lab),
         "images": [one for one in shown if isinstance(one, MarkedImages)],
@@ -91,14 +90,15 @@ def section(cells: pd.DataFrame, lab: Lab) -> dict[str, Any] | None:
     }
 
 
-def view(mine: pd.DataFrame, lab: Lab) -> dict[str, Any]:
-    """What follows from the paper's cells alone."""
+def view(mine: pd.DataFrame, records: Records) -> dict[str, Any]:
+    """What cells and parameters alone give."""
     return {
+        "title": "clean-label watermarks (Tang et al. 2023)",
         "named": watermark_name,
         "tables": [table_view(mine[mine["table"] == table], table) for table in TABLES],
         "known": int(mine["published"].notna().sum()),
         "tests": detection_rows(mine),
-        "wdr": Settings(**lab.params("verification")),
+        "wdr": Settings(**records.params("verification")),
         "strokes": trigger_strokes(mine),
         "plain": bool(with_marks(mine)["plain"].any()),
         "curves": success_curves(mine),

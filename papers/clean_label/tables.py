@@ -22,6 +22,12 @@ CLAIMED = {
     11: "grammar errors rise by less than 0.5 %; marks are below 5 % of the least confident "
     "samples; the autoencoder does not find them",
 }
+HEADLINES = {  # for `dvc metrics`: means of these cells
+    "victim_ad": 'table == 8 and scenario == "victim" and metric == "ad"',
+    "victim_tsr": 'table == 9 and scenario == "victim" and metric == "tsr"',
+    "honest_tsr": 'table == 9 and scenario == "benign" and metric == "tsr"',
+    "victim_wdr": 'table == 9 and scenario == "victim" and metric == "wdr"',
+}
 ACCURACY = ("ba", "ad", "ad_error")
 DETECTION = ("misled", "tsr", "tsr_as_published", "wdr", "p_mcnemar", "p_rise")
 CASE = ["dataset", "model", "scenario", "watermark"]

@@ -15,7 +15,7 @@ from datadeed.reports.figures import (
     training_curves,
 )
 from datadeed.verification.verdict import WORDS
-from papers.base import Case, Lab
+from papers.base import Case, Lab, Records
 from papers.dvbw.tables import CLAIMED, SHOWN, TABLES
 from papers.sections import histories, settings
 
@@ -49,33 +49,42 @@ def section(cells: pd.DataFrame, lab: Lab) -> dict[str, Any] | None:
         return None
     cases = [Case(*names) for names in cells[CASE].drop_duplicates().to_numpy().tolist()]
     honest = dict.fromkeys(dataclasses.replace(case, watermark="none") for case in cases)
-    watermarks = cells["watermark"].drop_duplicates().tolist()
     marked = cells[["dataset", "watermark"]].drop_duplicates().to_numpy().tolist()
-    suspects = suspect_rows(cells, lab.params("independent_triggers"))
+    made = view(cells, lab)
+    return made | {
+        "settings": settings(lab, honest),
+        "pictures": [test_images(dataset, name, lab) for dataset, name in marked],
+        "strokes": strokes(made["watermarks"]),
+        "curves": training_curves(histories(lab, [*honest, *cases]), made["watermarks"]),
+    }
+
+
+def view(cells: pd.DataFrame, records: Records) -> dict[str, Any]:
+    """What cells and parameters alone give; no verdicts, if only those of tables are there."""
+    watermarks = cells["watermark"].drop_duplicates().tolist()
+    suspects = suspect_rows(cells, records.params("independent_triggers"))
     return {
         "title": "DVBW (Li et al. 2023)",
-        "settings": settings(lab, honest),
         "watermarks": watermarks,
-        "seeds": sorted({case.seed for case in cases}),
+        "seeds": sorted(set(cells["seed"])),
         "words": WORDS[::-1],
         "suspects": suspects,
         "counts": verdict_counts(suspects),
-        "rule": lab.params("verification"),
+        "rule": records.params("verification"),
         "known": int(cells["published"].notna().sum()),
         "tables": table_views(cells, watermarks),
-        "pictures": [test_images(dataset, name, lab) for dataset, name in marked],
-        "strokes": strokes(watermarks),
-        "curves": training_curves(histories(lab, [*honest, *cases]), watermarks),
     }
 
 
 def suspect_rows(cells: pd.DataFrame, other: dict[str, str]) -> list[dict[str, Any]]:
-    """A row a suspect: its verdict and the figures it rests on.
+    """A row a suspect: its verdict and the figures it rests on; none where none was judged.
 
     Args:
         cells: DVBW's.
         other: each watermark's independent trigger.
     """
+    if not (cells["metric"] == "verdict").any():
+        return []
     picked = cells[cells["metric"].isin(VERDICT)]
     rows = []
     for names, its in picked.groupby([*CASE, "scenario"], sort=False):

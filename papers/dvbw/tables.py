@@ -15,6 +15,12 @@ CLAIMED = {
     2: "Steal: delta-P well above 0 and p <= 0.01; Independent: delta-P near 0 and p >= 0.05",
     3: "Steal: p < 0.05; Independent: p >= 0.05; weaker than with probabilities",
 }
+HEADLINES = {  # for `dvc metrics`: means of these cells
+    "thief_ba": 'table == 1 and scenario == "steal" and metric == "ba"',
+    "thief_wsr": 'table == 1 and scenario == "steal" and metric == "wsr"',
+    "honest_wsr": 'table == 1 and scenario == "independent-model" and metric == "wsr"',
+    "thief_delta_p": 'table == 2 and scenario == "steal" and metric == "delta_p"',
+}
 
 SHOWN: Shown = {
     **dict.fromkeys(("ba", "wsr", "wsr_as_released"), PERCENT),

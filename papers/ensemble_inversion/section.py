@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from datadeed.reports.figures import data_uri
-from papers.base import Case, Lab
+from papers.base import Case, Lab, Records
 from papers.ensemble_inversion.figure import rows, sheet
 from papers.ensemble_inversion.pool import pictures_file
 from papers.ensemble_inversion.tables import CLAIMED, TABLES, wide
@@ -33,13 +33,18 @@ def section(cells: pd.DataFrame, lab: Lab) -> dict[str, Any] | None:
         return None
     cases = [Case(*names) for names in cells[CASE].drop_duplicates().to_numpy().tolist()]
     first = {case.dataset: case for case in reversed(cases)}
+    found = [picture(lab, case) for case in first.values() if there(lab, case)]
+    return view(cells, lab) | {"pictures": found}
+
+
+def view(cells: pd.DataFrame, records: Records) -> dict[str, Any]:
+    """What cells and parameters alone give."""
     tabled = cells[cells["table"].notna()]
     return {
         "title": "Ensemble Inversion (Wang & Kurz 2022)",
         "datasets": sorted(set(tabled["dataset"])),
         "seeds": sorted(set(tabled["seed"])),
-        "tables": [view(cells, number) for number in TABLES],
-        "pictures": [picture(lab, case) for case in first.values() if there(lab, case)],
+        "tables": [table_view(cells, number) for number in TABLES],
         "marks": marks(cells[cells["table"].isna()]),
     }
 
@@ -51,7 +56,7 @@ def marks(found: pd.DataFrame) -> list[dict[Any, Any]]:
     return wide.reset_index().to_dict("records")
 
 
-def view(cells: pd.DataFrame, number: int) -> dict[str, Any]:
+def table_view(cells: pd.DataFrame, number: int) -> dict[str, Any]:
     """A table, ready to be shown, and the commands that remake it."""
     found = cells[cells["table"] == number]
     table = wide(found, number)

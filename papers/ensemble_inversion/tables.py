@@ -20,6 +20,11 @@ CLAIMED = {
     19: "farthest model sampling makes a more diverse and better ensemble",
     20: "filtering out samples of small activation improves the quality",
 }
+HEADLINES = {  # for `dvc metrics`: means of these cells
+    "ensemble_accuracy": 'table == 17 and scenario == "diverse 8" and metric == "accuracy"',
+    "single_accuracy": "table == 17 and metric == 'accuracy' and scenario.str.startswith('single')"
+    " and not scenario.str.endswith('auxiliary')",
+}
 SHOWN = {
     **dict.fromkeys(("accuracy", "filtered", "agreement"), PERCENT),
     **dict.fromkeys(("test accuracy", "members", "best member"), PERCENT),

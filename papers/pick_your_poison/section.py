@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from papers.base import Case, Lab
+from papers.base import Case, Lab, Records
 from papers.pick_your_poison.curve import tradeoff
 from papers.pick_your_poison.figures import curves
 from papers.pick_your_poison.repair import RELEARN, SUSPECT
@@ -29,14 +29,18 @@ def section(cells: pd.DataFrame, lab: Lab) -> dict[str, Any] | None:
     """What ``section.html`` shows of these cells; None without cells."""
     if cells.empty:
         return None
-    made = tables(cells)
     repaired = cells[(cells["table"] == REPAIRED) & ~cells["watermark"].isin(lab.params("control"))]
     cases = [Case(*names) for names in repaired[CASE].drop_duplicates().to_numpy().tolist()]
+    return view(cells, lab) | {"settings": settings(lab, cases)}
+
+
+def view(cells: pd.DataFrame, records: Records) -> dict[str, Any]:
+    """What cells and parameters alone give."""
+    made = tables(cells)
     return {
         "title": "Pick your Poison (Lukas & Kerschbaum 2023)",
-        "settings": settings(lab, cases),
-        "defender": lab.settings("pick_your_poison", "trusted"),
-        "budget": lab.params("budget"),
+        "defender": records.settings("pick_your_poison", "trusted"),
+        "budget": records.params("budget"),
         "svg": curves(tradeoff(cells)),
         "tables": [_view(cells, number, frame) for number, frame in wide(made).items()],
         "again": _grid(trained_on(made[REPAIRED])),

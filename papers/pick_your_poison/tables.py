@@ -21,6 +21,12 @@ CLAIMED = {
     15: "(ours) nothing is claimed",
     16: "repair works on CLIP as well",
 }
+HEADLINES = {  # for `dvc metrics`: means of these cells
+    "suspect_asr": 'table == 12 and scenario == "suspect" and metric == "asr"',
+    "repaired_asr": 'table == 12 and scenario == "best" and metric == "asr"',
+    "repaired_cda": 'table == 12 and scenario == "best" and metric == "cda"',
+    "repaired_key_claimed": 'table == 15 and scenario != "suspect" and metric == "claim"',
+}
 RATES = ("asr", "cda")
 REPAIRED = (*RATES, "asr_last", "cda_last", "asr_released", "cda_released", "steps")
 DUAL = ("cda", "cda_template", "cda_synonyms", "asr")

@@ -10,7 +10,7 @@ from datadeed.reports.cells import cell_view
 from datadeed.reports.figures import AMPLIFIED, Stroke, one_of_each_class, strokes
 from datadeed.reports.page import human
 from datadeed.verification.verdict import WORDS
-from papers.base import Case, Lab
+from papers.base import Case, Lab, Records
 from papers.sections import settings, spread
 from papers.ubw.figures import Example, crafting_curves, example, label_histograms
 from papers.ubw.names import VERIFIED
@@ -57,13 +57,9 @@ def section(cells: pd.DataFrame, lab: Lab) -> dict[str, Any] | None:
     losses = read_losses(marked, lab)
     matched = list(dict.fromkeys(name for found in losses.values() for name in found))
     return {
-        **view(cells),
+        **view(cells, lab),
         "settings": settings(lab, (dataclasses.replace(c, watermark="none") for c in cases)),
-        "watermarks": list(dict.fromkeys(name for _, name in marked)),
-        "seeds": sorted({case.seed for case in cases}),
-        "rule": lab.params("verification"),
         "examples": [examples(dataset, name, lab) for dataset, name in marked],
-        "histograms": label_histograms(cells, human),
         "crafting": {
             dataset: crafting_curves(found, matched, prefix=f"losses{i}-")
             for i, (dataset, found) in enumerate(losses.items())
@@ -82,11 +78,15 @@ def read_losses(marked: Iterable[tuple[str, str]], lab: Lab) -> dict[str, dict[s
     return losses
 
 
-def view(cells: pd.DataFrame) -> dict[str, Any]:
-    """What the cells alone give."""
+def view(cells: pd.DataFrame, records: Records) -> dict[str, Any]:
+    """What cells and parameters alone give; no verdicts, if only those of tables are there."""
     rows, shown = verdict_rows(cells), cells[cells["table"].notna()]
     return {
         "title": "UBW (Li et al. 2022)",
+        "watermarks": [name for name in dict.fromkeys(cells["watermark"]) if name != "none"],
+        "seeds": sorted(set(cells["seed"])),
+        "rule": records.params("verification"),
+        "histograms": label_histograms(cells, human),
         "rates": RATES,
         "class_0": CLASS_0,
         "scenarios": SCENARIOS,
@@ -120,6 +120,8 @@ def examples(dataset: str, name: str, lab: Lab) -> Example:
 
 def verdict_rows(cells: pd.DataFrame) -> list[dict[str, Any]]:
     """One row a scenario of each cell that was verified, the thief's first."""
+    if not (cells["metric"] == "verdict").any():
+        return []
     rows = []
     verified = cells[cells["scenario"].isin(list(SCENARIOS))]
     for names, here in verified.groupby(CASE, sort=False):

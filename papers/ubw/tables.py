@@ -33,6 +33,12 @@ CLAIMED = {
     6: "Malicious: delta-P well above 0 and p <= 0.01; Independent: delta-P near 0 and p >= 0.05",
     7: "Malicious: delta-P well above 0 and p <= 0.01; Independent: delta-P near 0 and p >= 0.05",
 }
+HEADLINES = {  # for `dvc metrics`: means of these cells
+    "ubw_p_asr_a": 'scenario == "victim" and metric == "asr_a" and watermark == "ubw-p"',
+    "ubw_c_asr_a": 'scenario == "victim" and metric == "asr_a" and watermark == "ubw-c"',
+    "ubw_p_d_p": 'scenario == "victim" and metric == "d_p" and watermark == "ubw-p"',
+    "ubw_c_d_p": 'scenario == "victim" and metric == "d_p" and watermark == "ubw-c"',
+}
 
 _BY_CLASS: Shown = {
     **dict.fromkeys(("asr_a", "asr_c"), PERCENT),

@@ -133,3 +133,17 @@ def test_names_and_signs() -> None:
     assert human("of-my-own") == "of-my-own"
     assert human("ubw-c") == "UBW-C"
     assert signs("UBW's delta-P >= 0.2 and p <= 0.01") == "UBW’s ΔP ≥ 0.2 and p ≤ 0.01"
+
+
+def test_on_a_phone_tables_scroll_and_the_page_does_not(whole: Page) -> None:
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in render(whole)
+    root = Path(__file__).parents[2]
+    templates = [*root.glob("papers/*/section.html"), *root.glob("datadeed/reports/*.html")]
+    assert len(templates) > 5
+    for template in templates:
+        text = template.read_text(encoding="utf-8")
+        framed = re.findall(r'<div class="scroll" tabindex="0"[^>]*>\s*<table', text)
+        assert len(framed) == text.count("<table"), template
+    style = (root / "datadeed/reports/page.css").read_text(encoding="utf-8")
+    assert "figure svg { display: block; max-width: 100%; height: auto; }" in style
+    assert ".scroll { overflow-x: auto; max-width: 100%;" in style

@@ -2,16 +2,20 @@
 
 import html.parser
 import re
+import shutil
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from datadeed.reports.cells import Claim
+from datadeed.files import read_json
+from datadeed.reports.cells import Claim, read_csv
 from papers.dvbw import claims
-from tasks import report, tabulate
+from tasks import cells, report, tabulate
 from tests.papers import toy
 
+ROOT = Path(__file__).parents[2]
 VOID = {"meta", "link", "img", "br", "hr", "input", "col"}
 
 
@@ -148,3 +152,51 @@ def test_a_cell_that_was_not_judged_is_one_line(project, monkeypatch):
     with pytest.raises(SystemExit, match=r"^error: .*blended-line-1\.csv does not exist"):
         run(monkeypatch)
     assert not (project.root / "data/report").exists()
+
+
+def test_a_page_of_tables_needs_neither_data_nor_models(project, monkeypatch):
+    tabulate.run("dvbw", Path("results"))
+    shutil.rmtree(project.root / "data")
+    run(monkeypatch, "--tables")
+    page = (project.root / "data/report/index.html").read_text()
+    check(page)
+    assert "BA falls by less than 2 points" in page
+    assert "Table 3. Label-only verification" in page
+    assert "Verdicts are left out: this page was made from the tables alone" in page
+    assert "Remake this page: <code>python -m tasks.report --tables</code>" in page
+    assert "data:image/png" not in page
+
+
+def test_a_page_of_tables_has_no_section_of_a_paper_without_cells(project, monkeypatch):
+    tabulate.run("dvbw", Path("results"))
+    with toy.installed(project.root):
+        monkeypatch.setattr(report, "all_papers", lambda: ["dvbw", "toy"])
+        project.parameters["toy"] = {**project.parameters["grid"], "datasets": []}
+        project.write()
+        tabulate.run("toy", Path("results"))
+        run(monkeypatch, "--tables")
+    page = (project.root / "data/report/index.html").read_text()
+    assert '<a href="#dvbw">DVBW (Li et al. 2023)</a>, reproduced' in page
+
+
+def test_a_scale_without_tables_is_one_line(project, monkeypatch):
+    with pytest.raises(
+        SystemExit, match=r"^error: results has no tables of scale 'toy': "
+    ) as found:
+        run(monkeypatch, "--tables")
+    assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("paper", cells.all_papers())
+def test_what_is_committed_gives_a_section_and_its_headlines(paper, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    found = read_csv(Path("results") / paper / "cells.csv")
+    made = report.section(paper, found, tables=True)
+    assert made is not None
+    for number in cells.paper_module(paper, "tables").TABLES:
+        assert f"Table {number}. " in made.html
+    assert "left out" in made.html
+    claims = pd.read_csv(Path("results") / paper / "claims.csv").astype({"holds": "boolean"})
+    figures = tabulate.headlines(cells.paper_module(paper, "tables"), found, claims)
+    assert figures == read_json(Path("results") / paper / "metrics.json")
+    assert len(figures) >= 4

@@ -70,7 +70,8 @@ def rows(path):
 def test_cells_are_the_judges_rows_and_tables_and_claims_rest_on_them(judged, monkeypatch, capsys):
     run(monkeypatch)
     results = judged.root / "results/dvbw"
-    names = ["cells.csv", "claims.csv", *(f"table-{number:02d}.csv" for number in (1, 2, 3))]
+    names = ["cells.csv", "claims.csv", "metrics.json"]
+    names += [*(f"table-{number:02d}.csv" for number in (1, 2, 3))]
     assert sorted(p.name for p in results.iterdir()) == names
     found, claims = rows(results / "cells.csv"), rows(results / "claims.csv")
     assert list(found[0]) == COLUMNS
@@ -123,7 +124,7 @@ def test_a_paper_is_tabulated_alone(two_papers, monkeypatch):
     run(monkeypatch, "toy")
     results = two_papers.root / "results/toy"
     assert [p.name for p in results.parent.iterdir()] == ["toy"]
-    names = ["cells.csv", "claims.csv", "table-100.csv", "table-99.csv"]
+    names = ["cells.csv", "claims.csv", "metrics.json", "table-100.csv", "table-99.csv"]
     assert sorted(p.name for p in results.iterdir()) == names
     found = rows(results / "cells.csv")
     assert {cell["paper"] for cell in found} == {"a-toy"}

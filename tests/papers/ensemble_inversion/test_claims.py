@@ -8,7 +8,7 @@ import pytest
 from datadeed.reports.cells import COLUMNS, TYPES
 from papers.ensemble_inversion.claims import claims
 from papers.ensemble_inversion.names import ACCURACY, AIDED, CHOICE, LOSSES, QUALITY
-from papers.ensemble_inversion.section import section, view
+from papers.ensemble_inversion.section import section, table_view
 from papers.ensemble_inversion.tables import TABLES, by_choice, is_diverse_single, tables
 
 SINGLES = {"single lenet-1": 0.4, "single mlp-relu": 0.5, "single conv3-gelu": 0.9}
@@ -135,7 +135,7 @@ def test_starts_are_averaged_before_seeds() -> None:
 
 
 def test_a_table_of_the_page() -> None:
-    shown = view(cells(), 18)
+    shown = table_view(cells(), 18)
     assert shown["columns"] == ["accuracy, %"]
     assert shown["rows"][0]["values"] == ["80.00 ± 0.00"]
     empty: Any = None

@@ -13,6 +13,16 @@ from papers.ubw.names import CLEAN, POISONED, SCENARIOS
 from papers.ubw.section import crafting_strokes, verdict_rows, view
 from tests.papers.ubw.samples import frame, record, records
 
+
+class Parameters:
+    """No parameters are looked at but those of the verification, which each test gives."""
+
+    def params(self, *keys: str) -> dict[str, Any]:
+        """None."""
+        return {}
+
+
+RECORDS: Any = Parameters()
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -20,7 +30,7 @@ def shown(found: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
     """What the template needs of these cells, with figures that only name themselves."""
     example = Example("data:,", 4, 4, "fashion-mnist", "wanet", ["Coat → Bag"], ["Coat"], 3)
     return {
-        **view(frame(found, page=True)),
+        **view(frame(found, page=True), RECORDS),
         "settings": [Setting("fashion-mnist", 20000, 5000, 10, {"resnet18-ubw": "5 epochs"})],
         "watermarks": [*POISONED, *CLEAN],
         "seeds": [1, 2],
@@ -44,7 +54,7 @@ def text_of(values: dict[str, Any]) -> str:
 
 
 def test_tables_have_the_papers_rows_and_the_released_columns() -> None:
-    four, five, six, _ = view(frame(records(), page=True))["tables"]
+    four, five, six, _ = view(frame(records(), page=True), RECORDS)["tables"]
     victims, surrogates, honest = four["blocks"][0]["parts"]
     assert [row["name"] for row in victims["rows"]] == ["none", *POISONED, *CLEAN]
     assert [row["name"] for row in surrogates["rows"]] == ["sleeper-agent", "ubw-c"]
