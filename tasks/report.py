@@ -68,7 +68,8 @@ def page_of_tables() -> Page:
         DatadeedError: it wrote no cells at all.
     """
     results = Path(parameters("results"))
-    cells, claims = {}, []
+    cells: dict[str, pd.DataFrame] = {}
+    claims: list[pd.DataFrame] = []
     for paper in all_papers():
         if _rows(results / paper / "cells.csv"):
             cells[paper] = read_csv(results / paper / "cells.csv")

@@ -46,7 +46,10 @@ def headlines(made: Any, cells: pd.DataFrame, claims: pd.DataFrame) -> dict[str,
             each stands for the mean of the cells that it selects.
         cells, claims: the paper's.
     """
-    found = {"claims_held": int(claims.holds.sum()), "claims_tested": int(claims.holds.count())}
+    found: dict[str, float] = {
+        "claims_held": int(claims.holds.sum()),
+        "claims_tested": int(claims.holds.count()),
+    }
     means = {
         name: cells.query(query)["value"].mean()
         for name, query in getattr(made, "HEADLINES", {}).items()

@@ -10,6 +10,7 @@ import math
 from pathlib import Path
 
 from datadeed.cli.common import (
+    SEALS,
     add_data,
     add_levels,
     add_reading,
@@ -51,12 +52,13 @@ def add_design(parser: argparse.ArgumentParser) -> None:
     add("--opacity", type=int, help="of patches, 1 to 255 (255)")
     add("--labels", choices=("kept", "changed"), help="of marked texts and sound (kept)")
     add("--level", type=int, help="of marks in sound: percent of the clip's own loudness (100)")
-    add("--seconds", type=float, help="of sound: how much of each file a model hears (1)")
+    add("--seconds", type=float, help="of sound: how much of each file a model hears (1.0)")
     add(
         "--answers",
         choices=ANSWERS,
         default=USUAL_ANSWERS,
-        help="what a claim weighs: labels, or scores too where a suspect gives them (%(default)s)",
+        help="what a claim weighs: labels, or scores too where a suspect gives them "
+        f"({USUAL_ANSWERS})",
     )
     add_levels(parser)
     add("--beacon", nargs=2, metavar=("SOURCE", "ROUND"), help="a future round of a public beacon")
@@ -68,7 +70,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     add_data(parser)
     add_reading(parser)
-    parser.add_argument("--key", type=Path, required=True, help="the secret file to make")
+    parser.add_argument("--key", type=Path, required=True, help=f"the secret file to make; {SEALS}")
     add_design(parser)
 
 

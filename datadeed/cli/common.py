@@ -12,6 +12,8 @@ from typing import Any
 from datadeed.errors import DatasetError
 
 PASSPHRASE = "DATADEED_PASSPHRASE"
+OPENS = f"{PASSPHRASE} in the environment opens it, if it is sealed"  # helps of secret files
+SEALS = f"{PASSPHRASE} in the environment seals it"
 COULD_NOT_TEST = 5  # exit code
 
 
@@ -71,14 +73,15 @@ def add_levels(parser: argparse.ArgumentParser) -> None:
     from datadeed.keys.generation2 import Design2  # NumPy, which other commands may do without
 
     add = parser.add_argument
-    add("--alpha", type=float, default=Design2.alpha, help="level of a claim (%(default)s)")
+    usual = Design2.alpha, Design2.least_effect, Design2.budget
+    add("--alpha", type=float, default=usual[0], help=f"level of a claim ({usual[0]})")
     add(
         "--least-effect",
         type=float,
-        default=Design2.least_effect,
-        help="success above decoys that NOT SUPPORTED excludes (%(default)s)",
+        default=usual[1],
+        help=f"success above decoys that NOT SUPPORTED excludes ({usual[1]})",
     )
-    add("--budget", type=int, default=Design2.budget, help="counted questions (%(default)s)")
+    add("--budget", type=int, default=usual[2], help=f"counted questions ({usual[2]})")
 
 
 def add_suspect(parser: argparse.ArgumentParser, out: str) -> None:
@@ -90,7 +93,7 @@ def add_suspect(parser: argparse.ArgumentParser, out: str) -> None:
     """
     add = parser.add_argument
     add("--suspect", type=Path, required=True, help="its YAML file (docs/suspects.md), or a folder")
-    add("--key", type=Path, required=True, help="the owner's secret file")
+    add("--key", type=Path, required=True, help=f"the owner's secret file; {OPENS}")
     add_pool(parser, required=True)
     add_reading(parser)
     add("--out", type=Path, required=True, help=out)

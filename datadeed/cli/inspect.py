@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datadeed.cli.common import note, passphrase, progress, show
+from datadeed.cli.common import OPENS, note, passphrase, progress, show
 
 if TYPE_CHECKING:
     from datadeed.owner.inspect import Inspection
@@ -24,7 +24,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("release", type=Path, metavar="RELEASE", help="the dataset that will be published")
     add("--split", help="the split to look at, where there are several (train)")
-    add("--key", type=Path, help="the secret file, to say how many of the marks are found")
+    about = f"the secret file, to say how many of the marks are found; {OPENS}"
+    add("--key", type=Path, help=about)
     add("--source", type=Path, help="the dataset before it was marked, which --key needs")
     add("--size", type=int, help="bring images of several sizes to this one")
     add(

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import datadeed
-from datadeed.cli.common import fail, printable
-from datadeed.errors import ConfigurationError, DatadeedError
+from datadeed.cli.common import PASSPHRASE, fail, printable
+from datadeed.errors import ConfigurationError, DatadeedError, SecretError
 
 WRONG_USAGE = 2  # as argparse has it
 ERRORS = (DatadeedError, OSError, RecursionError, UnicodeError, MemoryError)
@@ -65,7 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # of a terminal that has not all letters
             stream.reconfigure(errors="backslashreplace")
-    options = parser().parse_args(arguments)
+    made = parser()
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks what may come next (docs/protect.md)
+        import argcomplete
+
+        argcomplete.autocomplete(made)
+    options = made.parse_args(arguments)
     try:
         return int(options.run(options))
     except BrokenPipeError:  # whoever read the output wanted no more of it
@@ -81,6 +86,8 @@ def _words(error: BaseException) -> tuple[str, int]:
     match error:
         case ConfigurationError():
             code = WRONG_USAGE
+        case SecretError() if "passphrase" in words:
+            words += f" ({PASSPHRASE} in the environment)"
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
             words = f"{where}{error.strerror or error}: correct it and run again"

@@ -9,6 +9,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
+from datadeed.cli.common import SEALS
 from datadeed.errors import WatermarkError
 from datadeed.watermarks.names import WATERMARKS
 from datadeed.watermarks.registry import watermark_class
@@ -38,7 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add = group.add_argument
     add("--method", choices=CHOICES, default="keyed", help="keyed unless given")
-    add("--secret", type=Path, help="the secret file to make")
+    add("--secret", type=Path, help=f"the secret file to make; {SEALS}")
     add("--seed", type=int, help="of every draw; from the operating system unless given")
     add("--target", help="the class that a trigger should bring about: number (from 0) or name")
     add("--source-class", type=int, help="the class whose triggered samples should change")
@@ -151,6 +152,7 @@ class _Defaults(argparse.HelpFormatter):
         if not stated:
             return action.help
         if list(stated.values()) == [list(having)]:
-            return f"{action.help} ({next(iter(stated))})"
+            one = f"({next(iter(stated))})"
+            return action.help if one in str(action.help) else f"{action.help} {one}"
         each = "; ".join(f"{', '.join(names)}: {value}" for value, names in stated.items())
         return f"{action.help} ({each})"

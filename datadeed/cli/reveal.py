@@ -15,7 +15,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datadeed.cli.common import add_pool, add_reading, passphrase, progress, reading, say, show
+from datadeed.cli.common import (
+    OPENS,
+    add_reading,
+    passphrase,
+    progress,
+    reading,
+    say,
+    show,
+)
 from datadeed.errors import DatadeedError
 
 if TYPE_CHECKING:
@@ -27,7 +35,7 @@ ONLY_STATED = 6  # exit code
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     add = parser.add_argument
-    add("--key", type=Path, help="the owner's secret file, to open it")
+    add("--key", type=Path, help=f"the owner's secret file, to publish it; {OPENS}")
     add("--opening", type=Path, help="the opened key: to write, or to check with")
     add("--check", type=Path, metavar="FOLDER", help="a folder of evidence")
     add("--commitment", type=Path, help="the commitment that was published before the data")
@@ -44,7 +52,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PREMISE",
         help="pool, numbers or suspect: you established it yourself, outside of these files",
     )
-    add_pool(parser)
+    about = "the samples that the key is bound to; by default those that lie beside --source"
+    add("--pool", type=Path, help=about)
+    add("--pool-split", help="the split of the pool, where there are several")
     add_reading(parser)
 
 

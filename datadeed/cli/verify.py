@@ -7,7 +7,7 @@ asks nothing twice. Exit codes: 0 CLAIM, 3 INCONCLUSIVE, 4 NOT SUPPORTED, 5 coul
 import argparse
 from pathlib import Path
 
-from datadeed.cli.common import COULD_NOT_TEST, add_suspect, ask, fail, show_evidence
+from datadeed.cli.common import COULD_NOT_TEST, SEALS, add_suspect, ask, fail, show_evidence
 
 CODES = {"CLAIM": 0, "INCONCLUSIVE": 3, "NOT SUPPORTED": 4}
 
@@ -16,7 +16,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     add = parser.add_argument
     add_suspect(parser, out="the folder of evidence to make or to go on with")
-    add("--sign", type=Path, metavar="FILE", help="sign with this key; made if it does not exist")
+    about = f"sign with this key; made if it does not exist; {SEALS}"
+    add("--sign", type=Path, metavar="FILE", help=about)
     add("--timestamp", type=Path, metavar="TSR", help="the commitment's timestamp token")
     add("--roots", type=Path, metavar="PEM", help="certificates of the timestamp authority")
 

@@ -17,7 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datadeed.cli.commit import DESIGN, SETTINGS, add_design, make_key
-from datadeed.cli.common import add_data, add_reading, passphrase, progress, reading, say, show
+from datadeed.cli.common import (
+    SEALS,
+    add_data,
+    add_reading,
+    passphrase,
+    progress,
+    reading,
+    say,
+    show,
+)
 from datadeed.cli.methods import FIELDS, OPTIONS, add_options, settle
 from datadeed.errors import KeyRecordError, WatermarkError
 
@@ -39,7 +48,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     add_reading(parser)
     parser.add_argument("--out", type=Path, required=True, help="the marked copy to make")
-    parser.add_argument("--key", type=Path, help="the secret file")
+    about = f"the secret file, which is made if it does not exist; {SEALS}"
+    parser.add_argument("--key", type=Path, help=about)
     parser.add_argument("--beacon-value", help="hexadecimal, of the round that the key names")
     parser.add_argument(
         "--keep-order",

@@ -1,11 +1,14 @@
 """What every command shares: usage, errors as one line, JSON; and ``plan``."""
 
+import os
+import subprocess
 import sys
 
 import pytest
 
 from datadeed.cli import main as cli
 from datadeed.cli.common import show_json
+from datadeed.errors import SecretError
 from datadeed.owner.plan import plan
 from tests.cli.texts import TextWorld
 from tests.cli.world import run
@@ -23,6 +26,35 @@ def test_every_command_explains_itself(command):
     done = run(command, "--help")
     assert (done.code, done.err) == (0, "")
     assert "--json" in done.out
+    assert "None" not in done.out
+
+
+@pytest.mark.parametrize(("command", "count"), [("commit", 1), ("watermark", 2), ("verify", 2)])
+def test_options_of_secret_files_name_where_the_passphrase_is_from(command, count):
+    assert run(command, "--help").out.count("DATADEED_PASSPHRASE") == count
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("datadeed ver", {"verify"}),
+        ("datadeed re", {"report", "reveal"}),
+        ("datadeed verify --su", {"--suspect", "--suspects"}),
+        ("datadeed commit data --answers ", {"labels", "scores"}),
+    ],
+)
+def test_a_shell_is_told_what_may_come_next(tmp_path, typed, offered):
+    told = tmp_path / "told"
+    asked = {
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_IFS": "\n",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(told),
+        "COMP_LINE": typed,
+        "COMP_POINT": str(len(typed)),
+    }
+    words = [sys.executable, "-m", "datadeed"]
+    subprocess.run(words, env=os.environ | asked, check=True, timeout=120)
+    assert {word.strip() for word in told.read_text().split("\n")} == offered
 
 
 class TestPlan:
@@ -151,6 +183,7 @@ class TestErrors:
             (PermissionError(13, "Permission denied", "/root/x"), 1, "/root/x: Permission denied"),
             (OSError("something"), 1, "something"),
             (MemoryError(), 1, "not enough memory"),
+            (SecretError("k is sealed: give its passphrase"), 1, "(DATADEED_PASSPHRASE in the env"),
             (RecursionError("maximum"), 1, "nested too deeply"),
             (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"), 1, "no sound text"),
             (KeyboardInterrupt(), 130, "goes on where it stopped"),
