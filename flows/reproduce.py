@@ -21,6 +21,7 @@ from flows.scale import set_scale
 from flows.server import Server
 from flows.stages import Runner
 from flows.summary import last_line, write_summary
+from flows.timings import keep_seconds
 
 
 def say(line: str) -> None:
@@ -78,6 +79,7 @@ def reproduce(
         shown = {"targets": targets or [], "devices": devices, "force": force, "pull": pull}
         outcomes = _run(root, room, lock, shown)
     write_summary(root, outcomes)
+    keep_seconds(root, outcomes)
     return outcomes
 
 

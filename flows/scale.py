@@ -3,7 +3,19 @@
 import os
 from pathlib import Path
 
+import yaml
+
 from flows.errors import PipelineError
+
+
+def scale_of(root: Path) -> str:
+    """What ``params.yaml`` calls its scale; "params.yaml" where it gives no name."""
+    try:
+        parameters = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError):
+        parameters = None
+    named = parameters.get("scale") if isinstance(parameters, dict) else None
+    return named if isinstance(named, str) else "params.yaml"
 
 
 def set_scale(root: Path, name: str) -> bool:
