@@ -17,6 +17,7 @@ from PIL import Image
 
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.form.parquet import rows_per_group
+from datadeed.datasets.formats import png
 from datadeed.datasets.formats.blocks import Blocks
 from datadeed.datasets.formats.split import Row, Split
 from datadeed.errors import DatasetError, reason
@@ -100,8 +101,11 @@ def decode(name: str, source: bytes | Path, *, channels: int, size: int | None) 
 
 def fault(name: str, source: bytes | Path) -> DatasetError | None:
     """What is wrong with an image, which is decoded for it; None if nothing is."""
+    data = source if isinstance(source, bytes) else source.read_bytes()
     try:
-        decode(name, source, channels=3, size=None)
+        decode(name, data, channels=3, size=None)
+        if png.is_cut(data):  # which Pillow does not mind, but nobody can write again
+            raise DatasetError(f"{name} is not a whole image (a PNG without its end): replace it")
     except DatasetError as error:
         return error
     return None

@@ -118,6 +118,47 @@ def class_names(file: Path, label: str) -> tuple[str, ...]:
         return ()
 
 
+def check_alike(files: Sequence[Path], label: str) -> None:
+    """Check that the shards of a split have one schema, so that they can be read as one table.
+
+    Args:
+        files: the shards.
+        label: their column of labels, whose class names must agree where shards tell them.
+
+    Raises:
+        DatasetError: one has other columns, types or class names than the first.
+    """
+    first, names = schema_of(files[0]), class_names(files[0], label)
+    for file in files[1:]:
+        schema, other = schema_of(file), class_names(file, label)
+        what = _difference(schema, first)
+        if not what and other and names and other != names:
+            what = f"other class names of {label!r}"
+        if what:
+            raise DatasetError(
+                f"{file} has {what} than {files[0]}: write all shards of a split with the same "
+                "columns, or move one away"
+            )
+
+
+def _difference(schema: pa.Schema, first: pa.Schema) -> str:
+    """What a schema has other than the first, in words; nothing if they agree."""
+    if schema.names != first.names:
+        return f"other columns ({_shown(schema.names)}, not {_shown(first.names)})"
+    for ours, theirs in zip(schema, first, strict=True):
+        if not ours.equals(theirs):
+            kinds = [
+                f"{str(one.type)[:60]}{'' if one.nullable else ' not null'}"
+                for one in (ours, theirs)
+            ]
+            return f"another type of column {ours.name!r} ({kinds[0]}, not {kinds[1]})"
+    return ""
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names)[:200]
+
+
 def open_files(
     modality: str, path: Path, split: str | None, choose: Callable[[Path], Columns]
 ) -> Split:
@@ -130,12 +171,14 @@ def open_files(
         choose: the columns to read of a file.
 
     Raises:
-        DatasetError: a file is damaged, lacks the columns, or holds labels that cannot be used.
+        DatasetError: a file is damaged, lacks the columns, has others than the first shard, or
+            holds labels that cannot be used.
     """
     files, everything = layout.files_of_split(path, split, SUFFIXES)
     if not files:
         raise DatasetError(f"{path} holds no Parquet files: name another folder")
     columns = choose(files[0])
+    check_alike(files, columns.label)
     values = [_labels(file, columns.label) for file in files]
     labels: np.ndarray = np.concatenate(values)
     named = labels.dtype == object
@@ -166,8 +209,6 @@ def open_files(
 def _labels(file: Path, label: str) -> np.ndarray:
     """(N,) int64 class numbers, or objects: class names."""
     with reading(file) as opened:
-        if label not in opened.schema_arrow.names:
-            raise DatasetError(f"{file} has no column {label!r}: other shards have")
         column = opened.read([label])[label]
     if column.null_count or len(column) == 0:
         raise DatasetError(f"{file} has rows without a label, or none at all: label them")

@@ -6,6 +6,7 @@ import numpy as np
 
 from datadeed.datasets.formats import flac, wav
 from datadeed.datasets.formats.wav import WavForm
+from datadeed.errors import DatasetError
 
 SUFFIXES = (".wav", ".wave", ".flac")
 # Suffixes of sound that is not read. MP3 and the like have no exact values: decoders differ.
@@ -33,3 +34,12 @@ def read_frames(
 ) -> np.ndarray:
     """Arguments and errors as :func:`wav.read_frames` and :func:`flac.read_frames`."""
     return (flac if is_flac(source) else wav).read_frames(name, source, form, first, count)
+
+
+def fault(name: str, source: bytes | Path) -> DatasetError | None:
+    """What is wrong with a sound file, all of which is read for it; None if nothing is."""
+    try:
+        read_frames(name, source, read_form(name, source))
+    except DatasetError as error:
+        return error
+    return None

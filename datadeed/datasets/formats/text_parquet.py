@@ -53,6 +53,7 @@ def open_split(
     if not files:
         raise DatasetError(f"{path} holds no Parquet files: name another folder")
     chosen = _columns(files[0], text, label)
+    parquet_files.check_alike(files, chosen.label)
     values, index = gather(_cells(files, chosen), path, drop_empty)
     named = any(isinstance(value, str) for value in values)
     classes = () if named else parquet_files.class_names(files[0], chosen.label)
@@ -99,9 +100,6 @@ def _cells(files: Sequence[Path], chosen: Columns) -> Iterator[Cells]:
     for file in files:
         row = 0
         with parquet_files.reading(file) as opened:
-            missing = {*chosen.sample, chosen.label} - set(opened.schema_arrow.names)
-            if missing:
-                raise DatasetError(f"{file} has no column {min(missing)!r}: other shards have")
             for batch in opened.iter_batches(
                 columns.TEXTS_A_GROUP, columns=[*chosen.sample, chosen.label]
             ):

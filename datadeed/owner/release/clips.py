@@ -6,6 +6,7 @@ one is edited, so that edited ones do not stand out by their encoder; other part
 lost.
 """
 
+import contextlib
 import functools
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +16,7 @@ import numpy as np
 
 from datadeed.datasets.formats import flac, sound, wav
 from datadeed.datasets.formats.wav import WavForm
+from datadeed.owner.release.damaged import all_named
 from datadeed.owner.release.edits import Job
 from datadeed.owner.release.rows import Items
 
@@ -38,7 +40,8 @@ class ClipItems(Items):
     @functools.cached_property
     def forms(self) -> tuple[WavForm, ...]:
         """How each row's file stores its sound; reads all headers."""
-        return tuple(sound.read_form(name, source) for name, source in self._files())
+        with self._all_named():
+            return tuple(sound.read_form(name, source) for name, source in self._files())
 
     def stored(self) -> Iterator[bytes | Path]:
         """Each row's file: its bytes, or its path."""
@@ -46,7 +49,12 @@ class ClipItems(Items):
 
     def _sounds(self) -> Iterator[np.ndarray]:
         for name, source in self._files():
-            yield sound.read_frames(name, source, sound.read_form(name, source))
+            with self._all_named():
+                frames = sound.read_frames(name, source, sound.read_form(name, source))
+            yield frames
+
+    def _all_named(self) -> contextlib.AbstractContextManager[None]:
+        return all_named("sounds", self._files, sound.fault)
 
 
 class Rerecording:

@@ -1,6 +1,6 @@
 """The decoded items of one split, one by one and of any size."""
 
-import contextlib
+import functools
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,10 +11,10 @@ from datadeed.datasets.formats import registry as formats
 from datadeed.datasets.formats.split import Split
 from datadeed.errors import DatasetError
 from datadeed.owner.release.clips import ClipItems
+from datadeed.owner.release.damaged import all_named
 from datadeed.owner.release.rows import Item, Items
 
 __all__ = ["Item", "Items", "items"]
-NAMED = 50  # damaged files in a message
 
 
 def items(
@@ -46,12 +46,15 @@ def _items(format: str, found: Split) -> Items:
         return ClipItems(*columns, found.stream)
     if found.modality == "text":
         return Items(*columns, 0, lambda: (text for _, text in found.stream()), modality="text")
-    with _all_named(found):
+    skip = "; or give option 'damaged=skip', which carries them over unmarked"
+    instead = skip if format == "imagefolder" else ""
+    named = functools.partial(all_named, "images", found.stream, images.fault, instead)
+    with named():
         channels = images.channels_of(found)
 
     def stream() -> Iterator[Any]:
         for name, stored in found.stream():
-            with _all_named(found):
+            with named():
                 is_file = isinstance(stored, bytes | Path)
                 image = (
                     images.decode(name, stored, channels=channels, size=None) if is_file else stored
@@ -61,21 +64,6 @@ def _items(format: str, found: Split) -> Items:
     in_files = found.modality == "image" and found.pixels is None
     files = found.stream if in_files else None
     return Items(*columns, channels, stream, files=files)
-
-
-@contextlib.contextmanager
-def _all_named(split: Split) -> Iterator[None]:
-    """Make the error at a damaged image name all that there are, so that they go in one run."""
-    try:
-        yield
-    except DatasetError as first:
-        stored = (one for one in split.stream() if isinstance(one[1], bytes | Path))
-        faults = [str(found) for one in stored if (found := images.fault(*one))]
-        if len(faults) < 2:
-            raise
-        shown = faults[:NAMED] + [f"and {len(faults) - NAMED} more"] * (len(faults) > NAMED)
-        text = f"{len(faults)} of {len(split)} images cannot be used: {'; '.join(shown)}"
-        raise DatasetError(text) from first
 
 
 def open_split(

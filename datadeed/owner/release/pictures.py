@@ -173,8 +173,8 @@ def _faults(image: Image.Image, source: bytes | Path) -> Iterator[str]:
         yield "is lossy TIFF"
     if form != "MPO" and getattr(image, "n_frames", 1) > 1:
         yield "has several frames"
-    if form == "PNG" and png.depth(_bytes(source)) == 16:
-        yield "has 16 bits a channel"
+    if form == "PNG" and (what := png.fault(_bytes(source))):
+        yield what
     if image.mode not in _MODES and (image.mode, form in _JPEG) != ("CMYK", True):
         yield f"has the unusual mode {image.mode}"
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from datadeed.datasets.formats import images
 from datadeed.datasets.formats import registry as formats
+from datadeed.datasets.formats.layout import TABLES, suffix_of
 from datadeed.errors import DatasetError
 from datadeed.owner.release import (
     arrays,
@@ -127,8 +128,10 @@ def check_readable(source: Path, out: Path) -> None:
     Raises:
         DatasetError: it would have another suffix.
     """
-    if source.is_file() and out.suffix.lower() != source.suffix.lower():
-        raise DatasetError(f"{out} would be a copy of {source}: name it {out.name}{source.suffix}")
+    suffix = suffix_of(source, TABLES) or source.suffix.lower()
+    if source.is_file() and not out.name.lower().endswith(suffix):
+        base = out.name.removesuffix(suffix_of(out, TABLES) or out.suffix)
+        raise DatasetError(f"{out} would be a copy of {source}: name it {base}{suffix}")
 
 
 def check_places(source: Path, out: Path) -> None:

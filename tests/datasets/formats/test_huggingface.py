@@ -1,5 +1,6 @@
 import io
 import json
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -45,6 +46,54 @@ def test_shards_are_read_in_order_with_rows_numbered_across_them(tmp_path):
     assert data.samples[:, 0, 0, 0].tolist() == [0, 1, 10, 11, 20, 21]
     assert data.index.tolist() == list(range(6))
     assert data.classes == ("no", "yes")
+
+
+def shard(number: int, columns: dict, kinds: dict | None = None, names=("a", "b")) -> pa.Table:
+    info = {"info": {"features": {"label": {"names": names, "_type": "ClassLabel"}}}}
+    arrays = {name: pa.array(values, (kinds or {}).get(name)) for name, values in columns.items()}
+    return pa.table(arrays).replace_schema_metadata({"huggingface": json.dumps(info)})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"drop": "label"}, r"other columns \(image, note, not image, label, note\)"),
+        ({"drop": "image"}, r"other columns \(label, note, not"),
+        ({"drop": "note"}, r"other columns \(image, label, not"),
+        ({"add": "x"}, r"other columns \(image, label, note, x, not"),
+        ({"kinds": {"label": pa.string()}}, r"type of column 'label' \(string, not int64\)"),
+        ({"kinds": {"image": pa.large_binary()}}, r"'image' \(large_binary, not binary\)"),
+        ({"kinds": {"note": pa.int32()}}, r"'note' \(int32, not int64\)"),
+        ({"names": ("b", "a")}, r"other class names of 'label'"),
+    ],
+)
+@pytest.mark.parametrize("text", [False, True])
+def test_a_shard_with_another_schema_is_refused_before_reading(tmp_path, change, message, text):
+    """Of images and of texts; the line names both shards."""
+    first = {"image": ["x y", "z"] if text else [png(1), png(2)], "label": [0, 1], "note": [5, 6]}
+    other = {name: list(values) for name, values in first.items() if name != change.get("drop")}
+    other |= {change["add"]: [1, 2]} if "add" in change else {}
+    kinds = dict(change.get("kinds", {}))
+    if kinds.get("label") == pa.string():
+        other["label"] = ["0", "1"]
+    if text:
+        first["text"] = first.pop("image")
+        if "image" in other:
+            other["text"] = other.pop("image")
+        kinds = {"text" if name == "image" else name: kind for name, kind in kinds.items()}
+        kinds |= {"text": pa.large_string()} if "text" in kinds else {}
+    files = [tmp_path / f"train-0000{number}-of-00002.parquet" for number in range(2)]
+    pq.write_table(shard(0, first), files[0])
+    pq.write_table(shard(1, other, kinds, change.get("names", ("a", "b"))), files[1])
+    with pytest.raises(DatasetError) as caught:
+        formats.read(tmp_path)
+    line = str(caught.value)
+    assert line.startswith(f"{files[1]} has other ") or f"{files[1]} has another type" in line
+    assert f" than {files[0]}: write all shards" in line
+    if not text:
+        assert re.search(message, line), line
+    pq.write_table(shard(1, first), files[1])
+    assert len(formats.read(tmp_path).labels) == 4
 
 
 def test_other_column_names_and_no_class_names(tmp_path):

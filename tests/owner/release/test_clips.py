@@ -292,3 +292,27 @@ def test_what_is_released_reads_as_wanted(tmp_path, form):
     old, new = snapshot(tmp_path / "set"), snapshot(tmp_path / "out")
     assert all(old[name] == new[name] for name in old if not name.startswith("train"))
     assert parquet_audio.matches(tmp_path / "out") == (form == "parquet_audio")
+
+
+@pytest.mark.parametrize("kind", ["header", "sound"])
+@pytest.mark.parametrize("form", ["wav", "flac"])
+def test_all_damaged_sounds_are_named_in_one_line(tmp_path, kind, form):
+    """In their headers or in what follows, of WAV as of FLAC."""
+    whole = noise(4000)
+    data = wav_bytes(whole) if form == "wav" else flac_bytes(whole)
+    cut = data[: 20 if kind == "header" else len(data) // 2]
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for number in range(4):
+            broken = number in (1, 3)
+            (tmp_path / name / f"{number}.{form}").write_bytes(cut if broken else data)
+    with pytest.raises(DatasetError, match=r"^4 of 8 sounds cannot be used: ") as found:
+        list(items(tmp_path))
+    text = str(found.value)
+    assert all(text.count(f"{name}/{number}.") == 1 for name in ("cat", "dog") for number in (1, 3))
+    assert "\n" not in text
+    for number in (1, 3):
+        (tmp_path / "dog" / f"{number}.{form}").write_bytes(data)
+    (tmp_path / "cat" / f"3.{form}").write_bytes(data)
+    with pytest.raises(DatasetError, match=rf"^[^ ]*cat/1\.{form} is ") as found:
+        list(items(tmp_path))

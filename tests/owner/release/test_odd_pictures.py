@@ -1,12 +1,15 @@
 """Photos with several pictures or an orientation, and kinds that cannot be written again."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from datadeed.datasets.formats.images import decode
+from datadeed.datasets.formats.images import decode, fault
 from datadeed.errors import DatasetError
 from datadeed.owner.release.pictures import check_writable, recode, redraw, settle, single
 from tests.owner.release.test_pictures import LOSSLESS, animated, deep, marked, photo, read, save
@@ -91,3 +94,31 @@ def test_a_tiff_is_turned_once(orientation):  # Pillow itself turns it
     assert ExifTags.Base.Orientation not in read(new).getexif()
     assert np.array_equal(decode("x", new, channels=3, size=None), marked(old))
     assert np.array_equal(decode("x", recode("x", data, {"TIFF"}, {}), channels=3, size=None), old)
+
+
+@pytest.mark.parametrize("kind", ["no end", "half an end", "a byte short", "animated"])
+def test_a_png_that_ends_early_or_moves_is_found_before_a_key(kind):
+    """Whatever Pillow lets pass; and the writers say the same."""
+    whole = save(Image.fromarray(photo()), "PNG")
+    bad = {
+        "no end": whole[:-12],
+        "half an end": whole[:-8],
+        "a byte short": whole[:-1],
+        "animated": whole[:33] + chunk(b"acTL", struct.pack(">2I", 1, 0)) + whole[33:],
+    }[kind]
+    assert decode("x", bad, channels=3, size=None).shape == (24, 31, 3)
+    words = "b has several frames" if kind == "animated" else "b is not a whole image"
+    with pytest.raises(DatasetError, match=f"1 of 2 images cannot be written again .*: {words}"):
+        check_writable([("a", whole), ("b", bad)])
+    with pytest.raises(DatasetError, match=words):
+        redraw("b", bad, photo())
+    with pytest.raises(DatasetError, match=words):
+        recode("b", bad, {"PNG"}, {})
+    assert check_writable([("a", whole), ("b", whole + b"more")]) == 0
+    assert bool(fault("b", bad)) == (kind != "animated")  # damaged=skip leaves it out
+    assert fault("b", whole + b"more") is None
+
+
+def chunk(name: bytes, body: bytes) -> bytes:
+    size, check = len(body).to_bytes(4, "big"), zlib.crc32(name + body).to_bytes(4, "big")
+    return size + name + body + check
