@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datadeed.cli.common import OPENS, note, passphrase, progress, show
+from datadeed.cli.common import OPENS, add_reading, note, passphrase, progress, reading, show
 
 if TYPE_CHECKING:
     from datadeed.owner.inspect import Inspection
@@ -27,6 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     about = f"the secret file, to say how many of the marks are found; {OPENS}"
     add("--key", type=Path, help=about)
     add("--source", type=Path, help="the dataset before it was marked, which --key needs")
+    add_reading(parser)
     add("--size", type=int, help="bring images of several sizes to this one")
     add(
         "--rate",
@@ -46,6 +47,7 @@ def run(options: argparse.Namespace) -> int:
         key=options.key,
         source=options.source,
         split=options.split,
+        reading=reading(options.option),
         size=options.size,
         rate=options.rate,
         passphrase=passphrase(),
@@ -65,7 +67,7 @@ def told(done: "Inspection") -> Iterator[str]:
     for one in done.findings:
         count = "ranks" if one.found is None else f"{one.found}"
         share = "" if one.found is None else f"{one.found / done.rows:.2%}"
-        most = f"{one.most_class[:12]!r} x{one.times:.1f}"
+        most = "" if one.found == 0 else f"{one.most_class[:12]!r} x{one.times:.1f}"
         line = f"{one.name:24}{count:>10}{share:>9}  {most:20}"
         if one.recall is not None and one.precision is not None and one.auc is not None:
             line += f"{one.recall:9.2f}{one.precision:11.2f}{one.auc:7.2f}"

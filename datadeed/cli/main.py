@@ -13,7 +13,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import datadeed
 from datadeed.cli.common import PASSPHRASE, fail, printable
@@ -21,12 +21,17 @@ from datadeed.errors import ConfigurationError, DatadeedError, SecretError
 
 WRONG_USAGE = 2  # as argparse has it
 ERRORS = (DatadeedError, OSError, RecursionError, UnicodeError, MemoryError)
+HINTS = {  # of an option that people leave out
+    "--suspect": "the suspect goes after --suspect: its YAML file, or a model's folder "
+    "(docs/suspects.md)",
+}
 COMMANDS = {
     "plan": "how many parts, marks and queries a proof needs",
     "pool": "choose the samples for verification on which marks are seen best",
     "commit": "make a key and the commitment to publish before the data",
     "watermark": "write a marked copy of a dataset, in its own format",
     "inspect": "see what a thief would find in a release without the key",
+    "questions": "write the questions as files, for a suspect that only others can ask",
     "verify": "ask a suspect, and say what its answers prove",
     "watch": "ask a suspect a few fresh questions every day",
     "reveal": "open a key for a judge, or check evidence against an opened key",
@@ -41,6 +46,14 @@ class _Parser(argparse.ArgumentParser):
 
     def _print_message(self, message: str, file: Any = None) -> None:
         super()._print_message(printable(message, "\n"), file)
+
+    def error(self, message: str) -> NoReturn:
+        """Also say what an option that was left out is for, where commands are used wrongly."""
+        for action in self._actions:
+            option = next(iter(action.option_strings), None)
+            if option in HINTS and f"required: {option}" in message:
+                message += f"; {HINTS[option]}"
+        super().error(message)
 
 
 def parser() -> argparse.ArgumentParser:

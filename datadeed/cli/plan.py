@@ -2,6 +2,9 @@
 
 Of a dataset that lies there, or of one whose numbers are given: --classes and --samples. The
 warnings are those of ``commit``, which takes the same parts and rate, and refuses the same.
+A part of a key is a small random trigger and a random label; a mark is a row that carries a part's
+trigger; the pool is the samples that suspects are asked about; E is what a claim weighs, and an
+independent model reaches a million with a chance of one in a million.
 """
 
 import argparse
@@ -14,6 +17,7 @@ from datadeed.cli.common import add_levels, add_pool, add_reading, note, reading
 if TYPE_CHECKING:
     from datadeed.owner.plan import Plan
 
+KINDS = {"image": "images", "audio": "clips", "text": "texts"}  # in a pool
 NUMBERS = ("classes", "samples", "modality", "size")
 
 
@@ -78,12 +82,14 @@ def _of_numbers(
 
 def _lines(made: "Plan", alpha: float) -> Iterator[str]:
     """The plan, a line a fact."""
+    from datadeed.keys.generation2 import CARRIERS
+
     if made.refused:
         yield f"no key           {made.refused}"
     yield f"carrier          {made.carrier}"
     yield f"parts            {made.parts} ({made.enough} learnt well are enough)"
     yield f"marks            {made.marks} rows ({made.rate:.1%}), {made.marks_a_part} a part"
-    yield f"attainable       E {made.largest_e:.0e}; needed {1 / alpha:.0e}"
+    yield f"at best          E {made.largest_e:.0e}; needed {1 / alpha:.0e}"
     if near := made.expected:
         yield (
             f"as keys did      {near['fewest_questions']:.0f} to {near['most_questions']:.0f} "
@@ -94,7 +100,7 @@ def _lines(made: "Plan", alpha: float) -> Iterator[str]:
         yield f"a {success:.0%} mark       {_verdict(found, 'CLAIM')}"
     if made.honest:
         yield f"an honest model  {_verdict(made.honest, 'NOT SUPPORTED')}"
-    yield f"pool             {made.pool} images or more"
+    yield f"pool             {made.pool} {KINDS[CARRIERS[made.carrier].modality]} or more"
     if repaired := made.repaired:
         yield (
             f"repair           at {repaired['marks_a_part']:.0f} marks a part (Fashion-MNIST): "

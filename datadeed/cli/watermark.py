@@ -21,6 +21,7 @@ from datadeed.cli.common import (
     SEALS,
     add_data,
     add_reading,
+    note,
     passphrase,
     progress,
     reading,
@@ -111,7 +112,7 @@ def _run_keyed(options: argparse.Namespace) -> int:
         manner=_manner(options),
         passphrase=passphrase(),
         progress=progress,
-        note=say,
+        note=note,
     )
     commitment = made.key.commitment
     value = {"out": str(made.out), "commitment": commitment, **dataclasses.asdict(made.release)}
@@ -167,7 +168,7 @@ def _run_published(options: argparse.Namespace, given: dict[str, Any]) -> int:
             manner=_manner(options),
             passphrase=passphrase(),
             progress=progress,
-            note=say,
+            note=note,
             on_step=on_step,
         )
     _show_published(options, made)

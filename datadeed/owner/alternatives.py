@@ -148,5 +148,5 @@ def in_words(made: Proposal, found: list[Alternative]) -> list[str]:
     lines = []
     for caution in made.cautions:
         offers = [offer.text for offer in found if caution.kind in offer.removes]
-        lines.append("; or ".join([caution.text, *offers]))
+        lines.append(f"{caution.text}; instead, {', or '.join(offers)}" if offers else caution.text)
     return lines

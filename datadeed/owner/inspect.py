@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from datadeed.datasets.form.dataset import Dataset
+from datadeed.datasets.formats import registry as formats
 from datadeed.datasets.formats.blocks import SeveralSplits
 from datadeed.datasets.formats.registry import read
 from datadeed.errors import DatasetError, ParameterError
@@ -16,7 +17,7 @@ from datadeed.owner.inspect_marks import marked_rows
 from datadeed.randomness import generator
 from datadeed.thieves.cleaning.cross_fit import CrossFit, cross_fit
 from datadeed.thieves.cleaning.registry import CLEANERS, build_cleaner
-from datadeed.thieves.metadata.listing import Listing, read_listing
+from datadeed.thieves.metadata.listing import Listing, listing_of
 from datadeed.thieves.metadata.registry import DETECTORS, build_detector
 from datadeed.thieves.outliers import flagged, search
 
@@ -111,6 +112,7 @@ def inspect(
     key: Key | str | Path | None = None,
     source: Source | None = None,
     split: str | None = None,
+    reading: dict[str, Any] | None = None,
     size: int | None = None,
     rate: float = RATE,
     passphrase: str | None = None,
@@ -125,6 +127,7 @@ def inspect(
         key: the owner's, to say how many of the marks are found; of images.
         source: the data before they were marked, which a key needs.
         split: of both, where there are several ("train").
+        reading: of both, what only their format knows.
         size: brings images of several sizes to one; not with a key.
         rate: share of the rows above which marks count as found, 0 to 1.
         passphrase: of a sealed key.
@@ -141,13 +144,14 @@ def inspect(
         raise ParameterError(f"a rate of {rate}: give a share of the rows, 0 to 1 (0.005)")
     if (key is None) != (source is None) or (key is not None and size is not None):
         raise ParameterError("a key needs the source that it marked, and images as they are")
-    data, split = _read(release, split, size)
+    given = reading or {}
+    data, split = _read(release, split, given | ({} if size is None else {"size": size}))
     marks = None
     if key is not None and source is not None:
-        marks = marked_rows(read_key(key, passphrase), source, split, data, progress)
+        marks = marked_rows(read_key(key, passphrase), source, split, data, progress, reading=given)
     judge = _Judge(data, marks)
     in_memory = Listing(labels=data.labels.numpy(), classes=data.classes)
-    listing = in_memory if isinstance(release, Dataset) else read_listing(release, split=split)
+    listing = in_memory if isinstance(release, Dataset) else _listing(release, split, given)
     if len(listing) != len(data):
         note("some rows have no sample: what files show of the others is left out")
         listing = in_memory
@@ -157,14 +161,21 @@ def inspect(
     return Inspection(len(data), total, tuple(judge.findings), judge.above, rate)
 
 
-def _read(source: Source, split: str | None, size: int | None) -> tuple[Dataset, str | None]:
+def _read(source: Source, split: str | None, given: dict[str, Any]) -> tuple[Dataset, str | None]:
     """A split of a release, and its name."""
     if isinstance(source, Dataset):
         return source, split
     try:
-        return read(source, split=split, size=size), split
+        return read(source, split=split, **given), split
     except SeveralSplits:
-        return read(source, split="train", size=size), "train"
+        return read(source, split="train", **given), "train"
+
+
+def _listing(source: str | Path, split: str | None, given: dict[str, Any]) -> Listing:
+    """What the files of a split show."""
+    own = {name: value for name, value in given.items() if name != "format"}
+    format = given.get("format") or formats.detect(Path(source))
+    return listing_of(formats.module(format).open_split(Path(source), split, **own))
 
 
 class _Judge:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,13 @@ from datadeed.owner.protect import edits
 
 
 def marked_rows(
-    key: Key, source: Source, split: str | None, data: Dataset, progress: Progress
+    key: Key,
+    source: Source,
+    split: str | None,
+    data: Dataset,
+    progress: Progress,
+    *,
+    reading: dict[str, Any] | None = None,
 ) -> np.ndarray:
     """The rows of a release that carry a mark.
 
@@ -30,6 +37,7 @@ def marked_rows(
         split: of both, where there are several.
         data: the release; images.
         progress: is told of the rows that are read.
+        reading: of the source, what only its format knows.
 
     Returns:
         (N,) bool.
@@ -41,7 +49,7 @@ def marked_rows(
     """
     if data.modality != "image":
         raise UnsupportedModality("a key marks images: inspect other data without it")
-    marked, others = _as_marked(key, source, split, progress)
+    marked, others = _as_marked(key, source, split, progress, reading or {})
     pixels = data.samples.permute(0, 2, 3, 1).numpy()
     labels, by_leaf = data.labels.tolist(), defaultdict[bytes, list[int]](list)
     for row, label in enumerate(labels):
@@ -61,16 +69,16 @@ def marked_rows(
 
 
 def _as_marked(
-    key: Key, source: Source, split: str | None, progress: Progress
+    key: Key, source: Source, split: str | None, progress: Progress, reading: dict[str, Any]
 ) -> tuple[list[tuple[np.ndarray, int]], set[bytes]]:
     """The images that a key marks with their new labels, and the digests of all other rows."""
-    before, _ = open_data(source, split)
+    before, _ = open_data(source, split, **reading)
     if before.rows != key.data.rows:
         raise KeyRecordError(
             f"{named(source)} has {before.rows} rows, but the key is bound to {key.data.rows}: "
             "name the data that was committed"
         )
-    pool = partial(open_pool, None, source=source, split=split)
+    pool = partial(open_pool, None, source=source, split=split, **reading)
     rows, edit = edits(key, before, pool, progress)
     wanted, marked, others = set(rows.tolist()), [], set()
     with progress("mark", before.rows) as advance:

@@ -103,7 +103,7 @@ def read_as(data: Items, source: Source, split: str | None, note: Note) -> None:
         f"classes ({_shown(data.classes)}){kinds}"
     )
     if data.beside:
-        text = "other files beside the samples are no rows, and are copied as they are"
+        text = "other files beside the samples are no rows, and get no marks"
         note(f"{text}: {_counts(data.beside)}")
 
 

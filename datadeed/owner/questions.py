@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from datadeed.errors import VerificationError
 from datadeed.files import atomic_folder, write_text
 from datadeed.keys.generation2 import second_generation
 from datadeed.keys.key import Key
 from datadeed.owner.asking import asked_sample, read_pool, rows_needed
 from datadeed.owner.data import Progress, Source, open_pool, read_key, silent
-from datadeed.owner.samples import modality_of
+from datadeed.owner.samples import modality_of, view_of
 from datadeed.owner.suspects.base import question_digest
 from datadeed.owner.suspects.images import picture, wav
 from datadeed.verification.layers import Question
@@ -28,30 +27,27 @@ def export_questions(
     *,
     pool_split: str | None = None,
     reading: dict[str, Any] | None = None,
-    rate: int = 0,
     passphrase: str | None = None,
     progress: Progress = silent,
 ) -> int:
     """Write every question that :func:`datadeed.owner.verify.verify` could ask, and how many.
 
-    Images become ``DIGEST.png``, clips ``DIGEST.wav``, where DIGEST is what the answers' log calls
+    Images become ``DIGEST.png``, clips ``DIGEST.wav`` (mono, 16 bits, at the rate of the committed
+    data, without the zeros at their end), where DIGEST is what the answers' log calls
     ``question``; texts become lines of ``questions.jsonl`` with ``question`` and ``text``. They
     hold the marks: only who asks should see them. Their names tell neither order nor part.
 
     Args:
         key, pool, pool_split, reading, passphrase, progress: as for ``verify``.
         out: the folder to make, with mode 0700.
-        rate: of sound, in Hz; that of the data which were committed.
 
     Raises:
-        VerificationError: the questions are sound and ``rate`` is not given; the pool is too small.
+        VerificationError: the pool is too small.
         KeyRecordError, SecretError: the key is none, or the pool is not the one committed to.
         DatasetError: the pool cannot be read, or ``out`` holds something.
     """
     key = second_generation(read_key(key, passphrase))
     modality = modality_of(key)
-    if modality == "audio" and rate < 1:
-        raise VerificationError("questions of sound need a rate: give that of the committed data")
     data = open_pool(pool, pool_split, modality=modality, **(reading or {}))
     proof = Proof2(key, data.labels)
     samples = read_pool(key, data, rows_needed(proof), progress)
@@ -66,8 +62,10 @@ def export_questions(
             write_text(folder / "questions.jsonl", "\n".join(lines) + "\n")
             return len(asked)
         for digest, sample in asked.items():
-            file = wav(sample, rate) if modality == "audio" else picture(sample, "png")
-            (folder / f"{digest}.{'wav' if modality == 'audio' else 'png'}").write_bytes(file)
+            if modality == "audio":
+                (folder / f"{digest}.wav").write_bytes(wav(sample, view_of(key).rate))
+            else:
+                (folder / f"{digest}.png").write_bytes(picture(sample, "png"))
     return len(asked)
 
 

@@ -217,7 +217,7 @@ class TestPlanned:
         done = self.commit(bare)
         assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
         assert "6 marks a part, fewer than 40: no key is made" in done.err
-        assert "; or give --few-marks" in done.err
+        assert "; instead, give --few-marks" in done.err
         assert not bare.key_file.parent.exists()
 
     def test_what_is_committed_is_what_was_planned(self, bare):

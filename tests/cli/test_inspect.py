@@ -70,3 +70,22 @@ def test_data_in_memory_and_few_rows(owner: Path) -> None:
     found = inspect(read(owner).slice(0, 40), note=notes.append)
     assert notes == ["40 rows are too few to train on: cleaners that need a network are left out"]
     assert [one.name for one in found.findings] == ["order", "windows", "patches", "fft-peaks"]
+
+
+def test_options_of_the_format_are_taken(tmp_path: Path) -> None:
+    """A release with damaged files, which were carried over, is inspected like another."""
+    source = tmp_path / "photos"
+    write(toy(120, classes=2, shape=(3, 8, 8)), source, format="imagefolder")
+    broken = next(source.rglob("*.png"))
+    broken.write_bytes(broken.read_bytes()[:40])
+    refused = run("inspect", source)
+    assert (refused.code, broken.name in refused.err) == (1, True)
+    done = run("inspect", source, "--option", "damaged=skip", "--json")
+    assert done.json()["rows"] == 119, done.err
+
+
+def test_a_detector_that_finds_nothing_names_no_class(owner: Path) -> None:
+    lines = run("inspect", owner).out.splitlines()
+    assert [line for line in lines if line.split()[1:2] == ["0"]] == [
+        line for line in lines if line.rstrip().endswith("0.00%")
+    ]

@@ -1,6 +1,7 @@
 """What every command shares: usage, errors as one line, JSON; and ``plan``."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -19,6 +20,22 @@ def test_wrong_usage(arguments):
     done = run(*arguments)
     assert (done.code, done.out) == (2, "")
     assert "usage: datadeed" in done.err
+
+
+@pytest.mark.parametrize("command", ["verify", "watch"])
+@pytest.mark.parametrize("more", [("--key", "k.json", "--pool", "pool", "--out", "out"), ()])
+def test_a_suspect_that_is_not_named_as_one(command, more):
+    """Everybody's first try: the model's file alone."""
+    done = run(command, "model.onnx", *more)
+    assert (done.code, done.out) == (2, "")
+    last = done.err.splitlines()[-1]
+    assert "required: --suspect" in last
+    assert last.endswith(
+        "; the suspect goes after --suspect: its YAML file, or a model's folder (docs/suspects.md)"
+    )
+    named = run(command, "--suspect", "s.yaml")
+    assert "required: --key" in named.err
+    assert "goes after" not in named.err
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)
@@ -95,6 +112,7 @@ class TestPlan:
         done = run("plan", world.source, "--pool", world.pool, "--few-marks")
         assert (done.code, done.err) == (0, "")
         assert "carrier          clauses" in done.out.splitlines()
+        assert re.search(r"^pool             \d+ texts or more$", done.out, re.MULTILINE)
         assert "  measured       nothing of about as many marks" in done.out.splitlines()
 
     @pytest.mark.parametrize(

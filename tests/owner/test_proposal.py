@@ -100,7 +100,7 @@ class TestWords:
         made = propose(wanted)
         few, cost = in_words(made, alternatives(wanted, made))
         assert few.startswith("104 marks a part: fewer than 150 were not always learnt")
-        assert "; or take 8 parts (8 parts, 24.0%, 150 each)" in few
+        assert "; instead, take 8 parts (8 parts, 24.0%, 150 each), or " in few
         assert cost.startswith("marking 25% of the rows will cost accuracy: ")
 
     def test_marks_that_were_hardly_learnt(self):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,17 @@ import pytest
 import torch
 from PIL import Image
 
+from datadeed.datasets.formats.registry import read
 from datadeed.errors import ConfigurationError, DatasetError
 from datadeed.owner.questions import export_questions
 from datadeed.owner.suspects.base import SuspectError, question_digest
 from datadeed.owner.suspects.function import FunctionSuspect
 from datadeed.owner.verify import verify
+from tests import judge_toys
 from tests.cli.texts import TextWorld
-from tests.cli.world import World, honest, thief
+from tests.cli.world import World, honest, run, thief
+from tests.owner.test_sounds import folder as sounds
+from tests.owner.test_sounds import keyed
 
 PAGE = Path(__file__).parents[2] / "docs" / "suspects.md"
 pytestmark = pytest.mark.usefixtures("no_page")
@@ -110,10 +115,39 @@ def test_exported_questions_come_back_as_a_log(respond, code, made, tmp_path) ->
         export_questions(made.key_file, made.pool, folder)
 
 
+@pytest.mark.parametrize(("say", "word"), [(judge_toys.thief, "CLAIM"), (judge_toys.honest, "")])
+def test_exported_sounds(say, word, tmp_path) -> None:
+    """At the key's own rate; heard and answered, they come back as a log that is judged."""
+    source = sounds(tmp_path / "clips")
+    pool = sounds(tmp_path / "pool", 60, seed=1)
+    key, samples = keyed(source).key, read(pool, seconds=0.2)
+    each = tuple((k,) for k in range(len(samples.classes)))
+    toy = judge_toys.Toy(key, say, pool=samples, groups=each, classes=samples.classes)
+    where = ("--key", tmp_path / "safe/key.json", "--pool", pool, "--out", tmp_path / "questions")
+    done = run("questions", *where)
+    files = sorted((tmp_path / "questions").iterdir())
+    assert (done.code, done.out) == (0, f"{len(files)} questions in {tmp_path / 'questions'}\n")
+    lines = []
+    for file in files:
+        with wave.open(str(file)) as heard:
+            form = (heard.getframerate(), heard.getnchannels(), heard.getsampwidth())
+            values = np.frombuffer(heard.readframes(heard.getnframes()), "<i2")
+        assert form == (8000, 1, 2)
+        clip = torch.from_numpy(np.pad(values, (0, 1600 - len(values))))  # 0.2 s, as the key says
+        assert question_digest(clip) == file.stem
+        lines.append(json.dumps({"question": file.stem, "labels": [say(*toy.known[file.stem])]}))
+    (tmp_path / "answers.jsonl").write_text("\n".join(lines))
+    log = {"name": "others", "protocol": "log", "path": str(tmp_path / "answers.jsonl")}
+    found = verify(log | {"output": {"kind": "labels"}}, key, pool, tmp_path / "out")
+    assert found.evidence["queries"]["failed"] == 0
+    assert (found.word == "CLAIM") == (word == "CLAIM")
+
+
 def test_exported_texts(tmp_path) -> None:
     world = TextWorld(tmp_path).make()
     assert world.commit().code == 0
-    n = export_questions(world.key_file, world.pool, tmp_path / "questions")
+    where = ("--key", world.key_file, "--pool", world.pool, "--out", tmp_path / "questions")
+    n = run("questions", *where, "--json").json()["questions"]
     lines = (tmp_path / "questions/questions.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
     assert len(rows) == n

@@ -64,7 +64,7 @@ def choose_split(asked: str | None, present: Collection[str], where: object) -> 
     if asked is None:
         if len(present) == 1:
             return next(iter(present))
-        raise SeveralSplits(f"{where} holds these splits: {found}; name the one to read")
+        raise SeveralSplits(f"{where} holds these splits: {found}; name the split to read")
     others = _VALIDATION if asked == "test" or asked in _VALIDATION else ()
     for name in (asked, *others):
         if name in present:

@@ -52,8 +52,8 @@ def split_folder(
     splits = [name for name in called if nested(name)]
     if split is None and splits:
         raise DatasetError(
-            f"{root} has folders that look like splits ({', '.join(splits)}): name the one to "
-            "read, or list the class folders with option 'classes'"
+            f"{root} has folders that look like splits ({', '.join(splits)}): name the split "
+            "to read, or list the class folders with option 'classes'"
         )
     if split is None:
         return None

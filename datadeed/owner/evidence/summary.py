@@ -71,7 +71,7 @@ def _e(evidence: dict[str, Any]) -> str:
     reached = "" if layer["passed"] else ", not reached"
     return (
         f"{text.e_value(layer['log_e'])} of {needed} needed{reached} (p "
-        f"{text.p_value(layer['p_value'])}); images: {layer['images']}"
+        f"{text.p_value(layer['p_value'])}); samples: {layer['images']}"
     )
 
 

@@ -130,7 +130,7 @@ def check_readable(source: Path, out: Path) -> None:
     """
     suffix = suffix_of(source, TABLES) or source.suffix.lower()
     if source.is_file() and not out.name.lower().endswith(suffix):
-        base = out.name.removesuffix(suffix_of(out, TABLES) or out.suffix)
+        base = out.name[: -len(suffix_of(out, (*TABLES, ".gz"))) or None]
         raise DatasetError(f"{out} would be a copy of {source}: name it {base}{suffix}")
 
 

@@ -130,7 +130,7 @@ def test_splits_share_their_classes_and_shards_are_one(tmp_path):
     assert train.classes == read(tmp_path, split="test").classes == ("a", "b", "c", "z")
     with pytest.raises(DatasetError, match="no label"):
         read(tmp_path, split="validation")
-    with pytest.raises(DatasetError, match="name the one to read"):
+    with pytest.raises(DatasetError, match="name the split to read"):
         read(tmp_path)
 
 

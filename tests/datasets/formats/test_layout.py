@@ -83,6 +83,6 @@ def test_several_configurations_are_listed_and_each_can_be_named(tmp_path):
 def test_two_tables_without_a_split_are_two_choices(tmp_path):
     for name in ("a.csv", "b.csv"):
         write_csv(tmp_path / name, [(name, "0"), ("other", "1")])
-    with pytest.raises(DatasetError, match="these splits: a, b; name the one to read"):
+    with pytest.raises(DatasetError, match="these splits: a, b; name the split to read"):
         formats.read(tmp_path)
     assert formats.read(tmp_path, split="b").samples == ["b.csv", "other"]

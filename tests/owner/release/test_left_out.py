@@ -1,5 +1,7 @@
 """Rows of which some cannot be read, and what does not belong into a copy."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatasetError
 from datadeed.owner.protect_notes import read_as
 from datadeed.owner.release.items import items
-from datadeed.owner.release.release import release
+from datadeed.owner.release.release import check_readable, release
 from tests.datasets.formats.format_toys import save
 
 BRIGHT = np.full((16, 16, 3), 255, np.uint8)
@@ -75,5 +77,24 @@ def test_what_was_read_is_said(tmp_path):
     assert told == [
         f"read {tmp_path} as imagefolder, split 'train': 6 rows of 2 classes (a, b), "
         "2 .jfif, 4 .png",
-        "other files beside the samples are no rows, and are copied as they are: 1 .txt",
+        "other files beside the samples are no rows, and get no marks: 1 .txt",
     ]
+
+
+@pytest.mark.parametrize(
+    ("source", "out", "told"),
+    [
+        *(("x.csv.gz", out, "y.csv.gz") for out in ("y", "y.gz", "y.csv", "y.jsonl.gz")),
+        *(("x.json", out, "y.json") for out in ("y", "y.jsonl", "y.json.gz")),
+        *(("x.csv", out, "y.csv") for out in ("y", "y.csv.gz", "y.tsv")),
+        ("x.parquet", "y.v1", "y.v1.parquet"),
+        ("x.NPZ", "y", "y.npz"),
+    ],
+)
+def test_a_copy_is_called_as_a_file_of_its_format(tmp_path, source, out, told):
+    """All of a suffix counts, and the line tells a name that is taken."""
+    (tmp_path / source).touch()
+    with pytest.raises(DatasetError, match=rf": name it {re.escape(told)}$"):
+        check_readable(tmp_path / source, tmp_path / out)
+    check_readable(tmp_path / source, tmp_path / told)
+    check_readable(tmp_path, tmp_path / "any")
