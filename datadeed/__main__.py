@@ -2,6 +2,6 @@
 
 import sys
 
-from datadeed.cli.main import main
+from datadeed.cli import main
 
 sys.exit(main())

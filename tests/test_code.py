@@ -104,7 +104,7 @@ ROOMS = {
     "datadeed/verification/published.py": (f"{DVBW}:judge", "train"),
     "datadeed/reports/cells.py": (f"{UBW}:tabulate", "train"),
     "datadeed/owner/release/release.py": (None, "train"),
-    "datadeed/cli/main.py": (None, f"{DVBW}:tabulate"),
+    "datadeed/cli/command.py": (None, f"{DVBW}:tabulate"),
     "datadeed/randomness.py": (f"{DVBW}:mark", None),  # all draw
     "papers/dvbw/claims.py": (f"{DVBW}:tabulate", f"{DVBW}:judge"),
     "papers/dvbw/tables.py": ("report", f"{UBW}:tabulate"),

@@ -23,7 +23,7 @@ from datadeed.cli.common import (
 from datadeed.errors import KeyRecordError
 from datadeed.keys.generation2 import ANSWERS, CARRIERS, Key2
 from datadeed.keys.key import Beacon
-from datadeed.owner.proposal import USUAL_ANSWERS
+from datadeed.owner.plan_figures import USUAL_ANSWERS
 
 DESIGN = (
     *("parts", "rate", "few_marks", "carrier"),

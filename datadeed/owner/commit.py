@@ -27,8 +27,9 @@ from datadeed.owner.data import (
     silent,
     unheard,
 )
+from datadeed.owner.plan_figures import USUAL_ANSWERS
 from datadeed.owner.pool import measure_pool
-from datadeed.owner.proposal import USUAL_ANSWERS, Demand, propose
+from datadeed.owner.proposal import Demand, propose
 from datadeed.owner.proposal_data import demand_for, fitted
 from datadeed.owner.protect_notes import read_as
 from datadeed.owner.release.rows import Items

@@ -11,8 +11,16 @@ from datadeed.errors import VerificationError
 from datadeed.keys.generation2 import CARRIERS, Design2
 from datadeed.owner.alternatives import Alternative, alternatives, carriers_of, plain_carrier
 from datadeed.owner.commit_checks import check_alpha
-from datadeed.owner.plan_figures import BLURRED, FOUND, TRIED, Learnt, nearest, repaired
-from datadeed.owner.proposal import USUAL_ANSWERS, Caution, Demand, Proposal, propose
+from datadeed.owner.plan_figures import (
+    BLURRED,
+    FOUND,
+    TRIED,
+    USUAL_ANSWERS,
+    Learnt,
+    nearest,
+    repaired,
+)
+from datadeed.owner.proposal import Caution, Demand, Proposal, propose
 from datadeed.owner.rehearsal import rehearse
 from datadeed.verification.blocks import most_blocks
 from datadeed.verification.centred import EPSILON

@@ -9,7 +9,7 @@ from datadeed.owner.alternatives import carriers_of, plain_carrier
 from datadeed.owner.commit_checks import check_alpha, find_targets
 from datadeed.owner.data import Note, Source, check_images, named, open_data, open_pool, unheard
 from datadeed.owner.plan import Plan, planned
-from datadeed.owner.proposal import USUAL_ANSWERS
+from datadeed.owner.plan_figures import USUAL_ANSWERS
 from datadeed.owner.proposal_data import demand_for
 
 

@@ -19,7 +19,6 @@ from datadeed.owner.commit_checks import check_design, enough_parts
 from datadeed.owner.plan_figures import LEAST, SMALLEST, SPARE, cost_of, learnt, plenty, spare
 from datadeed.watermarks.carriers.registry import CARRIERS
 
-USUAL_ANSWERS = "scores"  # where a suspect gives them; labels alone take a tenth more questions
 LEAST_RATE, MOST_RATE = 0.005, 0.25  # that are proposed
 CHEAP_RATE = 0.1  # above it a warning says what it costs
 REFUSED = ("design", "size", "marks")  # kinds of cautions for which ``commit`` makes no key

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from datadeed.cli.main import main
+from datadeed.cli import main
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.models.classifier import Classifier
 from datadeed.models.stored import load_model, save_model

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from datadeed.cli.main import main
+from datadeed.cli import main
 from datadeed.models.classifier import Classifier
 from datadeed.models.stored import save_model
 

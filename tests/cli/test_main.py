@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from datadeed.cli import main as cli
+from datadeed.cli import command as cli
+from datadeed.cli import main
 from datadeed.cli.common import show_json
 from datadeed.errors import SecretError
 from datadeed.owner.plan import plan
@@ -225,7 +226,7 @@ class TestErrors:
 
         monkeypatch.setattr("datadeed.owner.plan.plan", lambda *_, **__: made)
         monkeypatch.setattr(sys, "stdout", Gone())
-        assert cli.main(["plan", "--classes", "10", "--samples", "1000"]) == 1
+        assert main(["plan", "--classes", "10", "--samples", "1000"]) == 1
         sys.stdout.close()
 
 

@@ -13,7 +13,7 @@ from tests.owner.evidence.samples import make_folder
 HEAVY = ("torch", "torchvision", "scipy", "pandas")
 PROGRAM = """
 import json, sys
-from datadeed.cli.main import main
+from datadeed.cli import main
 try:
     code = main(sys.argv[1:])
 except SystemExit as left:  # argparse's, of --help

@@ -12,7 +12,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from datadeed.cli.main import main
+from datadeed.cli import main
 from datadeed.owner.suspects.log import LogSuspect
 from tests.cli.world import data, honest, pixels_digest, run, thief
 from tests.datasets.formats.writers import write
@@ -124,7 +124,7 @@ class TestInterruptions:
                 handler.reply(table[digest])
 
         suspect = world.served(start(behave).url)
-        program = "import sys; from datadeed.cli.main import main; sys.exit(main(sys.argv[1:]))"
+        program = "import sys; from datadeed.cli import main; sys.exit(main(sys.argv[1:]))"
         command = ["verify", "--suspect", suspect, "--key", world.key_file]
         command += ["--pool", world.pool, "--out", world.out]
         line = [sys.executable, "-c", program, *map(str, command)]

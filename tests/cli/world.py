@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from datadeed.cli.main import main
+from datadeed.cli import main
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.formats.registry import read
 from datadeed.keys.generation2 import Key2, key_from_record

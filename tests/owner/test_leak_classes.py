@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datadeed.cli.main import main
+from datadeed.cli import main
 from datadeed.errors import ModelError
 from datadeed.models.classifier import Classifier
 from datadeed.models.stored import save_model

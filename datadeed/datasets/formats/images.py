@@ -101,14 +101,25 @@ def decode(name: str, source: bytes | Path, *, channels: int, size: int | None) 
 
 def fault(name: str, source: bytes | Path) -> DatasetError | None:
     """What is wrong with an image, which is decoded for it; None if nothing is."""
-    data = source if isinstance(source, bytes) else source.read_bytes()
     try:
-        decode(name, data, channels=3, size=None)
-        if png.is_cut(data):  # which Pillow does not mind, but nobody can write again
-            raise DatasetError(f"{name} is not a whole image (a PNG without its end): replace it")
+        decode_whole(name, source, channels=3)
     except DatasetError as error:
         return error
     return None
+
+
+def decode_whole(name: str, source: bytes | Path, *, channels: int) -> np.ndarray:
+    """As :func:`decode`, of an image that is to be written again.
+
+    Raises:
+        DatasetError: see :func:`decode`; or it is a PNG without its end, which a decoder does not
+            mind.
+    """
+    data = source if isinstance(source, bytes) else source.read_bytes()
+    pixels = decode(name, data, channels=channels, size=None)
+    if png.is_cut(data):
+        raise DatasetError(f"{name} is not a whole image (a PNG without its end): replace it")
+    return pixels
 
 
 def _unreadable(name: str, error: Exception) -> DatasetError:

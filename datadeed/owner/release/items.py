@@ -56,9 +56,7 @@ def _items(format: str, found: Split) -> Items:
         for name, stored in found.stream():
             with named():
                 is_file = isinstance(stored, bytes | Path)
-                image = (
-                    images.decode(name, stored, channels=channels, size=None) if is_file else stored
-                )
+                image = images.decode_whole(name, stored, channels=channels) if is_file else stored
             yield image
 
     in_files = found.modality == "image" and found.pixels is None

@@ -4,7 +4,9 @@ import io
 
 from PIL import Image
 
-from datadeed.datasets.formats.png import SIGNATURE, chunks
+from datadeed.datasets.formats.png import SIGNATURE, chunks, is_cut
+
+NOT_WHOLE = "is not a whole image (a PNG without its end)"
 
 _HEADER, _PIXELS = b"IHDR", b"IDAT"
 # Chunks whose meaning hangs on the colour type and the bit depth.
@@ -47,10 +49,9 @@ def encode(image: Image.Image, data: bytes) -> bytes:
 
 def fault(data: bytes) -> str:
     """What keeps a PNG from being written again with its other chunks; nothing if all is well."""
-    try:
-        parts = list(chunks(data))
-    except ValueError as error:
-        return f"is not a whole image ({error})"
+    if is_cut(data):
+        return NOT_WHOLE
+    parts = list(chunks(data))
     if _form(parts)[0] == 16:
         return "has 16 bits a channel"
     return "is an animated PNG" if any(name == b"acTL" for name, _ in parts) else ""

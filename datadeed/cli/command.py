@@ -73,8 +73,8 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the return value is the exit code."""
+def run(arguments: Sequence[str] | None = None) -> int:
+    """See :func:`datadeed.cli.main`."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # of a terminal that has not all letters
             stream.reconfigure(errors="backslashreplace")
