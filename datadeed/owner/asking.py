@@ -44,8 +44,15 @@ class OutOfReach(CouldNotTest):
 
 
 @contextlib.contextmanager
-def reached(suspect: Asking, classes: tuple[str, ...]) -> Iterator[Suspect]:
+def reached(
+    suspect: Asking, classes: tuple[str, ...], hertz: int | None = None
+) -> Iterator[Suspect]:
     """A suspect to ask, opened and closed here unless it is open already.
+
+    Args:
+        suspect: its configuration, or itself.
+        classes: the key's, in its order.
+        hertz: of the clips that it will be asked about, if they are sound.
 
     Raises:
         ConfigurationError: it cannot be opened, or does not take such samples.
@@ -61,6 +68,11 @@ def reached(suspect: Asking, classes: tuple[str, ...]) -> Iterator[Suspect]:
     try:
         if tuple(asked.classes) != tuple(classes):
             raise Misfit(f"{asked.name} numbers other classes than the key's: give it those")
+        rate = (asked.declared.get("input") or {}).get("rate") or hertz
+        if rate != hertz:
+            raise Misfit(
+                f"{asked.name}: input.rate is {rate}, but clips have {hertz} Hz: give that"
+            )
         yield asked
     except Misfit as error:
         raise ConfigurationError(str(error)) from error

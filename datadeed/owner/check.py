@@ -104,6 +104,7 @@ def check(
 
     Raises:
         KeyRecordError, EvidenceError: ``opening`` is none.
+        DatasetError: the source, the release or the pool cannot be read as they are named.
         DatadeedError: ``confirmed`` names something else.
     """
     established = check_confirmed(confirmed)
@@ -114,8 +115,13 @@ def check(
     if key is None:
         looks |= dict.fromkeys(KEYED, "--opening")
     else:
+        for data in (source, released):  # said at once: to name it otherwise is no failed check
+            if data is not None:
+                open_data(data, split, modality=modality_of(key), **(reading or {}))
         given: dict[str, Any] = {"source": source, "split": split, "modality": modality_of(key)}
         samples = partial(open_pool, pool, pool_split, **given, **(reading or {}))
+        if pool is not None:
+            samples()
         if folder and pool is None and source is not None:
             pool_needed = _other_pool(key, samples)
         if folder and (pool is not None or not pool_needed):

@@ -28,6 +28,11 @@ def modality_of(key: Key) -> str:
     return key.design.kind.modality if isinstance(key, Key2) else "image"
 
 
+def hertz_of(key: Key) -> int | None:
+    """Of the clips that a key's questions are; None of other samples."""
+    return view_of(key).rate if modality_of(key) == "audio" else None
+
+
 def view_of(key: Key) -> View:
     """The part of a sound that a key's questions are made of, as its carrier's parameters say."""
     carrier = key.design.carrier if isinstance(key, Key2) else {}

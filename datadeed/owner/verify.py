@@ -37,7 +37,7 @@ from datadeed.owner.evidence.records import utc_text
 from datadeed.owner.evidence.schema import check_evidence, read_limited
 from datadeed.owner.premises import premises
 from datadeed.owner.replaying import Replay
-from datadeed.owner.samples import modality_of
+from datadeed.owner.samples import hertz_of, modality_of
 from datadeed.owner.shown import shown
 from datadeed.owner.suspects.base import Suspect
 from datadeed.verification.proof2 import Proof2
@@ -115,7 +115,7 @@ def verify(
     stamp, stamped = _stamp(timestamp, roots, key.commitment)
     numbers = {"suspects": suspects, "keys": keys}
     with (
-        reached(suspect, key.design.classes) as asked,
+        reached(suspect, key.design.classes, hertz_of(key)) as asked,
         QueryLog(out, log_anchor(key, asked)) as log,
     ):
         asks = _Asks(key, samples, (asked, log), numbers, note)

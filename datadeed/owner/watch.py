@@ -25,7 +25,7 @@ from datadeed.owner.data import Note, Progress, Source, open_pool, read_key, sil
 from datadeed.owner.evidence.log import QueryLog
 from datadeed.owner.evidence.records import Record
 from datadeed.owner.evidence.schema import parse_json, read_limited, write_private_json
-from datadeed.owner.samples import Samples, modality_of
+from datadeed.owner.samples import Samples, hertz_of, modality_of
 from datadeed.owner.suspects.base import Suspect, SuspectError, question_digest
 from datadeed.verification.watch2 import Watch2
 
@@ -96,7 +96,7 @@ def watch(
     data = open_pool(pool, pool_split, modality=modality_of(key), **(reading or {}))
     numbers = {"blocks": blocks, "suspects": suspects, "keys": keys}
     date = datetime.now(UTC).date().isoformat()
-    with reached(suspect, key.design.classes) as asked:
+    with reached(suspect, key.design.classes, hertz_of(key)) as asked:
         watched = Watch2(key, len(data.labels), groups=asked.groups, **numbers)
         with _log(watched, asked, out) as log:
             _check_head(log)

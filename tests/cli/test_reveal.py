@@ -285,10 +285,15 @@ class TestData:
         assert failed(done) == ["data", "release"]
         assert "has 100 rows, not 200" in done.out
 
+    @pytest.mark.parametrize("option", ["--source", "--released", "--pool"])
+    def test_data_that_are_not_as_they_are_named_fail_no_check(self, proved, option):
+        """To say so is the checker's fault, not the evidence's: one line, and no list."""
+        done = proved.check(option, proved.root / "nowhere")
+        assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+        assert "nowhere" in done.err
+
     def test_another_pool(self, proved):
         assert failed(proved.check("--json", pool=proved.source)) == ["answers", "clean"]
-        nowhere = proved.check("--json", pool=proved.root / "nowhere")
-        assert failed(nowhere) == ["answers", "clean"]
 
     def test_what_is_not_named_is_not_called_true(self, proved):
         done = run("reveal", "--check", proved.out, "--json")

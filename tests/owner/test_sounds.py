@@ -10,11 +10,18 @@ import torch
 from datadeed.datasets.form.dataset import Form
 from datadeed.datasets.formats import wav
 from datadeed.datasets.formats.registry import read
-from datadeed.errors import EvidenceError, KeyRecordError, UnsupportedModality, WatermarkError
+from datadeed.errors import (
+    ConfigurationError,
+    EvidenceError,
+    KeyRecordError,
+    UnsupportedModality,
+    WatermarkError,
+)
 from datadeed.models.registry import model_class
 from datadeed.models.stored import save_model
 from datadeed.models.training.config import TrainingConfig
 from datadeed.models.training.loop import accuracy, train
+from datadeed.owner.asking import CouldNotTest
 from datadeed.owner.check import FAILED, check
 from datadeed.owner.check_release import check_release
 from datadeed.owner.commit import commit
@@ -251,3 +258,20 @@ def test_a_model_of_ours_is_a_suspect(source, tmp_path):
     assert done.evidence["clean"]["right"] > 8
     found = check(key, evidence=tmp_path / "evidence", pool=source.with_name("pool"))
     assert not [line for line in found if line.word == FAILED]
+
+
+def test_a_suspect_that_is_sent_another_rate_is_refused(source, tmp_path):
+    """Before a question: its answers would be of sounds that nobody marked."""
+    committed = keyed(source)
+    for rate, told in (
+        (2 * RATE, f"input.rate is {2 * RATE}, but clips have {RATE} Hz"),
+        (RATE, ""),
+    ):
+        suspect = {
+            **{"name": "far", "protocol": "json", "url": "http://127.0.0.1:9/"},
+            "input": {"encoding": "wav-bytes", "rate": rate},
+            "output": {"kind": "labels", "classes": list("abcd")},
+        }
+        where = {"pool": source.with_name("pool"), "out": tmp_path / f"evidence-{rate}"}
+        with pytest.raises(ConfigurationError if told else CouldNotTest, match=told or "far"):
+            verify(suspect, committed.secret, **where)
