@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -161,6 +162,18 @@ class TestFigures:
                     100 * (row.honest_accuracy - row.accuracy),
                 )
                 for row in found[found.thief == "plain"].itertuples()
+            ]
+        if source.rpartition("/")[2].startswith("thieves-"):
+            scale = "cifar10-lite" if "/" in source else "lite"
+            values = yaml.safe_load((self.RESULTS.parent / f"scales/{scale}.yaml").read_text())
+            (training,) = values["thieves"]["training"].values()
+            plain = found[(found.thief == "crop and flip") & (found.carrier == "mosaic")]
+            return [
+                (
+                    *(training["parts"], 0.1, row.success, row.claimed_labels),
+                    *(row.questions_labels, 100 * (row.honest_accuracy - row.accuracy)),
+                )
+                for row in plain.itertuples()
             ]
         thieves = found[found.suspect == "thief"]
         if source == "small.csv":
