@@ -12,7 +12,7 @@ import numpy as np
 
 canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 SHARPNESS = np.array([0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.0, 5.2])[:, None, None, None]
-KEPT = {"mosaic": 0.4, "grating": 0.4, "cutout": 0.4, "mixed": 0.4}
+KEPT = {"mosaic": 0.25, "grating": 0.4, "cutout": 0.4, "mixed": 0.25}
 BETS = np.sin((np.arange(40) + 0.5) * np.pi / 80)[:, None] ** 2  # shares of the largest bet
 
 

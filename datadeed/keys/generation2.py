@@ -57,13 +57,13 @@ _SOUND = Kind(
 
 CARRIERS = {
     "patch": Kind(ranges={"opacity": (1, 255)}, usual={"opacity": 255}),
-    # Of 63 pairs that differ enough, the rest is for decoys. One hides a fifth of an image.
-    "mosaic": Kind(parts=48, kept=0.4),
+    # Of 63 pairs that differ enough, the rest is for decoys. One hides a third of an image.
+    "mosaic": Kind(parts=48, kept=0.25),
     # Of 15 pairs of frequencies, three are for decoys.
     "grating": Kind(parts=12, kept=0.4),
     "cutout": Kind(kept=0.4),
     # Each part is a mosaic, a cut-out or, of the first 12, a grating.
-    "mixed": Kind(parts=48, kept=0.4),
+    "mixed": Kind(parts=48, kept=0.25),
     # Of each list of words half is for decoys. Some words more may cost a model answers.
     "words": Kind("text", parts=96, kept=0.9, ranges=_RELABELS, usual={"relabels": 0}),
     "clauses": Kind("text", parts=64, kept=0.8, ranges=_RELABELS, usual={"relabels": 0}),
