@@ -99,10 +99,11 @@ def moved(before: pd.DataFrame, after: pd.DataFrame) -> tuple[list[str], int, in
     return lines, len(new.index.difference(old.index)), len(old.index.difference(new.index))
 
 
-def report(before: dict[str, pd.DataFrame], after: dict[str, pd.DataFrame]) -> list[str]:
-    """Markdown lines: claims first, then tables."""
+def report(
+    before: dict[str, pd.DataFrame], after: dict[str, pd.DataFrame], held: list[Held]
+) -> list[str]:
+    """Markdown lines: claims that :func:`claims` found first, then tables."""
     lines = ["## Claims", ""]
-    held = claims(before, after)
     lines += [
         f"- **{each.file} {each.claim}**: {each.before or 'open'} -> {each.after or 'open'}"
         for each in held
@@ -158,8 +159,9 @@ def main() -> None:
     parser.add_argument("commit", nargs="?", default="HEAD")
     commit, root = parser.parse_args().commit, Path.cwd()
     before, after = committed(root, commit), present(root)
-    print("\n".join(report(before, after)))  # noqa: T201
-    broken = [held for held in claims(before, after) if held.broken]
+    changed = claims(before, after)
+    print("\n".join(report(before, after, changed)))  # noqa: T201
+    broken = [held for held in changed if held.broken]
     if broken:
         names = ", ".join(f"{held.claim} ({held.file})" for held in broken[:SHOWN])
         sys.exit(f"error: {len(broken)} claims that held do not any more: {names}")

@@ -52,7 +52,7 @@ def reached(
     Args:
         suspect: its configuration, or itself.
         classes: the key's, in its order.
-        hertz: of the clips that it will be asked about, if they are sound.
+        hertz: of the clips that it will be asked about, if they are a key's; else any is taken.
 
     Raises:
         ConfigurationError: it cannot be opened, or does not take such samples.
@@ -69,7 +69,7 @@ def reached(
         if tuple(asked.classes) != tuple(classes):
             raise Misfit(f"{asked.name} numbers other classes than the key's: give it those")
         rate = (asked.declared.get("input") or {}).get("rate") or hertz
-        if rate != hertz:
+        if hertz is not None and rate != hertz:
             raise Misfit(
                 f"{asked.name}: input.rate is {rate}, but clips have {hertz} Hz: give that"
             )

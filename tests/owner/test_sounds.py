@@ -21,7 +21,7 @@ from datadeed.models.registry import model_class
 from datadeed.models.stored import save_model
 from datadeed.models.training.config import TrainingConfig
 from datadeed.models.training.loop import accuracy, train
-from datadeed.owner.asking import CouldNotTest
+from datadeed.owner.asking import CouldNotTest, reached
 from datadeed.owner.check import FAILED, check
 from datadeed.owner.check_release import check_release
 from datadeed.owner.commit import commit
@@ -275,3 +275,5 @@ def test_a_suspect_that_is_sent_another_rate_is_refused(source, tmp_path):
         where = {"pool": source.with_name("pool"), "out": tmp_path / f"evidence-{rate}"}
         with pytest.raises(ConfigurationError if told else CouldNotTest, match=told or "far"):
             verify(suspect, committed.secret, **where)
+        with reached(suspect, tuple("abcd")) as asked:  # of samples that no key has fixed yet
+            assert asked.declared["input"]["rate"] == rate
