@@ -27,9 +27,11 @@ from datadeed.owner.evidence.records import Record
 from datadeed.owner.evidence.schema import parse_json, read_limited, write_private_json
 from datadeed.owner.samples import Samples, hertz_of, modality_of
 from datadeed.owner.suspects.base import Suspect, SuspectError, question_digest
+from datadeed.owner.versions import Versions
 from datadeed.verification.watch2 import Watch2
 
-FORM, STATE = "datadeed/watch/2", "watch.json"
+FORM, STATE = "datadeed/watch/3", "watch.json"
+EARLIER = ("datadeed/watch/1", "datadeed/watch/2")  # whose evidence added up otherwise
 CANARIES = 4  # clean questions on every day but the first: does it answer, and did it change?
 
 
@@ -98,19 +100,22 @@ def watch(
     date = datetime.now(UTC).date().isoformat()
     with reached(suspect, key.design.classes, hertz_of(key)) as asked:
         watched = Watch2(key, len(data.labels), groups=asked.groups, **numbers)
+        versions = Versions()
         with _log(watched, asked, out) as log:
             _check_head(log)
-            replay(watched, log.records)
+            replay(watched, versions, log.records)
             try:
                 if questions := watched.questions(date):  # none if they were asked today
                     rows = {question.row for question in questions}
                     samples = read_pool(key, data, rows, progress)
+                    before = len(log.records)
                     _ask_clean(asked, log, samples, note)
+                    replay(watched, versions, log.records[before:])
                     ask_batch(watched, asked, samples.samples, log, date)
             except (CouldNotTest, SuspectError) as error:
-                _write_state(watched, asked, log, date, str(error))
+                _write_state(watched, versions, asked, log, date=date, error=str(error))
                 raise
-            state = _write_state(watched, asked, log, date)
+            state = _write_state(watched, versions, asked, log, date=date)
     return Watched(*watched.verdict(), state, out)
 
 
@@ -128,7 +133,7 @@ def _log(watched: Watch2, suspect: Suspect, folder: Path) -> QueryLog:
                 f"{folder} holds a watch with {name} {stored['fixed'].get(name)!r}, not {value!r}: "
                 "go on with the same, or name another folder for a new watch"
             )
-    return QueryLog(folder, canonical_digest(["datadeed watch 2", fixed]))
+    return QueryLog(folder, canonical_digest(["datadeed watch 3", fixed]))
 
 
 def _fixed(watched: Watch2, suspect: Suspect) -> dict[str, Any]:
@@ -157,6 +162,11 @@ def _read_state(folder: Path) -> dict[str, Any]:
         return {}
     state = parse_json(read_limited(path), path)
     form = state.get("form") if isinstance(state, dict) else None
+    if form in EARLIER:
+        raise EvidenceError(
+            f"{folder} holds a watch of an earlier release, whose evidence added up otherwise: go "
+            "on with that release, or name another folder and count it in --suspects"
+        )
     if form != FORM or not all(isinstance(state.get(name), dict) for name in ("fixed", "chain")):
         raise EvidenceError(
             f"{path} is not the state of a watch: remove it, the log has it all, or "
@@ -166,7 +176,13 @@ def _read_state(folder: Path) -> dict[str, Any]:
 
 
 def _write_state(
-    watched: Watch2, suspect: Suspect, log: QueryLog, date: str, error: str = ""
+    watched: Watch2,
+    versions: Versions,
+    suspect: Suspect,
+    log: QueryLog,
+    *,
+    date: str,
+    error: str = "",
 ) -> dict[str, Any]:
     """Write ``watch.json``: what the log amounts to, for people and programs that read it."""
     word, reason = ("COULD NOT TEST", error) if error else watched.verdict()
@@ -176,7 +192,7 @@ def _write_state(
         "kind": suspect.kind,
         "last_run": {"date": date, "word": word, "reason": reason},
         "fingerprint": suspect.fingerprint(),
-        "changed_on": changed_on(log.records),
+        "changed_on": versions.changed_on,
         "chain": {"anchor": log.anchor, "head": log.head, "rows": len(log.records)},
         **watched.record(),
     }
@@ -196,14 +212,16 @@ def _check_head(log: QueryLog) -> None:
         )
 
 
-def replay(watched: Watch2, records: Iterable[Record]) -> None:
-    """Give a fresh watch the answers of a log.
+def replay(watched: Watch2, versions: Versions, records: Iterable[Record]) -> None:
+    """Give a watch the answers of a log, from where it stands.
 
     Raises:
         EvidenceError: the log holds an answer to a question that this watch did not ask.
     """
     for record in records:
         if record.purpose == "probe":
+            if versions.take(record):
+                watched.exchange()
             continue
         asked = [(record.purpose, record.part, record.row)]
         left = [] if watched.over else watched.batch_left()[:1]
@@ -264,21 +282,3 @@ def ask_batch(
                 "are asked again when the suspect answers; if it answers clean samples alone, run "
                 "`datadeed verify`, which can tell"
             )
-
-
-def changed_on(records: Iterable[Record]) -> list[str]:
-    """Dates on which a clean question got another label than the time before.
-
-    The suspect was then exchanged, or does not answer alike twice. The evidence allows for both;
-    its owner may want to know.
-    """
-    before: dict[str, tuple[int, ...]] = {}
-    dates = []
-    for record in records:
-        if record.purpose != "probe" or record.error:
-            continue
-        label = record.labels[:1]
-        if before.get(record.question, label) != label:
-            dates.append(record.time[:10])
-        before[record.question] = label
-    return sorted(set(dates))

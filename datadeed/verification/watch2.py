@@ -3,7 +3,7 @@
 A fresh test every day would accuse an innocent model sooner or later. Here all days share one sum
 of e-values over every possible first day of misuse (:mod:`datadeed.verification.lifetime`), so that
 the chance of any alarm in the suspect's whole life is at most alpha, and a model that is exchanged
-for a marked one shows within days.
+for a marked one shows within days, sooner where clean questions notice it.
 
 :class:`Watch2` is a deterministic state machine over a key and the answers. It needs no
 floating-point state on disk: whoever opens the log gives it the answers again.
@@ -96,6 +96,7 @@ class Watch2:
         self.days: list[dict[str, Any]] = []
         self.images = 0  # of completed days
         self._open: list[tuple[int, np.ndarray, bool]] = []  # label, votes, failed
+        self._noticed = self._exchanged = False  # an exchange; one before the open batch
         self.patience = min(FAILURES_IN_A_ROW, parts)
         self.out_of_reach = False
         self._batch = self._next_batch()
@@ -132,6 +133,13 @@ class Watch2:
         """The rest of the open batch, or the next one, whatever the date."""
         return self._batch[len(self._open) :]
 
+    def exchange(self) -> None:
+        """Another version of the suspect answers from now on, by answers to clean questions.
+
+        It begins with the next batch: an open one has answers of the version before.
+        """
+        self._noticed = True
+
     def _next_batch(self) -> list[Question]:
         rows = self.rows[self.images : self.images + self.blocks]
         parts = range(self.key.design.parts)
@@ -160,6 +168,8 @@ class Watch2:
             raise VerificationError("an answer was given, but nothing is asked any more")
         if failed:
             labels, scores = (), None
+        if not self._open:
+            self._exchanged, self._noticed = self._exchanged or self._noticed, False
         weigh = self.key.design.answers == "scores"
         votes = self.labels.votes(labels, scores, weigh_scores=weigh)
         self._open.append((self.labels.given(labels), votes, failed))
@@ -175,7 +185,7 @@ class Watch2:
         given = np.array([label for label, *_ in self._open]).reshape(-1, self.key.design.parts)
         votes = np.stack([votes for _, votes, _ in self._open], axis=1)  # (T, images x J, K)
         by_image = votes.reshape(len(votes), *given.shape, -1)[:, :, self.labels.kept]
-        self._lifetime.add(centred(by_image).sum(1))
+        self._lifetime.add(centred(by_image).sum(1), exchanged=self._exchanged)
         self.images += len(given)
         self.days.append(
             {
@@ -185,10 +195,11 @@ class Watch2:
                 "n": given.size,
                 "hits": int((given == self.labels.aims).sum()),
                 "failed": sum(failed for *_, failed in self._open),
+                "version": self._lifetime.versions,
                 "log_e": finite(self.log_e),
             }
         )
-        self._open, self._batch = [], self._next_batch()
+        self._open, self._batch, self._exchanged = [], self._next_batch(), False
 
     def verdict(self) -> tuple[str, str]:
         """EVIDENCE or NO EVIDENCE, and why, in one line."""

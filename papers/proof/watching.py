@@ -28,7 +28,11 @@ FAVOURITES = {
     "other favourites every month": 30,
     "other favourites every day": 1,
 }  # days until they change
-MARKED = ((0.95, 1), (0.5, 1), (0.95, 100), (0.7, 100), (0.5, 100), (0.3, 100))  # success, day
+# Success, the day from which on, and whether clean questions notice the exchange.
+MARKED = (
+    *((success, 1, False) for success in (0.95, 0.5)),
+    *((success, 100, noticed) for success in (0.95, 0.7, 0.5, 0.3) for noticed in (False, True)),
+)
 
 
 def ask(rng: np.random.Generator, targets: np.ndarray, success: float) -> np.ndarray:
@@ -43,18 +47,18 @@ def innocent_rows(name: str, runs: int, seed: int) -> list[dict[str, Any]]:
     """A year under one suspect's answers: alarms and the mean of E, a row for each level.
 
     Every honest suspect has answers of its own; one with favourites serves all keys, since only
-    keys are random.
+    keys are random. A change of favourites is noticed.
     """
     rng = np.random.default_rng(derive_seed(seed, "watching", name))
     keys = runs if name == HONEST else ONE_FOR_ALL * runs
     targets = rng.integers(CLASSES, size=(keys, PARTS))
-    life = Lifetime(targets)
+    life, exchanged = Lifetime(targets), False
     for day in range(DAYS):
         if name == HONEST:
             given = ask(rng, targets, 0.0)
-        elif day % FAVOURITES[name] == 0:
+        elif exchanged := day % FAVOURITES[name] == 0:
             given = rng.integers(CLASSES, size=(1, PARTS))
-        life.add(sum_of(given[None], CLASSES)[None])
+        life.add(sum_of(given[None], CLASSES)[None], exchanged=exchanged)
     return [_innocent_row(name, level, life.log_e) for level in LEVELS]
 
 
@@ -74,7 +78,9 @@ def _innocent_row(name: str, level: float, log_e: np.ndarray) -> dict[str, Any]:
     }
 
 
-def marked_row(success: float, marked_on: int, runs: int, seed: int) -> dict[str, Any]:
+def marked_row(
+    success: float, marked_on: int, noticed: bool, runs: int, seed: int
+) -> dict[str, Any]:
     """Days until a suspect shows that is marked from a day on; 1 is that very day."""
     level = LEVELS[-1]
     rng = np.random.default_rng(derive_seed(seed, "watching", success, marked_on))
@@ -82,7 +88,8 @@ def marked_row(success: float, marked_on: int, runs: int, seed: int) -> dict[str
     life, shown = Lifetime(targets), np.full(runs, np.inf)
     for day in range(1, DAYS + 1):
         given = ask(rng, targets, success if day >= marked_on else 0.0)
-        log_e = life.add(sum_of(given[None], CLASSES)[None])
+        exchanged = noticed and day == marked_on
+        log_e = life.add(sum_of(given[None], CLASSES)[None], exchanged=exchanged)
         shown[np.isinf(shown) & (log_e >= -math.log(level))] = day
         if np.isfinite(shown).all():
             break
@@ -95,6 +102,7 @@ def marked_row(success: float, marked_on: int, runs: int, seed: int) -> dict[str
         "keys": runs,
         "success": success,
         "marked_on": marked_on,
+        "noticed": noticed,
         "alarms": int(np.isfinite(shown).sum()),
         "alarms_before": int((shown < marked_on).sum()),
         "median_days": median,

@@ -138,7 +138,7 @@ def test_the_state_is_not_needed_and_not_trusted(world):
     path.unlink()
     assert watch(world, suspect).code == 3
     assert state(world) == wanted
-    path.write_text('{"form": "datadeed/watch/2", "fixed": [], "chain": {}}')
+    path.write_text('{"form": "datadeed/watch/3", "fixed": [], "chain": {}}')
     result = watch(world, suspect)
     assert result.code == 1
     assert "is not the state of a watch: remove it, the log has it all" in result.err

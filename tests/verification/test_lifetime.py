@@ -22,9 +22,13 @@ def sums_of(answers, classes):
     return centred(votes)[:, None, None]
 
 
-def weight(day, look):
-    """``w_d p_k`` from the docstring, both counted from 1."""
-    return 1 / (day * (day + 1)) * (0.5 if look == 1 else 0.5 / ((look - 1) * look))
+def weight(day, look, begins):
+    """``w_d p_k`` from the docstring, both counted from 1; ``begins``: first days of versions."""
+    share = 1 / (day * (day + 1))
+    if day in begins:
+        version = begins.index(day) + 1
+        share += 1 / (version * (version + 1))
+    return share / 2 * (0.5 if look == 1 else 0.5 / ((look - 1) * look))
 
 
 def terms(days):
@@ -53,14 +57,15 @@ def test_shares_of_all_looks_sum_to_one():
         st.lists(st.integers(-1, CLASSES - 1), min_size=PARTS, max_size=PARTS),
         min_size=1,
         max_size=14,
-    )
+    ),
+    st.sets(st.integers(2, 14)),
 )
-def test_the_mean_over_all_keys_is_what_the_weights_leave_and_below_one(answers):
+def test_the_mean_over_all_keys_is_what_the_weights_leave_and_below_one(answers, later):
     """Exact, whatever was answered on whichever day, since all keys are tried."""
-    life = Lifetime(ALL_TARGETS)
-    for day in sums_of(np.array(answers), CLASSES):
-        life.add(day)
-    known = sum(weight(first, look) for first, look, _ in terms(len(answers)))
+    life, begins = Lifetime(ALL_TARGETS), [1, *sorted(later)]
+    for number, day in enumerate(sums_of(np.array(answers), CLASSES), 1):
+        life.add(day, exchanged=number in later)
+    known = sum(weight(first, look, begins) for first, look, _ in terms(len(answers)))
     assert np.exp(life.log_e).mean() == pytest.approx(known, rel=1e-9)
     assert known < 1
 
@@ -68,17 +73,35 @@ def test_the_mean_over_all_keys_is_what_the_weights_leave_and_below_one(answers)
 def test_it_is_the_sum_that_its_docstring_states():
     rng = np.random.default_rng(1)
     sums, targets = rng.normal(size=(13, 2, 3, 4)), np.array([3, 0, 3])  # D, T, J, C
+    begins = [1, 4, 5, 11]
     life, before = Lifetime(targets), -math.inf
     for days, day in enumerate(sums, 1):
         stated = sum(
-            weight(first, look)
+            weight(first, look, begins)
             * math.exp(log_e_value(sums[first - 1 : first - 1 + n].sum(0), targets))
             for first, look, n in terms(days)
         )
-        found = float(life.add(day))
+        found = float(life.add(day, exchanged=days in begins))
         assert found == pytest.approx(math.log(stated), abs=1e-9)
         assert found > before
         before = found
+
+
+def test_a_suspect_that_changes_daily_weighs_as_one_that_never_was_looked_at():
+    """Versions are days then, so that both halves are 1/(d(d + 1))."""
+    rng, targets = np.random.default_rng(2), np.array([1, 2])
+    restless = Lifetime(targets)
+    for days, day in enumerate(rng.normal(size=(9, 1, 2, 3)), 1):
+        restless.add(day, exchanged=True)
+        assert restless.versions == days
+    rng = np.random.default_rng(2)
+    sums = rng.normal(size=(9, 1, 2, 3))
+    stated = sum(
+        1 / (first * (first + 1)) * (0.5 if look == 1 else 0.5 / ((look - 1) * look))
+        * math.exp(log_e_value(sums[first - 1 : first - 1 + n].sum(0), targets))
+        for first, look, n in terms(9)
+    )  # fmt: skip
+    assert float(restless.log_e) == pytest.approx(math.log(stated), abs=1e-9)
 
 
 def test_other_votes_than_the_day_before_are_refused():

@@ -1,5 +1,8 @@
 """The daily watch: fresh images under every part, days that count, and what is evidence."""
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 
@@ -164,10 +167,10 @@ class TestEvidence:
         assert watch.questions(day(1)) == []
 
     def test_a_model_that_no_trigger_moves_votes_for_nothing(self):
-        """Every E is 1, so that the whole is what the weights leave, for ever below 1."""
+        """Every E is 1, so that the whole is what the weights of one version leave, below 3/4."""
         watch = live(make_watch(), lambda *_: MISS)
         assert not watch.passed
-        assert -0.1 < watch.log_e < 0
+        assert math.log(0.7) < watch.log_e < math.log(0.75)
 
     def test_more_suspects_and_keys_raise_the_bar(self):
         watch = make_watch(suspects=20, keys=5)
@@ -185,6 +188,22 @@ class TestEvidence:
             delays.append(len(watch.days) - 60)
         assert min(delays) >= 1
         assert np.median(delays) <= 3
+
+    def test_an_exchange_that_was_noticed_shows_sooner(self):
+        """At a success of 0.4 from day 100 on: the same answers, told and not told."""
+        delays = {True: [], False: []}
+        for secret, told in itertools.product(range(8), delays):
+            rng = np.random.default_rng(secret)
+            watch = make_watch(make_key(secret, parts=12))
+            live(watch, lambda *_: MISS, days=100)
+            if told:
+                watch.exchange()
+            for number in range(100, 200):
+                for question in watch.questions(day(number)):
+                    give(watch, HIT if rng.random() < 0.4 else MISS, question, day(number))
+            delays[told].append(len(watch.days) - 100)
+        assert all(now <= late for now, late in zip(delays[True], delays[False], strict=True))
+        assert np.mean(delays[True]) <= np.mean(delays[False]) - 1
 
     def test_scores_are_weighed_where_the_key_says_so(self):
         """A target that never wins, but that its trigger makes more probable."""
