@@ -53,6 +53,10 @@ class SecretError(DatadeedError):
     """A secret's file cannot be read or must not be written there."""
 
 
+class StoreError(DatadeedError):
+    """A shared store cannot be reached, is full, damaged, or newer than this program."""
+
+
 def reason(error: BaseException) -> str:
     """The first line of an error's message, cut short enough for a line of our own."""
     lines = str(error).splitlines()

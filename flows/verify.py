@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from datadeed.errors import DatadeedError
 from datadeed.owner.evidence.schema import read_evidence
@@ -92,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
     add("--timestamp", type=Path, help="the commitment's timestamp token")
     add("--roots", type=Path, help="certificates of the timestamp authority")
     add("--serve", metavar="CRON", help="watch on this schedule (UTC), such as '0 3 * * *'")
+    add("--store", metavar="URL", help="with --serve: a store to share with a team")
     add("--blocks", type=int, help="with --serve: images a day, under every part of the key (1)")
     return made
 
@@ -115,9 +117,26 @@ def _checked(options: argparse.Namespace) -> dict[str, Path]:
         raise PipelineError(f"{options.sign} does not exist: make it with one `datadeed verify`")
     if options.serve is None and options.blocks is not None:
         raise PipelineError("--blocks is for --serve: leave it out")
+    if options.store is not None:
+        _check_store(options)
     if options.serve is not None and (options.sign or options.timestamp or options.roots):
         raise PipelineError("--serve signs nothing: leave out --sign, --timestamp and --roots")
     return suspects
+
+
+def _check_store(options: argparse.Namespace) -> None:
+    """A store's URL goes into Prefect's database and the list of processes.
+
+    Raises:
+        PipelineError: it holds a password, or is not used.
+    """
+    if options.serve is None:
+        raise PipelineError("--store is for --serve: leave it out")
+    url = urlsplit(options.store)
+    if url.password is not None or "password" in url.query:
+        raise PipelineError(
+            "--store holds a password: leave it out, and set PGPASSWORD or ~/.pgpass"
+        )
 
 
 def _passed_on(options: argparse.Namespace) -> list[str | Path]:

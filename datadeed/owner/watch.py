@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from datadeed.errors import EvidenceError
-from datadeed.files import canonical_digest
 from datadeed.keys.generation2 import second_generation
 from datadeed.keys.key import Key
 from datadeed.owner.asking import (
@@ -28,9 +27,9 @@ from datadeed.owner.evidence.schema import parse_json, read_limited, write_priva
 from datadeed.owner.samples import Samples, hertz_of, modality_of
 from datadeed.owner.suspects.base import Suspect, SuspectError, question_digest
 from datadeed.owner.versions import Versions
+from datadeed.owner.watch_runs import FORM, STATE, anchor_of, append_run, check_runs
 from datadeed.verification.watch2 import Watch2
 
-FORM, STATE = "datadeed/watch/3", "watch.json"
 EARLIER = ("datadeed/watch/1", "datadeed/watch/2")  # whose evidence added up otherwise
 CANARIES = 4  # clean questions on every day but the first: does it answer, and did it change?
 
@@ -103,6 +102,7 @@ def watch(
         versions = Versions()
         with _log(watched, asked, out) as log:
             _check_head(log)
+            check_runs(log)
             replay(watched, versions, log.records)
             try:
                 if questions := watched.questions(date):  # none if they were asked today
@@ -133,7 +133,7 @@ def _log(watched: Watch2, suspect: Suspect, folder: Path) -> QueryLog:
                 f"{folder} holds a watch with {name} {stored['fixed'].get(name)!r}, not {value!r}: "
                 "go on with the same, or name another folder for a new watch"
             )
-    return QueryLog(folder, canonical_digest(["datadeed watch 3", fixed]))
+    return QueryLog(folder, anchor_of(fixed))
 
 
 def _fixed(watched: Watch2, suspect: Suspect) -> dict[str, Any]:
@@ -184,7 +184,7 @@ def _write_state(
     date: str,
     error: str = "",
 ) -> dict[str, Any]:
-    """Write ``watch.json``: what the log amounts to, for people and programs that read it."""
+    """Write what the log amounts to, to ``watch.json``, and what this run came to."""
     word, reason = ("COULD NOT TEST", error) if error else watched.verdict()
     state = {
         "form": FORM,
@@ -197,6 +197,7 @@ def _write_state(
         **watched.record(),
     }
     write_private_json(log.folder / STATE, state)
+    append_run(log, suspect, state)
     return state
 
 

@@ -1,0 +1,1 @@
+"""Alembic's: how the store's tables came to be."""
