@@ -1,5 +1,5 @@
 # Each target builds .venv by itself when it is missing or the lock is newer.
-# WORKERS, SCALE, TARGETS and FLAGS go to `make reproduce`: make reproduce SCALE=paper WORKERS=4
+# WORKERS, SCALE, TARGETS, BUDGET and FLAGS go to `make reproduce`: make reproduce SCALE=paper WORKERS=4
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,7 +20,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 help:
 	@echo "make demo       watermark real data, train a thief and an honest model, tell them apart"
 	@echo "make test       run the tests;  make test-fast  without the tiny pipelines and the flows"
-	@echo "make reproduce  remake the tables (SCALE=lite, WORKERS=2)"
+	@echo "make reproduce  remake the tables (SCALE=lite, WORKERS=2, BUDGET=9m)"
 	@echo "make lint       style, types, and which floor may import which"
 	@echo "make bench      speed and memory, with their bounds"
 	@echo "make servers    verify models behind real KServe, MLflow and LitServe servers"
@@ -44,7 +44,8 @@ demo: $(READY)
 	@$(BIN)/python -m tasks.prove fashion-mnist resnet18-crop usual 1
 
 reproduce: $(READY)
-	@$(BIN)/python -m flows.reproduce --scale $(SCALE) --workers $(WORKERS) $(FLAGS) $(TARGETS)
+	@$(BIN)/python -m flows.reproduce --scale $(SCALE) --workers $(WORKERS) \
+		$(if $(BUDGET),--budget $(BUDGET)) $(FLAGS) $(TARGETS)
 
 # Two at once: the flows and the papers' tiny pipelines wait for processes most of the time.
 test: $(READY)

@@ -49,7 +49,8 @@ class Outcome:
 
     Args:
         address: the stage.
-        state: ``done``, ``restored`` (by DVC's run-cache), ``up to date``, ``failed``, ``skipped``
+        state: ``done``, ``restored`` (by DVC's run-cache), ``up to date``, ``failed``, ``skipped``;
+            when the budget was spent ``kept`` (it ran, and goes on the next time) and ``left``.
         seconds: how long it took, its last attempt only.
         note: why it failed or was skipped.
     """

@@ -2,16 +2,21 @@
 
 DVC says what is out of date and keeps the results; Prefect runs as many stages at once as there
 are devices; a stage's failure stops only what waits for it. Start it again after a failure or a
-kill: what is finished is not done again.
+kill: what is finished is not done again. With ``--budget`` it ends by itself before its time is
+over and pushes to DVC's remote what is finished and what is not, for the next machine.
 """
 
 import argparse
 import os
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flows import remote
+from flows.budget import Budget, seconds_of
 from flows.devices import Pool, Slot, slots
 from flows.display import Board
 from flows.errors import PipelineError
@@ -22,6 +27,31 @@ from flows.server import Server
 from flows.stages import Runner
 from flows.summary import last_line, write_summary
 from flows.timings import keep_seconds
+
+STOPPED, NOT_PUSHED = 75, 74  # sysexits.h: try again; input or output failed
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a run ended.
+
+    Args:
+        outcomes: how each stage ended, each after those it waits for.
+        pushed: false where a push to DVC's remote was refused or not done in time.
+    """
+
+    outcomes: Sequence[Outcome]
+    pushed: bool = True
+
+    @property
+    def status(self) -> int:
+        """The command's exit status."""
+        states = {outcome.state for outcome in self.outcomes}
+        if "failed" in states:
+            return 1
+        if not self.pushed:
+            return NOT_PUSHED
+        return STOPPED if states & {"kept", "left"} else 0
 
 
 def say(line: str) -> None:
@@ -52,7 +82,8 @@ def reproduce(
     devices: str = "auto",
     force: bool = False,
     pull: bool = False,
-) -> list[Outcome]:
+    budget: Budget | None = None,
+) -> Run:
     """Bring the targets and everything upstream of them up to date.
 
     Args:
@@ -62,28 +93,32 @@ def reproduce(
         threads: threads of each stage; by default the stages' own choice.
         devices: ``auto``, ``cpu``, or GPU ids with commas.
         force: run what is up to date too.
-        pull: take what others made from DVC's remote instead of making it again.
-
-    Returns:
-        How each stage ended, each after those it waits for.
+        pull: take what others made from DVC's remote instead of making it again, and go on with
+            what another machine left unfinished.
+        budget: the time there is; what was made is then pushed at the end.
 
     Raises:
         PipelineError: the pipeline cannot be read, or not be run as asked.
     """
     root = find_root()
     os.chdir(root)  # DVC gives addresses relative to the working directory
-    room = slots(devices, workers, threads)
+    room, budget = slots(devices, workers, threads), budget or Budget()
     with one_flow(root, say) as lock:
         if scale is not None and set_scale(root, scale):
             say(f"scale: params.yaml is now a link to scales/{scale}.yaml")
         shown = {"targets": targets or [], "devices": devices, "force": force, "pull": pull}
-        outcomes = _run(root, room, lock, shown)
-    write_summary(root, outcomes)
-    keep_seconds(root, outcomes)
-    return outcomes
+        outcomes = _run(root, room, lock, shown, budget)
+        write_summary(root, outcomes)
+        keep_seconds(root, outcomes)
+        if budget.seconds is None or remote.default_remote(root) is None:
+            return Run(outcomes)
+        # A second less than there is: the last line is to be read.
+        return Run(outcomes, remote.give(root, lock, max(budget.left() - 1, 1), say))
 
 
-def _run(root: Path, room: list[Slot], lock: int, shown: dict[str, Any]) -> list[Outcome]:
+def _run(
+    root: Path, room: list[Slot], lock: int, shown: dict[str, Any], budget: Budget
+) -> list[Outcome]:
     """Read the plan while a server starts, and run what is out of date under Prefect."""
     force = shown["force"]
     with Server(root) as server:
@@ -91,6 +126,11 @@ def _run(root: Path, room: list[Slot], lock: int, shown: dict[str, Any]) -> list
         stages = plan(root, list(shown["targets"]), force=force)
         if all(stage.current for stage in stages):
             return [Outcome(stage.address, "up to date") for stage in stages]
+        if remote.default_remote(root) is not None:
+            if shown["pull"]:
+                seconds = None if budget.seconds is None else budget.seconds / 4
+                remote.take(root, lock, seconds, say)
+            budget.keep(remote.last_push(root))
         board = Board(stages, len(room))
         flags = [f"--{name}" for name in ("force", "pull") if shown[name]]
         runner = Runner(root, Pool(room), board, flags=flags, flow_lock=lock)
@@ -98,7 +138,7 @@ def _run(root: Path, room: list[Slot], lock: int, shown: dict[str, Any]) -> list
 
         server.wait()
         with board:
-            return run(stages, runner, board, shown)
+            return run(stages, runner, board, shown, budget)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -119,15 +159,24 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--pull", action="store_true", help="take what others made from DVC's remote, if it has it"
     )
+    made.add_argument(
+        "--budget",
+        metavar="TIME",
+        help="end before 9m, say, or 1h30m are over, and push to the remote",
+    )
     return made
 
 
 def main() -> None:
-    """The command: status 0 when all went well, 1 when a stage failed, 130 when interrupted."""
+    """The command: status 0 when all went well, 1 when a stage failed, 130 when interrupted.
+
+    With a budget 75 if it was spent, and 74 if not all could be pushed.
+    """
     options = parser().parse_args()
     start = time.monotonic()
     try:
-        outcomes = reproduce(
+        budget = Budget(None if options.budget is None else seconds_of(options.budget))
+        ended = reproduce(
             options.targets,
             scale=options.scale,
             workers=options.workers,
@@ -135,14 +184,15 @@ def main() -> None:
             devices=options.devices,
             force=options.force,
             pull=options.pull,
+            budget=budget,
         )
     except PipelineError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         say("interrupted: run again to go on; finished stages are kept")
         sys.exit(130)
-    say(last_line(outcomes, time.monotonic() - start))
-    sys.exit(any(outcome.state == "failed" for outcome in outcomes))
+    say(last_line(ended.outcomes, time.monotonic() - start))
+    sys.exit(ended.status)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.budget import Budget
 from flows.display import Board
 from flows.errors import StageFailed, TransientFault
 from flows.graph import Outcome, Stage
@@ -54,6 +55,11 @@ class Order:
         """The stage to start now, or None while there is nothing ready."""
         return self.plan[heapq.heappop(self._ready)[1]] if self._ready else None
 
+    def ends(self) -> list[Outcome]:
+        """How each stage ended, in the plan's order; what never began is left."""
+        addresses = [stage.address for stage in self.plan]
+        return [self.outcomes.get(address, Outcome(address, "left")) for address in addresses]
+
     def end(self, outcome: Outcome) -> list[Outcome]:
         """A stage has ended: offer what waited for it, or give what will be skipped."""
         self.outcomes[outcome.address] = outcome
@@ -78,7 +84,9 @@ class Order:
             heapq.heappush(self._ready, (-stage.chain, place))
 
 
-def run(plan: list[Stage], runner: Runner, board: Board, shown: dict[str, Any]) -> list[Outcome]:
+def run(
+    plan: list[Stage], runner: Runner, board: Board, shown: dict[str, Any], budget: Budget
+) -> list[Outcome]:
     """Run the plan as one Prefect flow; returns how each stage ended, in the plan's order.
 
     ``shown`` are the flow's parameters, for Prefect's records only.
@@ -106,7 +114,7 @@ def run(plan: list[Stage], runner: Runner, board: Board, shown: dict[str, Any]) 
     )
     def reproduce(targets: list[str], devices: str, force: bool, pull: bool) -> None:
         try:
-            ended.extend(drive(plan, stage.submit, runner, board))
+            ended.extend(drive(plan, stage.submit, runner, board, budget))
         except BaseException:
             runner.stop()  # before Prefect waits for the workers
             raise
@@ -125,32 +133,42 @@ def _raise_failures(ended: list[Outcome]) -> None:
         raise StageFailed(f"{failed} of {len(ended)} stages failed")
 
 
-def drive(plan: list[Stage], submit: Any, runner: Runner, board: Board) -> list[Outcome]:
+def drive(
+    plan: list[Stage], submit: Any, runner: Runner, board: Board, budget: Budget
+) -> list[Outcome]:
     """Submit each stage when its upstream has ended, never more than there are workers.
 
     A task submitted earlier would sit in a worker while it waits, and enough of them would leave
-    no worker to those they wait for.
+    no worker to those they wait for. When the budget is spent, what runs is asked to end.
     """
     order = Order(plan)
     futures: dict[str, PrefectFuture[str]] = {}
-    done: queue.SimpleQueue[str] = queue.SimpleQueue()
+    # Addresses of tasks that are over; None: time is up. A signal handler may put into this kind.
+    done: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     running = 0
     for outcome in list(order.outcomes.values()):
         board.ended(outcome)
-    while True:
-        while running < board.workers and (stage := order.next()) is not None:
-            above = [futures[address] for address in stage.upstream if address in futures]
-            future = submit(stage.address, wait_for=above)
-            future.add_done_callback(lambda _, address=stage.address: done.put(address))
-            futures[stage.address] = future
-            running += 1
-        if not running:
-            return [order.outcomes[stage.address] for stage in plan]
-        address = done.get()
-        running -= 1
-        outcome = _outcome(address, futures[address], runner)
-        for end in [outcome, *order.end(outcome)]:
-            board.ended(end)
+    with budget.watched(lambda: done.put(None)):
+        while True:
+            while _room(running, runner, board) and (stage := order.next()) is not None:
+                above = [futures[address] for address in stage.upstream if address in futures]
+                future = submit(stage.address, wait_for=above)
+                future.add_done_callback(lambda _, address=stage.address: done.put(address))
+                futures[stage.address] = future
+                running += 1
+            if not running:
+                return order.ends()
+            if (address := done.get()) is None:
+                runner.stop()
+                continue
+            running -= 1
+            outcome = _outcome(address, futures[address], runner)
+            for end in [outcome, *order.end(outcome)]:
+                board.ended(end)
+
+
+def _room(running: int, runner: Runner, board: Board) -> bool:
+    return running < board.workers and not runner.stopped
 
 
 def _outcome(address: str, future: PrefectFuture[str], runner: Runner) -> Outcome:
@@ -159,4 +177,6 @@ def _outcome(address: str, future: PrefectFuture[str], runner: Runner) -> Outcom
     known = runner.outcomes.get(address)
     if known is not None and (future.state.is_completed() or known.state == "failed"):
         return known
+    if runner.stopped:
+        return Outcome(address, "kept")
     return Outcome(address, "failed", note=f"Prefect could not run it: {future.state.message}")

@@ -83,6 +83,7 @@ class Runner:
         """
         attempt = self._attempts[address] = self._attempts.get(address, 0) + 1
         if attempt > 1:
+            self.outcomes.pop(address, None)
             self._stop.wait(RETRY_DELAYS[attempt - 2])
         status = self._progress / f"{safe_name(address)}.json"
         self._board.started(address, status)
@@ -96,7 +97,7 @@ class Runner:
             code, text = self._execute(address, attempt, environment, locks)
         seconds = time.monotonic() - start
         status.unlink(missing_ok=True)
-        if self._stop.is_set():
+        if self._stop.is_set() and code != 0:
             raise Interrupted(f"{address} was ended")
         if code == 0:
             ends = {_CACHED: "restored", _UNCHANGED: "up to date"}
@@ -110,6 +111,11 @@ class Runner:
             self._board.retrying(address, why, RETRY_DELAYS[attempt - 1])
             raise TransientFault(why)
         raise StageFailed(why)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing is to start any more."""
+        return self._stop.is_set()
 
     def stop(self) -> None:
         """End what runs, and let nothing start."""

@@ -34,6 +34,12 @@ def last_line(outcomes: Sequence[Outcome], seconds: float) -> str:
     counts = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
     if set(states) <= {"up to date"}:
         return f"everything is up to date ({len(states)} stages)"
+    if "failed" not in states and {"kept", "left"} & set(states):
+        done = states.count("done") + states.count("restored")
+        return (
+            f"stopped at its budget: {done} stages done, {states.count('kept')} running kept, "
+            f"{states.count('left')} left; the same command goes on"
+        )
     if "failed" not in states:
         return f"{counts} in {duration(seconds)}: {SUMMARY}"
     first = next(outcome for outcome in outcomes if outcome.state == "failed")

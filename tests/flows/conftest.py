@@ -66,7 +66,7 @@ class Repository:
     def reproduce(self, *arguments: str) -> tuple[int, str]:
         """Run it to its end: the exit status, and what it said."""
         flow = self.start(*arguments)
-        _, said = flow.communicate(timeout=120)
+        _, said = flow.communicate(timeout=300)
         return flow.returncode, said
 
 

@@ -63,17 +63,6 @@ stages:
     deps: [flaky]
     outs: [other]
 """
-GIVEN_STAGES = """
-stages:
-  first:
-    cmd: echo first >> count && date +%N > first
-    deps: [given]
-    outs: [first]
-  second:
-    cmd: echo second >> count && cp first second
-    deps: [first]
-    outs: [second]
-"""
 SLOW_STAGES = """
 stages:
   quick:
@@ -83,6 +72,41 @@ stages:
     cmd: echo slow >> count && echo $$ > pid && (test -e go || sleep 100) && cp quick slow
     deps: [quick]
     outs: [slow]
+"""
+
+TRAIN_STAGES = """
+stages:
+  quick:
+    cmd: echo quick >> count && echo q > quick
+    deps: [train.py]
+    outs: [quick]
+  train:
+    cmd: python train.py
+    deps: [quick, train.py]
+    outs: [trained]
+  after:
+    cmd: cp trained after
+    deps: [trained]
+    outs: [after]
+"""
+# Three epochs; what is done is kept after each, and the last two wait for a file.
+TRAIN = """
+import os, pathlib, shutil, time
+
+state = pathlib.Path("data/checkpoints/toy/1f/checkpoint")
+state.parent.mkdir(parents=True, exist_ok=True)
+done = state.read_text() if state.exists() else pathlib.Path("quick").read_text().strip()
+pathlib.Path("pid").write_text(str(os.getpid()))
+for epoch in range(len(done.split()) - 1, 3):
+    while epoch and not pathlib.Path(f"go-{epoch}").exists():
+        time.sleep(0.05)
+    with open("count", "a") as count:
+        count.write(f"{epoch}\\n")
+    done += f" {epoch}"
+    state.write_text(done)
+    pathlib.Path(f"at-{epoch}").write_text("1")
+pathlib.Path("trained").write_text(done + "\\n")
+shutil.rmtree(state.parents[1])
 """
 
 
@@ -189,29 +213,6 @@ def _gone(pid: int) -> bool:
     return False
 
 
-class TestElsewhere:
-    """What one machine made is there for the next one: nothing is made again."""
-
-    def test_pulls_what_others_made(
-        self, new_repository: New, prefect_server: Server, tmp_path: Path
-    ) -> None:
-        prefect_server.wait()
-        one, two = new_repository("one"), new_repository("two")
-        for made in (one, two):
-            made.write("dvc.yaml", GIVEN_STAGES)
-            made.write("given", "1")
-            made.dvc("remote", "add", "--local", "--default", "store", str(tmp_path / "store"))
-        one.dvc("repro")
-        one.dvc("push", "--run-cache")
-        two.dvc("pull", "--run-cache", "--allow-missing")
-
-        status, said = two.reproduce("--pull")
-
-        assert status == 0, said
-        assert (two.counted(), two.read("second")) == ([], one.read("second"))
-        assert ",restored," in two.read("data/logs/reproduce-summary.csv")
-
-
 class TestKills:
     """Ended midway, by Ctrl-C or by kill -9, and started again."""
 
@@ -240,6 +241,46 @@ class TestKills:
         assert status == 0, said
         assert made.counted() == ["quick", "slow", "slow", "slow"]
         assert made.read("slow") == "q\n"
+
+
+class TestBudget:
+    """A machine that is taken away, and another one that goes on."""
+
+    def test_another_machine_goes_on(
+        self, new_repository: New, prefect_server: Server, tmp_path: Path
+    ) -> None:
+        prefect_server.wait()
+        one, two = new_repository("one"), new_repository("two")
+        for made in (one, two):
+            made.write("dvc.yaml", TRAIN_STAGES)
+            made.write("train.py", TRAIN)
+            made.dvc("remote", "add", "--local", "--default", "store", str(tmp_path / "store"))
+        flow = one.start("--budget", "30m")
+        pid = wait_for(one.root / "pid")
+        one.write("go-1", "")  # so far, and no farther
+        wait_for(one.root / "at-1")
+        flow.send_signal(signal.SIGTERM)
+        _, said = flow.communicate(timeout=300)
+
+        assert flow.returncode == 75, said
+        assert _gone(pid)
+        pushed, last = said.splitlines()[-2:]
+        assert "2 files that are finished, and unfinished work of 1 files, 0.0 MB" in pushed
+        assert last == (
+            "stopped at its budget: 1 stages done, 1 running kept, 1 left; the same command goes on"
+        )
+        assert one.counted() == ["quick", "0", "1"]
+        two.write("go-1", "")
+        two.write("go-2", "")
+
+        status, said = two.reproduce("--budget", "30m", "--pull")
+
+        assert status == 0, said
+        assert "took unfinished work of 1 files, 0.0 MB" in said
+        assert two.counted() == ["2"]  # neither "quick" nor an epoch is done again
+        assert two.read("after") == "q 0 1 2\n"
+        assert "quick,restored," in two.read("data/logs/reproduce-summary.csv")
+        assert "and unfinished work of 0 files" in said.splitlines()[-2]
 
 
 class TestWrongWords:

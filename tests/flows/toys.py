@@ -86,7 +86,7 @@ def run(root: Path, module: str, *arguments: object) -> tuple[int, str, str]:
 
 def wait_for(path: Path) -> int:
     """The process id that a stage has written."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError, ValueError):
             return int(path.read_text(encoding="utf-8"))
