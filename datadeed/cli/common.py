@@ -46,7 +46,14 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="NAME=VALUE",
         help="of the data's format: label, and text or image (columns), encoding, drop_empty; "
-        "folders: classes; images in folders: damaged=skip (repeat for several)",
+        "folders: classes (repeat for several)",
+    )
+    parser.add_argument(
+        "--skip-damaged",
+        dest="option",
+        action="append_const",
+        const="damaged=skip",
+        help="leave damaged images and sounds out; a marked copy carries them over as they are",
     )
 
 

@@ -2,6 +2,7 @@
 
 Of a dataset that lies there, or of one whose numbers are given: --classes and --samples. The
 warnings are those of ``commit``, which takes the same parts and rate, and refuses the same.
+``--details`` plays proofs of such keys, and tells what was measured of each carrier.
 A part of a key is a small random trigger and a random label; a mark is a row that carries a part's
 trigger; the pool is the samples that suspects are asked about; E is what a claim weighs, and an
 independent model reaches a million with a chance of one in a million.
@@ -39,6 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--parts", type=int, help="fix the number of parts")
     add("--rate", type=float, help="fix the share of rows to mark")
     add("--few-marks", action="store_true", help="accept fewer than 40 marks a part")
+    add("--details", action="store_true", help="also proofs that are played, and all carriers")
     parser.set_defaults(wrong_usage=parser.error)
 
 
@@ -48,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
     given = {name: value for name, value in given.items() if value is not None}
     names = ("carrier", "alpha", "least_effect", "budget", "parts", "rate", "few_marks")
     fixed = {name: getattr(options, name) for name in names}
+    fixed["played"] = options.details or options.json
     if options.source is None:
         made = _of_numbers(options, given, fixed)
     elif given:
@@ -64,7 +67,8 @@ def run(options: argparse.Namespace) -> int:
             note=note,
             **fixed,
         )
-    show(options, made.record(), "\n".join(_lines(made, options.alpha)))
+    lines = [*_lines(made, options.alpha), *(_details(made) if options.details else _others(made))]
+    show(options, made.record(), "\n".join(lines))
     return 0
 
 
@@ -81,7 +85,7 @@ def _of_numbers(
 
 
 def _lines(made: "Plan", alpha: float) -> Iterator[str]:
-    """The plan, a line a fact."""
+    """The proposal, what to expect of it and what stands in its way, a line each."""
     from datadeed.keys.generation2 import CARRIERS
 
     if made.refused:
@@ -96,11 +100,26 @@ def _lines(made: "Plan", alpha: float) -> Iterator[str]:
             f"questions (medians of the nearest measured keys), CLAIM in {near['share']:.0%} of "
             f"their verifications, {near['least_share']:.0%} of the weakest key's"
         )
+    yield f"pool             {made.pool} {KINDS[CARRIERS[made.carrier].modality]} or more"
+    for caution in made.warnings:
+        yield f"warning          {caution.text}"
+    for offer in made.instead:
+        yield f"instead          {offer.text}"
+
+
+def _others(made: "Plan") -> Iterator[str]:
+    """That more is known."""
+    names = ", ".join(name for name in made.prospects if name != made.carrier)
+    of = f", and of {names}" if names else ""
+    yield f"--details        proofs played with such keys; what was measured of {made.carrier}{of}"
+
+
+def _details(made: "Plan") -> Iterator[str]:
+    """What came of proofs that were played, and what is known of repairs and of every carrier."""
     for success, found in made.questions.items():
         yield f"a {success:.0%} mark       {_verdict(found, 'CLAIM')}"
     if made.honest:
         yield f"an honest model  {_verdict(made.honest, 'NOT SUPPORTED')}"
-    yield f"pool             {made.pool} {KINDS[CARRIERS[made.carrier].modality]} or more"
     if repaired := made.repaired:
         yield (
             f"repair           at {repaired['marks_a_part']:.0f} marks a part (Fashion-MNIST): "
@@ -109,10 +128,6 @@ def _lines(made: "Plan", alpha: float) -> Iterator[str]:
         )
     for name in made.prospects:
         yield from _of_carrier(name, made)
-    for caution in made.warnings:
-        yield f"warning          {caution.text}"
-    for offer in made.instead:
-        yield f"instead          {offer.text}"
 
 
 def _verdict(found: dict[str, float], verdict: str) -> str:

@@ -4,7 +4,7 @@
 ``--check FOLDER`` checks the signature and the log's chain; with ``--opening FILE`` it derives
 everything again and compares: the commitment, every question and answer, E, effect and verdict,
 and, as far as they are named, the data before and after it was marked. What nobody can derive is
-listed as stated, and the premises of a claim with a status each.
+counted as stated (``--details`` lists it), and the premises of a claim have a status each.
 
 Exit codes: 0 every premise is verified (or no evidence was checked), 1 a check FAILED, 6 the checks
 hold, but a premise is only stated or missing.
@@ -55,6 +55,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     about = "the samples that the key is bound to; by default those that lie beside --source"
     add("--pool", type=Path, help=about)
     add("--pool-split", help="the split of the pool, where there are several")
+    add("--details", action="store_true", help="list what the accuser states")
     add_reading(parser)
 
 
@@ -89,10 +90,12 @@ def run(options: argparse.Namespace) -> int:
         "stated": [asdict(each) for each in fields],
         "premises": [asdict(each) for each in premises],
     }
-    lines = [_line(each) for each in checks]
-    lines += ["", "stated by the accuser, shown by nothing:", *map(_line, fields)] if fields else []
+    lines = [_first_line(checks, failed, open_ones), "", *map(_line, checks)]
     lines += ["", "premises:", *map(_line, premises)] if premises else []
-    show(options, value, "\n".join([*lines, "", _last_line(checks, failed, open_ones)]))
+    if fields:
+        shown = map(_line, fields) if options.details else ["--details lists them"]
+        lines += ["", f"{len(fields)} fields are stated by the accuser, shown by nothing:", *shown]
+    show(options, value, "\n".join(lines))
     return 1 if failed else ONLY_STATED if open_ones else 0
 
 
@@ -100,7 +103,7 @@ def _line(each: "Check") -> str:
     return f"{each.word:<12} {each.what}: {each.found}"
 
 
-def _last_line(checks: "list[Check]", failed: int, open_ones: "list[Check]") -> str:
+def _first_line(checks: "list[Check]", failed: int, open_ones: "list[Check]") -> str:
     """What it all comes to."""
     if failed:
         return f"{failed} of {len(checks)} checks failed: this evidence does not hold"

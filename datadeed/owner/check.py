@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -111,15 +111,16 @@ def check(
     key = read_opening(opening) if isinstance(opening, str | Path) else opening
     folder = None if evidence is None else Path(evidence)
     looks = _about_evidence(folder, public_key)
-    judged, pool_needed = None, "--pool"
+    judged, pool_needed, before, after = None, "--pool", None, None
     if key is None:
         looks |= dict.fromkeys(KEYED, "--opening")
     else:
-        for data in (source, released):  # said at once: to name it otherwise is no failed check
-            if data is not None:
-                open_data(data, split, modality=modality_of(key), **(reading or {}))
-        given: dict[str, Any] = {"source": source, "split": split, "modality": modality_of(key)}
-        samples = partial(open_pool, pool, pool_split, **given, **(reading or {}))
+        # Opened once, and at once: to name it otherwise is no failed check.
+        given: dict[str, Any] = {"split": split, "modality": modality_of(key), **(reading or {})}
+        before, after = (
+            None if data is None else open_data(data, **given)[0] for data in (source, released)
+        )
+        samples = cache(partial(open_pool, pool, pool_split, source=source, **given))
         if pool is not None:
             samples()
         if folder and pool is None and source is not None:
@@ -135,16 +136,15 @@ def check(
             "answers": judged.answers if judged else pool_needed,
             "clean": partial(_clean, judged) if judged else pool_needed,
             "data": "--source"
-            if source is None
-            else partial(_data, key, source, split, reading or {}, progress),
+            if source is None or before is None
+            else partial(_data, key, before, named(source), progress),
             "release": "--source, --released"
-            if source is None or released is None
+            if released is None or before is None or after is None
             else partial(
                 check_release,
-                *(key, source, released, split),
+                *(key, before, after, named(released)),
                 open_samples=samples,
                 progress=progress,
-                reading=reading,
             ),
         }
     checks = [_made(what, look) for what, look in looks.items()]
@@ -278,11 +278,8 @@ def _signature(folder: Path, public_key: str | Path | None) -> str:
     return verify(folder, pem).meaning
 
 
-def _data(
-    key: Key, source: Source, split: str | None, reading: dict[str, Any], progress: Progress
-) -> str:
+def _data(key: Key, data: Items, where: str, progress: Progress) -> str:
     """The data before it was marked is what was committed."""
-    data, _ = open_data(source, split, modality=modality_of(key), **reading)
     found, _ = measure(data, "check data", progress=progress)
-    check_extent(found, key.data, named(source))
-    return f"{named(source)} is the data that was committed"
+    check_extent(found, key.data, where)
+    return f"{where} is the data that was committed"

@@ -3,34 +3,29 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.formats.images import decode
 from datadeed.errors import EvidenceError
 from datadeed.keys.key import Key
 from datadeed.owner.check_sketches import LOSSY, matched, sketch
-from datadeed.owner.data import Progress, Source, leaf_of, named, open_data, silent
+from datadeed.owner.data import Progress, leaf_of, silent
 from datadeed.owner.protect import edits
-from datadeed.owner.release.items import open_split
 from datadeed.owner.release.pictures import settle
 from datadeed.owner.release.rows import Item, Items
-from datadeed.owner.samples import modality_of
 
 Pixels = tuple[np.ndarray, int]
 
 
 def check_release(
     key: Key,
-    source: Source,
-    released: Source,
-    split: str | None,
+    before: Items,
+    after: Items,
+    where: str = "the release",
     *,
     open_samples: Callable[[], Items] | None = None,
     progress: Progress = silent,
-    reading: dict[str, Any] | None = None,
 ) -> str:
     """The released data is the committed data with exactly the key's marks, in any order.
 
@@ -41,12 +36,11 @@ def check_release(
 
     Args:
         key: opened.
-        source: the committed data, before it was marked.
-        released: the data as it was released.
-        split: of both.
+        before: the committed data, before it was marked.
+        after: the data as it was released, of the same split.
+        where: the release, for messages.
         open_samples: opens the pool; called for a carrier whose marks are made of it.
         progress: is told of the rows that are read.
-        reading: of both, what only their format knows.
 
     Returns:
         What was found, in a line.
@@ -58,8 +52,6 @@ def check_release(
     wanted = Counter[bytes]()
     marked: dict[bytes, Pixels] = {}
     plain: dict[bytes, int] = {}  # rows
-    given: dict[str, Any] = {"modality": modality_of(key), **(reading or {})}
-    before, name = open_data(source, split, **given)
     leaf = leaf_of(before)
     for item, is_marked in _as_marked(key, before, open_samples, progress):
         digest = leaf(item)
@@ -69,7 +61,6 @@ def check_release(
         else:
             plain[digest] = item.row
     strangers: dict[int, bytes] = {}
-    after, _ = open_data(released, split, **given)
     leaf = leaf_of(after)
     with progress("compare", after.rows) as advance:
         for item in after:
@@ -82,17 +73,17 @@ def check_release(
         return f"all {after.rows} rows are exactly as the key marks them"
     missing = [digest for digest, count in wanted.items() for _ in range(count)]
     again = [plain[digest] for digest in missing if digest not in marked]
-    rest = _without(strangers, _settled(source, name, before, again, reading or {}))
+    rest = _without(strangers, _settled(before, again))
     changed = [marked[digest] for digest in missing if digest in marked]
     of = _same(changed, after, rest) if after.modality == "image" and rest is not None else None
     if of is None:
         raise EvidenceError(
-            f"{named(released)} holds other rows than the committed data with the key's marks"
+            f"{where} holds other rows than the committed data with the key's marks"
         )
     distance = _furthest(after, of)
     if distance > LOSSY:
         raise EvidenceError(
-            f"an image of {named(released)} differs from every one that the key marks by "
+            f"an image of {where} differs from every one that the key marks by "
             f"{distance:.1f} of 255 on average: it was changed"
         )
     found = f"{after.rows - len(strangers)} of {after.rows} rows are exactly as the key marks them"
@@ -103,24 +94,19 @@ def check_release(
     return f"{found}, as a lossy format does"
 
 
-def _settled(
-    source: Source, split: str | None, data: Items, rows: list[int], reading: dict[str, Any]
-) -> Counter[bytes]:
+def _settled(data: Items, rows: list[int]) -> Counter[bytes]:
     """The leaves of images as they are once their JPEGs are brought to rest; of others as they are.
 
     Args:
-        source, split, reading: of the data as it was committed.
-        data: the same, decoded.
+        data: as it was committed.
         rows: whose leaves are wanted, each as often as it stands there.
     """
     often, found = Counter(rows), Counter[bytes]()
-    if not rows or data.modality != "image" or isinstance(source, Dataset):
+    if not rows or data.files is None:
         return Counter(dict.fromkeys([b""], len(rows)))
-    options = {name: value for name, value in reading.items() if name != "format"}
-    _, stored = open_split(Path(source), split, reading.get("format"), options)
     leaf = leaf_of(data)
-    for row, (name, content) in enumerate(stored.stream()):
-        if row in often and isinstance(content, bytes | Path):
+    for row, (name, content) in enumerate(data.files()):
+        if row in often:
             held = content.read_bytes() if isinstance(content, Path) else content
             pixels = decode(name, settle(name, held), channels=data.channels, size=None)
             found[leaf(Item(row, pixels, int(data.labels[row])))] += often[row]

@@ -215,7 +215,10 @@ def _check_places(secret: Path, public: Path, source: Source, forbidden: str | P
     if secret.exists():
         raise KeyRecordError(f"{secret} exists: a lost key cannot be made again; name another")
     if public.exists():
-        raise KeyRecordError(f"{public} exists: name another place with --commitment")
+        raise KeyRecordError(
+            f"{public} exists, the commitment of an earlier key, which stays as it is: keep this "
+            "key in a folder of its own, or name another file for its commitment with --commitment"
+        )
     for folder in (source, forbidden):
         check_place(secret, folder if isinstance(folder, str | Path) else None)
 

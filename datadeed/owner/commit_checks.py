@@ -7,18 +7,25 @@ of labels that are spread over the classes as evenly as can be.
 import dataclasses
 import itertools
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from datadeed.errors import KeyRecordError
 from datadeed.keys.generation2 import Design2
-from datadeed.owner.clean import MOST_REPEATED
-from datadeed.owner.release.rows import Items
-from datadeed.verification.blocks import FIRST_BLOCKS, most_blocks, most_pairs
 from datadeed.verification.centred import CLIPS, EPSILON, Looks
-from datadeed.verification.effect import Effect
+from datadeed.verification.counts import (
+    FIRST_BLOCKS,
+    LEVEL,
+    POOL_LIMIT,
+    most_blocks,
+    most_pairs,
+)
 from datadeed.verification.keylabels import largest_factor
-from datadeed.verification.proof import POOL_LIMIT
+from datadeed.verification.sequential import ConfidenceSequence
+
+if TYPE_CHECKING:  # PyTorch, which a plan from numbers does without
+    from datadeed.owner.release.rows import Items
 
 LARGEST_ALPHA = 0.05
 SHOWN = 5  # class names in a message
@@ -120,10 +127,11 @@ def excluding_pairs(design: Design2, rows: int) -> int | None:
         None if it takes more than count on average when all pairs are asked.
     """
     most, population = counted_pairs(design, rows)
-    effect = Effect(max(1, population))
+    # As of verification.effect.Effect, every pair without a hit.
+    interval = ConfidenceSequence(2 * (1 - LEVEL), population=max(1, population))
     for n in range(1, most + 1):
-        effect.add(hit=False, decoy=False)
-        if effect.high < design.least_effect:
+        interval.update(0.5, 0.5)
+        if 2 * interval.high - 1 < design.least_effect:
             return n
     return None
 
@@ -191,7 +199,7 @@ def _check_effect(design: Design2, rows: int) -> None:
         )
 
 
-def find_targets(data: Items, what: str) -> tuple[int, ...]:
+def find_targets(data: "Items", what: str) -> tuple[int, ...]:
     """The classes that have rows: a mark with another label would be its only one.
 
     Args:
@@ -243,6 +251,8 @@ def check_repeated(repeated: int, rows: int) -> None:
     Raises:
         KeyRecordError: more than one in a hundred do.
     """
+    from datadeed.owner.clean import MOST_REPEATED
+
     if repeated > MOST_REPEATED * rows:
         raise KeyRecordError(
             f"{repeated} of the pool's {rows} samples stand in it before: name a pool of different "

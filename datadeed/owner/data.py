@@ -115,9 +115,10 @@ def check_images(data: Items, note: Note) -> None:
         note: takes the line.
 
     Raises:
-        DatasetError: some are of a kind that cannot be written again unseen, marked or not.
+        DatasetError: some are of a kind that cannot be written again unseen, marked or not; the
+            line names damaged ones, too.
     """
-    turned = check_writable(data.files()) if data.files else 0
+    turned = check_writable(data.files) if data.files else 0
     if turned:
         note(
             f"{turned} of {data.rows} images carry an EXIF orientation: they are read and marked "

@@ -21,11 +21,10 @@ from datadeed.owner.plan_figures import (
     repaired,
 )
 from datadeed.owner.proposal import Caution, Demand, Proposal, propose
-from datadeed.owner.rehearsal import rehearse
-from datadeed.verification.blocks import most_blocks
 from datadeed.verification.centred import EPSILON
+from datadeed.verification.counts import most_blocks
 from datadeed.verification.keylabels import largest_factor
-from datadeed.verification.verdict import CLAIM, NOT_SUPPORTED
+from datadeed.verification.words import CLAIM, NOT_SUPPORTED
 
 LOG_LARGEST = 709.0  # exp of more is no float
 SUCCESS = (0.95, 0.5, 0.3)  # of marks that were learnt well, half, and badly
@@ -84,7 +83,7 @@ class Plan:
             that ended in a claim, ``least_share`` of the weakest key's, and ``fewest_questions``
             and ``most_questions``, medians of the best and the worst key. Empty where none was.
         questions: success of a mark above decoys to ``median_questions`` until the end, and the
-            ``share`` of the proofs that end in a claim.
+            ``share`` of the proofs that end in a claim. Empty where no proofs were played.
         honest: the same until NOT SUPPORTED, for models that never saw the marks.
         pool: smallest pool of images with which the whole budget can be spent.
         repaired: the nearest number of marks a part whose models were repaired and searched
@@ -139,6 +138,7 @@ def plan(
     parts: int | None = None,
     rate: float | None = None,
     few_marks: bool = False,
+    played: bool = True,
     rng: np.random.Generator | None = None,
 ) -> Plan:
     """Plan a key.
@@ -157,6 +157,7 @@ def plan(
         budget: counted questions.
         parts, rate: fix these instead of having them proposed.
         few_marks: accept fewer than 40 marks a part.
+        played: whether proofs are played, which takes seconds; all else is arithmetic.
         rng: for the proofs that are played; by default the same for every plan.
 
     Raises:
@@ -177,16 +178,16 @@ def plan(
     )
     even = max(1, samples // classes) if smallest is None else smallest
     demand = Demand(design, samples, even, pool, parts, rate, few_marks, size)
-    return planned(demand, rng or np.random.default_rng(1))
+    return planned(demand, played=played, rng=rng)
 
 
-def planned(demand: Demand, rng: np.random.Generator) -> Plan:
-    """The plan for a demand; its proofs are played."""
+def planned(demand: Demand, *, played: bool = True, rng: np.random.Generator | None = None) -> Plan:
+    """The plan for a demand; the rest as of :func:`plan`."""
     made = propose(demand)
     design, name = made.design, str(made.design.carrier["name"])
     log_most = design.parts * math.log(largest_factor(demand.classes, epsilon=EPSILON))
     blocks = most_blocks(design.budget, design.parts, demand.classes, 2 * design.budget)
-    questions, honest = _play(design, rng)
+    questions, honest = _play(design, rng or np.random.default_rng(1)) if played else ({}, {})
     return Plan(
         carrier=name,
         parts=design.parts,
@@ -239,6 +240,8 @@ def _play(
     Nothing if the budget leaves no block. Many classes, and what a budget pays for beyond a
     thousand questions, are left out: they take long and hardly change the numbers.
     """
+    from datadeed.owner.rehearsal import rehearse  # PyTorch and SciPy, which the rest does without
+
     if design.budget < design.parts:
         return {}, {}
     names = design.classes[:MOST_PLAYED]

@@ -27,6 +27,7 @@ def plan_data(
     parts: int | None = None,
     rate: float | None = None,
     few_marks: bool = False,
+    played: bool = True,
     rng: np.random.Generator | None = None,
     note: Note = unheard,
 ) -> Plan:
@@ -38,7 +39,7 @@ def plan_data(
         carrier, alpha, least_effect, budget: of the key; by default the usual carrier.
         parts, rate: fix these instead of having them proposed.
         few_marks: accept fewer than 40 marks a part.
-        rng: for the proofs that are played; by default the same for every plan.
+        played, rng: as :func:`datadeed.owner.plan.plan` takes them.
         note: takes what the owner should know of the files.
 
     Raises:
@@ -63,4 +64,4 @@ def plan_data(
         **levels,
     )
     demand = demand_for(data, asked.rows, design, parts=parts, rate=rate, few_marks=few_marks)
-    return planned(demand, rng or np.random.default_rng(1))
+    return planned(demand, played=played, rng=rng)

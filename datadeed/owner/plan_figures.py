@@ -15,6 +15,7 @@ SPARE = 1.5  # times the parts that must agree, for parts that were learnt badly
 # Of carriers that mix images and keep labels a part fails where its class shows nonetheless: twice
 # as many parts, with half the marks each, are claimed where fewer are not (docs/decisions.md).
 PLENTY_MIXED, SPARE_MIXED = 80, 3.0
+RELABELLED = frozenset({"patch"})  # carriers whose marked rows get their part's label, always
 WEAK = 0.25  # success below which half of the proofs need more than a hundred questions
 NEAREST = 4  # measured keys that a plan shows
 

@@ -7,7 +7,6 @@ refuses what is refused here, so that neither contradicts the other.
 import dataclasses
 import functools
 import math
-import pkgutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -16,8 +15,16 @@ from typing import Any
 from datadeed.errors import KeyRecordError
 from datadeed.keys.generation2 import Design2
 from datadeed.owner.commit_checks import check_design, enough_parts
-from datadeed.owner.plan_figures import LEAST, SMALLEST, SPARE, cost_of, learnt, plenty, spare
-from datadeed.watermarks.carriers.registry import CARRIERS
+from datadeed.owner.plan_figures import (
+    LEAST,
+    RELABELLED,
+    SMALLEST,
+    SPARE,
+    cost_of,
+    learnt,
+    plenty,
+    spare,
+)
 
 LEAST_RATE, MOST_RATE = 0.005, 0.25  # that are proposed
 CHEAP_RATE = 0.1  # above it a warning says what it costs
@@ -137,10 +144,7 @@ def propose(demand: Demand) -> Proposal:
 
 def relabels(design: Design2) -> bool:
     """Whether marked rows get their part's label; else they are rows that have it."""
-    own = design.carrier.get("relabels")
-    if own is not None:
-        return bool(own)
-    return bool(pkgutil.resolve_name(CARRIERS[design.carrier["name"]]).relabels)
+    return bool(design.carrier.get("relabels", design.carrier["name"] in RELABELLED))
 
 
 def check_size(carrier: str, size: int | None) -> str:

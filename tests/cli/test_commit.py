@@ -30,6 +30,7 @@ def test_nothing_is_written_over(bare):
     other = ("--pool", bare.pool, "--key", bare.root / "safe/second.json")
     second = run("commit", bare.source, *other)
     assert (second.code, "commitment.json exists" in second.err) == (1, True)
+    assert "keep this key in a folder of its own, or name another file" in second.err
     assert not (bare.root / "safe/second.json").exists()
 
 

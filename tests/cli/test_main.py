@@ -85,9 +85,17 @@ class TestPlan:
         done = run("plan", "--classes", "10", "--samples", "50000")
         assert done.code == 0
         assert "24 (8 learnt well are enough)" in done.out
-        assert "CLAIM in 100% of runs" in done.out
-        assert "NOT SUPPORTED in 100% of runs" in done.out
         assert "24 images or more" in done.out
+        lines = done.out.splitlines()
+        assert len(lines) < 20
+        assert lines[-1].endswith("measured of mosaic, and of patch, grating, cutout, mixed")
+        assert "of runs" not in done.out
+        told = run("plan", "--classes", "10", "--samples", "50000", "--details").out
+        assert "CLAIM in 100% of runs" in told
+        assert "NOT SUPPORTED in 100% of runs" in told
+        details = told.splitlines()
+        assert details[: len(lines) - 1] == lines[:-1]
+        assert any(line.startswith("mosaic           a key: 24 parts") for line in details)
 
     def test_a_budget_below_a_block(self):
         done = run("plan", "--classes", "10", "--samples", "50000", "--budget", "5")
@@ -101,7 +109,7 @@ class TestPlan:
 
     def test_of_a_dataset(self, bare):
         """Ten classes, 200 rows of 12 x 12: no key, and no mosaic anyhow."""
-        done = run("plan", bare.source, "--pool", bare.pool, "--carrier", "patch")
+        done = run("plan", bare.source, "--pool", bare.pool, "--carrier", "patch", "--details")
         assert (done.code, done.err) == (0, "")
         lines = done.out.splitlines()
         assert lines[0].startswith("no key           4 marks a part, fewer than 40")
@@ -110,7 +118,7 @@ class TestPlan:
 
     def test_of_texts(self, tmp_path):
         world = TextWorld(tmp_path).make()
-        done = run("plan", world.source, "--pool", world.pool, "--few-marks")
+        done = run("plan", world.source, "--pool", world.pool, "--few-marks", "--details")
         assert (done.code, done.err) == (0, "")
         assert "carrier          clauses" in done.out.splitlines()
         assert re.search(r"^pool             \d+ texts or more$", done.out, re.MULTILINE)

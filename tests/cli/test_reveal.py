@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 
 import numpy as np
@@ -40,6 +41,16 @@ def failed(done):
     assert done.json()["passed"] is not bool(names)
     assert done.err == ""
     return names
+
+
+def test_what_matters_comes_first(proved):
+    lines = proved.check().out.splitlines()
+    assert lines[0].startswith("every check that was made passed; the claim holds if")
+    assert re.match(r"[0-9]+ fields are stated by the accuser", lines[-2])
+    assert lines[-1] == "--details lists them"
+    more = proved.check("--details").out.splitlines()
+    assert more[: len(lines) - 1] == lines[:-1]
+    assert len(more) == len(lines) - 1 + int(lines[-2].split()[0])
 
 
 class TestTamperedEvidence:

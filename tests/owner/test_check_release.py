@@ -11,6 +11,7 @@ from datadeed.errors import EvidenceError
 from datadeed.keys.generation2 import Key2
 from datadeed.owner.check_release import check_release
 from datadeed.owner.commit import commit
+from datadeed.owner.data import open_data
 from datadeed.owner.protect import protect
 from datadeed.owner.release.pictures import settle
 from tests.conftest import toy
@@ -47,7 +48,7 @@ def unmarked(source: Path, released: Path) -> Path:
 
 def test_the_copy_passes_and_says_what_was_encoded_again(made: tuple[Key2, Path, Path]) -> None:
     key, source, released = made
-    found = check_release(key, source, released, None)
+    found = check_release(key, open_data(source)[0], open_data(released)[0])
     if next(source.rglob("*.*")).suffix == ".png":
         assert found == "all 120 rows are exactly as the key marks them"
     else:
@@ -65,4 +66,4 @@ def test_another_pixel_of_an_unmarked_picture_is_found(
     path.unlink()
     Image.fromarray(pixels).save(path.with_suffix(suffix), quality=95)
     with pytest.raises(EvidenceError, match="holds other rows"):
-        check_release(key, source, released, None)
+        check_release(key, open_data(source)[0], open_data(released)[0])

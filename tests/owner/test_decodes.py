@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from datadeed.datasets.formats import images
+from datadeed.owner.check import check
 from datadeed.owner.commit import commit
 from datadeed.owner.protect import protect
 from datadeed.owner.release.items import items
@@ -48,6 +49,18 @@ def test_of_a_key_and_a_copy(photos, tmp_path, decoded):
     assert copy.marked == 12
     # A mark's partner, its own row, and how the copy's file is seen.
     assert 2 * copy.marked < len(decoded) <= 3 * copy.marked
+
+
+def test_a_check_opens_data_once(photos, tmp_path, monkeypatch):
+    made = commit(photos, tmp_path / "safe/key.json", parts=6, alpha=1e-3, few_marks=True)
+    copy = protect(photos, tmp_path / "out", made.secret, measured=True)
+    opened, channels_of = [], images.channels_of
+    monkeypatch.setattr(images, "channels_of", lambda of: opened.append(of) or channels_of(of))
+    found = check(made.key, source=photos, released=copy.out)
+    words = {each.what: each.word for each in found}
+    assert words["data"] == "passed"
+    assert words["release"] != "not checked"  # noise that JPEG changes too much
+    assert [of.where for of in opened] == [photos, copy.out]
 
 
 def test_some_rows_are_those_of_all(photos, decoded):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import pkgutil
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,20 @@ from datadeed.keys.key import Extent
 from datadeed.owner.alternatives import plain_carrier
 from datadeed.owner.plan import plan
 from datadeed.owner.plan_data import plan_data
-from datadeed.owner.plan_figures import BLURRED, LEARNT, MIXED, NEAREST, REPAIRED, SMALLEST, TRIED
+from datadeed.owner.plan_figures import (
+    BLURRED,
+    LEARNT,
+    MIXED,
+    NEAREST,
+    RELABELLED,
+    REPAIRED,
+    SMALLEST,
+    TRIED,
+)
 from datadeed.triggers import mosaic
 from datadeed.verification.centred import log_e_value
 from datadeed.watermarks import keyed
+from datadeed.watermarks.carriers import registry
 from datadeed.watermarks.carriers.registry import carrier_of
 from papers.thieves import sounds
 from tests.conftest import toy
@@ -37,6 +48,13 @@ def make(classes=10, samples=50_000, seed=1, carrier="patch", **values):
 def no_proofs(monkeypatch):
     """Only the arithmetic."""
     monkeypatch.setattr(module, "_play", lambda *_: ({}, {}))
+
+
+def test_which_carriers_change_labels():
+    """A proposal knows it without importing them; some leave it to their settings."""
+    free = [name for name, kind in CARRIERS.items() if "relabels" not in kind.ranges]
+    change = {name for name in free if pkgutil.resolve_name(registry.CARRIERS[name]).relabels}
+    assert change == RELABELLED
 
 
 class TestKnownAnswers:

@@ -54,7 +54,9 @@ def test_the_copy_has_the_marks_of_the_pipeline_and_the_same_labels(source, tmp_
     assert torch.equal(after.labels, before.labels)
     assert made.marked == made.release.edited == len(marks) == 24
     assert made.release.relabelled == 0
-    found = check_release(committed.key, source, made.out, None, open_samples=no_pool)
+    found = check_release(
+        committed.key, open_data(source)[0], open_data(made.out)[0], open_samples=no_pool
+    )
     assert found == "all 120 rows are exactly as the key marks them"
 
 
@@ -86,7 +88,9 @@ def test_a_release_without_one_mark_is_refused(source, tmp_path):
     after.samples[row] = before.samples[row]
     write(after, tmp_path / "less.npz", format="npz")
     with pytest.raises(EvidenceError, match="differs from every one"):
-        check_release(key, source, tmp_path / "less.npz", None, open_samples=no_pool)
+        check_release(
+            key, open_data(source)[0], open_data(tmp_path / "less.npz")[0], open_samples=no_pool
+        )
 
 
 def test_images_of_several_sizes_are_refused(source):

@@ -90,7 +90,9 @@ def test_the_copy_has_the_marks_of_the_pipeline(source, tmp_path, carrier):
     assert torch.equal(after.samples, expected.samples)
     assert torch.equal(after.labels, before.labels)
     assert made.marked == len(marks) == 24
-    found = check_release(committed.key, source, made.out, None, progress=silent)
+    found = check_release(
+        committed.key, open_data(source)[0], open_data(made.out)[0], progress=silent
+    )
     assert found == "all 80 rows are exactly as the key marks them"
 
 
@@ -107,7 +109,9 @@ def test_a_folder_of_flac_and_wav_is_marked_and_checked(source, tmp_path):
     names = {path: sorted(f.name for f in path.rglob("*.*")) for path in (source, made.out)}
     assert names[source] == names[made.out]
     assert sum(name.endswith(".flac") for name in names[source]) == 40
-    found = check_release(committed.key, source, made.out, None, progress=silent)
+    found = check_release(
+        committed.key, open_data(source)[0], open_data(made.out)[0], progress=silent
+    )
     assert found == "all 80 rows are exactly as the key marks them"
 
 
@@ -147,7 +151,7 @@ def test_a_release_without_one_mark_is_refused(source, tmp_path):
     one = next(made.out.rglob(name.rsplit("/", 1)[-1]))
     one.write_bytes((source / one.relative_to(made.out)).read_bytes())
     with pytest.raises(EvidenceError, match="holds other rows"):
-        check_release(key, source, made.out, None, progress=silent)
+        check_release(key, open_data(source)[0], open_data(made.out)[0], progress=silent)
 
 
 @pytest.mark.parametrize("kind", sorted(PEAK))

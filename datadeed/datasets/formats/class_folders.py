@@ -16,6 +16,7 @@ import numpy as np
 
 from datadeed.datasets.formats import archives
 from datadeed.datasets.formats.blocks import choose_classes, index_of
+from datadeed.datasets.formats.damaged import INSTEAD
 from datadeed.datasets.formats.split import Scratch, Split
 from datadeed.datasets.formats.split_folders import split_folder, split_named
 from datadeed.errors import DatasetError
@@ -123,7 +124,7 @@ def by_folder(
     classes: Sequence[str] | int | None,
     scratch: Scratch | None,
     *,
-    usable: Callable[[str], bool] = lambda file: True,
+    usable: Callable[[str], bool] | None = None,
 ) -> Split:
     """The files in class folders.
 
@@ -133,7 +134,7 @@ def by_folder(
         suffixes: of the files.
         classes: the folders to read, in label order, or how many of the first; None for all.
         scratch: what is removed when the split is read.
-        usable: whether a file is a row; others are counted as damaged.
+        usable: whether a file is a row; others are counted as damaged. None if all are.
 
     Raises:
         DatasetError: there are no class folders, or one asked for is missing.
@@ -152,16 +153,20 @@ def by_folder(
         folders=[root / name for name in names],
         scratch=scratch,
         beside=beside,
+        instead="" if usable else INSTEAD,
     )
 
 
 def _samples(
-    folder: Path, suffixes: tuple[str, ...], usable: Callable[[str], bool], beside: Counter[str]
+    folder: Path,
+    suffixes: tuple[str, ...],
+    usable: Callable[[str], bool] | None,
+    beside: Counter[str],
 ) -> list[str]:
     """The samples of a class, sorted; other files are counted by their suffix in ``beside``."""
     found = []
     for path, known in _walk(folder, suffixes):
-        if known and usable(path):
+        if known and (usable is None or usable(path)):
             found.append(path)
         else:
             suffix = Path(path).suffix.lower()
@@ -196,6 +201,7 @@ def in_order(
     folders: Sequence[Path],
     scratch: Scratch | None,
     beside: Mapping[str, int] = MappingProxyType({}),
+    instead: str = "",
 ) -> Split:
     """A split of files, in the order of the index that the file names are, if they are numbers."""
     index = index_of(files)
@@ -212,4 +218,5 @@ def in_order(
         folders=folders,
         scratch=scratch,
         beside=beside,
+        instead=instead,
     )

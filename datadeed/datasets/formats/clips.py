@@ -13,9 +13,10 @@ from datadeed.datasets.form.columns import column
 from datadeed.datasets.form.dataset import Form
 from datadeed.datasets.formats import sound, wav
 from datadeed.datasets.formats.blocks import Blocks
+from datadeed.datasets.formats.damaged import all_named
 from datadeed.datasets.formats.split import Split
 from datadeed.datasets.resampling import ratio, reach, resample
-from datadeed.errors import DatasetError, ParameterError
+from datadeed.errors import ParameterError
 
 RATE, SECONDS = 8000, 1.0
 _LONGEST = 3600  # s
@@ -109,8 +110,9 @@ def _read(split: Split, view: View, fit: Fit) -> Iterator[Clips]:
         samples, known = np.empty((rows, view.length), dtype=np.int16), []
         # One file at a time: each may be far longer than its clip.
         for row, (name, source, *numbers) in enumerate(itertools.islice(items, rows)):
-            form = sound.read_form(name, source)
-            samples[row] = clip(name, source, form, view)
+            with all_named("sounds", split.stream, sound.fault, lambda: split.instead):
+                form = sound.read_form(name, source)
+                samples[row] = clip(name, source, form, view)
             present = (form.frames - view.first(form.rate)) / form.rate
             fit.cut += present > view.seconds
             fit.padded += present < view.seconds
@@ -145,10 +147,8 @@ def clip(name: str, source: bytes | Path, form: wav.WavForm, view: View) -> np.n
     before = -(-margin // down)
     start, count = first - before * down, before * down + -(-view.length * down // up) + margin
     frames = sound.read_frames(name, source, form, max(0, start), count + min(0, start))
-    with np.errstate(invalid="ignore"):
-        mono = frames.mean(axis=1, dtype=np.float64) * (2**15 / form.full_scale)
-    if not np.isfinite(mono).all():
-        raise DatasetError(f"{name} holds values that are no numbers: remove or replace it")
+    sound.check_numbers(name, frames)
+    mono = frames.mean(axis=1, dtype=np.float64) * (2**15 / form.full_scale)
     samples = np.zeros(view.length, dtype=np.int16)
     if not len(mono):
         return samples

@@ -5,6 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from datadeed.datasets.formats import images, parquet_files
+from datadeed.datasets.formats.damaged import REFUSE
 from datadeed.datasets.formats.split import Columns, Split
 from datadeed.errors import DatasetError
 
@@ -17,7 +18,12 @@ def matches(path: Path) -> bool:
 
 
 def open_split(
-    path: Path, split: str | None = None, *, image: str | None = None, label: str | None = None
+    path: Path,
+    split: str | None = None,
+    *,
+    image: str | None = None,
+    label: str | None = None,
+    damaged: str = REFUSE,
 ) -> Split:
     """One split; arguments and errors as :func:`parquet_files.open_files`.
 
@@ -27,6 +33,7 @@ def open_split(
             (:data:`parquet_files.IMAGE`) if None.
         label: the column of integers, strings or booleans; found by usual names
             (:data:`parquet_files.LABEL`) if None.
+        damaged: as there.
     """
 
     def chosen(file: Path) -> Columns:
@@ -36,7 +43,9 @@ def open_split(
         labels = parquet_files.pick(schema, file, "label", label, parquet_files.LABEL)
         return Columns((column,), labels)
 
-    return parquet_files.open_files("image", path, split, chosen)
+    return parquet_files.open_files(
+        "image", path, split, chosen, damaged=damaged, fault=images.fault
+    )
 
 
 def _check_kind(kind: pa.DataType, file: Path, column: str) -> None:

@@ -1,14 +1,12 @@
 """ImageFolder: one folder a class, image files inside; the layout ImageNet is trained from."""
 
-import functools
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from datadeed.datasets.formats import archives, class_folders, images
+from datadeed.datasets.formats.damaged import REFUSE, skips, usable
 from datadeed.datasets.formats.images import SUFFIXES
 from datadeed.datasets.formats.split import Split
-from datadeed.errors import DatasetError
 
 blocks = images.blocks
 
@@ -26,7 +24,7 @@ def open_split(
     split: str | None = None,
     *,
     classes: Sequence[str] | int | None = None,
-    damaged: str = "refuse",
+    damaged: str = REFUSE,
 ) -> Split:
     """The image files of one split.
 
@@ -38,29 +36,14 @@ def open_split(
             however often they are opened.
 
     Raises:
-        DatasetError: there are no class folders, one asked for is missing, or folders may be
-            splits or classes.
+        DatasetError: there are no class folders, one asked for is missing, folders may be splits
+            or classes, or ``damaged`` is another word.
     """
-    if damaged not in ("refuse", "skip"):
-        raise DatasetError(f"option 'damaged' is {damaged!r}: give 'skip' or leave it out")
+    leaves_out = skips(damaged)
     root, scratch = class_folders.opened(path, split, SUFFIXES, classes)
-    if damaged == "refuse":
-        return class_folders.by_folder("image", root, SUFFIXES, classes, scratch)
-    return class_folders.by_folder("image", root, SUFFIXES, classes, scratch, usable=_usable)
+    check = _usable if leaves_out else None
+    return class_folders.by_folder("image", root, SUFFIXES, classes, scratch, usable=check)
 
 
 def _usable(file: str) -> bool:
-    try:
-        found = os.stat(file)
-    except OSError:
-        return False
-    return _is_whole(file, found.st_size, found.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=2**20)
-def _is_whole(file: str, size: int, time: int) -> bool:
-    """Whether an image can be decoded; asked again only if its size or time changed.
-
-    A job opens a split several times: to read, to check, and to write.
-    """
-    return images.fault(file, Path(file)) is None
+    return usable(file, images.fault)

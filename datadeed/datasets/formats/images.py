@@ -19,6 +19,7 @@ from datadeed.datasets.form.dataset import Dataset
 from datadeed.datasets.form.parquet import rows_per_group
 from datadeed.datasets.formats import png
 from datadeed.datasets.formats.blocks import Blocks
+from datadeed.datasets.formats.damaged import all_named
 from datadeed.datasets.formats.split import Row, Split
 from datadeed.errors import DatasetError, reason
 
@@ -160,7 +161,9 @@ def blocks(split: Split, *, size: int | None = None) -> Blocks:
             must have one size.
     """
     if split.pixels is None:
-        return file_blocks(split, channels=channels_of(split), size=size)
+        with _all_named(split):
+            channels = channels_of(split)
+        return file_blocks(split, channels=channels, size=size)
     columns = (split.labels, split.index, split.classes)
     return Blocks(len(split), array_blocks(split.pixels, *columns, size=size))
 
@@ -178,9 +181,14 @@ def _file_blocks(split: Split, channels: int, size: int | None) -> Iterator[Data
     def decoded(row: Row) -> np.ndarray:
         return decode(row[0], row[1], channels=channels, size=size)
 
+    def all_decoded(batch: list[Row], run: Any) -> Iterator[np.ndarray]:
+        with _all_named(split):
+            yield from run(decoded, batch)
+
     rows = split.rows()
     first = next(rows)
-    shape = decoded(first).shape
+    (pixels,) = all_decoded([first], map)
+    shape = pixels.shape
     rows = itertools.chain([first], rows)
     count = rows_per_group((shape[2], shape[0], shape[1]))
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -188,13 +196,19 @@ def _file_blocks(split: Split, channels: int, size: int | None) -> Iterator[Data
         run: Any = map if _bytes_in(first[1]) < 2**13 else pool.map
         while batch := list(itertools.islice(rows, count)):
             samples = np.empty((len(batch), *shape), dtype=np.uint8)
-            for number, (row, pixels) in enumerate(zip(batch, run(decoded, batch), strict=True)):
+            for number, (row, pixels) in enumerate(
+                zip(batch, all_decoded(batch, run), strict=True)
+            ):
                 if pixels.shape != shape:
                     raise _odd_size(row[0], pixels.shape, first[0], shape)
                 samples[number] = pixels
             labels, index = torch.tensor([row[2:] for row in batch]).T.contiguous()
-            pixels = torch.from_numpy(samples).permute(0, 3, 1, 2)
-            yield Dataset(pixels, labels, index, split.classes)
+            images = torch.from_numpy(samples).permute(0, 3, 1, 2)
+            yield Dataset(images, labels, index, split.classes)
+
+
+def _all_named(split: Split) -> contextlib.AbstractContextManager[None]:
+    return all_named("images", split.stream, fault, lambda: split.instead)
 
 
 def _bytes_in(source: bytes | Path) -> int:

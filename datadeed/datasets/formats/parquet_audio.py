@@ -5,7 +5,8 @@ The files are WAV or FLAC. The column is called ``audio``, or the metadata say t
 
 from pathlib import Path
 
-from datadeed.datasets.formats import clips, parquet_files
+from datadeed.datasets.formats import clips, parquet_files, sound
+from datadeed.datasets.formats.damaged import REFUSE
 from datadeed.datasets.formats.split import Columns, Split
 from datadeed.errors import DatasetError
 
@@ -22,13 +23,16 @@ def matches(path: Path) -> bool:
         return False  # damaged: the next format says so
 
 
-def open_split(path: Path, split: str | None = None, *, label: str | None = None) -> Split:
+def open_split(
+    path: Path, split: str | None = None, *, label: str | None = None, damaged: str = REFUSE
+) -> Split:
     """One split; arguments and errors as :func:`parquet_files.open_files`.
 
     Args:
         path, split: as there.
         label: the column of integers, strings or booleans; found by usual names
             (:data:`parquet_files.LABEL`) if None.
+        damaged: as there.
     """
 
     def chosen(file: Path) -> Columns:
@@ -41,7 +45,9 @@ def open_split(path: Path, split: str | None = None, *, label: str | None = None
         labels = parquet_files.pick(schema, file, "label", label, parquet_files.LABEL)
         return Columns((audio,), labels)
 
-    return parquet_files.open_files("audio", path, split, chosen)
+    return parquet_files.open_files(
+        "audio", path, split, chosen, damaged=damaged, fault=sound.fault
+    )
 
 
 def _audio_column(file: Path) -> str | None:

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from datadeed.datasets.formats import layout
 from datadeed.datasets.formats.blocks import index_of
+from datadeed.datasets.formats.damaged import INSTEAD, Fault, skips, whole_rows
 from datadeed.datasets.formats.split import Columns, Split
 from datadeed.datasets.formats.text_columns import (
     Value,
@@ -55,6 +56,12 @@ def schema_of(file: Path) -> pa.Schema:
     """A file's columns."""
     with reading(file) as opened:
         return opened.schema_arrow
+
+
+def rows_of(file: Path) -> int:
+    """How many rows a file has."""
+    with reading(file) as opened:
+        return int(opened.metadata.num_rows)
 
 
 def shards(path: Path) -> list[Path]:
@@ -160,7 +167,13 @@ def _shown(names: Sequence[str]) -> str:
 
 
 def open_files(
-    modality: str, path: Path, split: str | None, choose: Callable[[Path], Columns]
+    modality: str,
+    path: Path,
+    split: str | None,
+    choose: Callable[[Path], Columns],
+    *,
+    damaged: str,
+    fault: Fault,
 ) -> Split:
     """One split of image or WAV files.
 
@@ -169,11 +182,15 @@ def open_files(
         path: a Parquet file, or a folder of shards.
         split: the part of the shards' names before the first ``-``; not needed for one split.
         choose: the columns to read of a file.
+        damaged: "skip" to leave out rows whose files are damaged, which takes one pass over all,
+            however often they are opened; else "refuse".
+        fault: what is wrong with one of these files.
 
     Raises:
-        DatasetError: a file is damaged, lacks the columns, has others than the first shard, or
-            holds labels that cannot be used.
+        DatasetError: a Parquet file is damaged, lacks the columns, has others than the first shard,
+            or holds labels that cannot be used; or ``damaged`` is another word.
     """
+    leaves_out = skips(damaged)
     files, everything = layout.files_of_split(path, split, SUFFIXES)
     if not files:
         raise DatasetError(f"{path} holds no Parquet files: name another folder")
@@ -193,7 +210,7 @@ def open_files(
     (column,) = columns.sample
     names = [name for file in files for name in _paths(file, column)]
     what = {"image": "image bytes", "audio": "sound"}[modality]
-    return Split(
+    found = Split(
         modality=modality,
         where=path,
         classes=classes,
@@ -203,7 +220,9 @@ def open_files(
         files=files,
         names=names,
         columns=columns,
+        instead="" if leaves_out else INSTEAD,
     )
+    return whole_rows(found, fault) if leaves_out else found
 
 
 def _labels(file: Path, label: str) -> np.ndarray:

@@ -36,10 +36,32 @@ def read_frames(
     return (flac if is_flac(source) else wav).read_frames(name, source, form, first, count)
 
 
+def read_whole(name: str, source: bytes | Path) -> np.ndarray:
+    """All frames of a file, as :func:`read_frames` gives them.
+
+    Raises:
+        DatasetError: see :func:`read_form` and :func:`read_frames`; or it holds values that are no
+            numbers.
+    """
+    frames = read_frames(name, source, read_form(name, source))
+    check_numbers(name, frames)
+    return frames
+
+
+def check_numbers(name: str, frames: np.ndarray) -> None:
+    """Check that sound has no NaN and no infinity, which files of floating point can hold.
+
+    Raises:
+        DatasetError: it has.
+    """
+    if frames.dtype.kind == "f" and not np.isfinite(frames).all():
+        raise DatasetError(f"{name} holds values that are no numbers: remove or replace it")
+
+
 def fault(name: str, source: bytes | Path) -> DatasetError | None:
     """What is wrong with a sound file, all of which is read for it; None if nothing is."""
     try:
-        read_frames(name, source, read_form(name, source))
+        read_whole(name, source)
     except DatasetError as error:
         return error
     return None

@@ -55,7 +55,11 @@ class Split:
         columns: of Parquet.
         tables: one for each file, of text files.
         scratch: what the files were unpacked to; None if nothing was.
-        beside: of folders of classes, how many other files lie in them, by suffix.
+        beside: of folders of classes, how many other files lie in them, by suffix; of these and of
+            Parquet, how many samples are left out as damaged.
+        places: of Parquet of which damaged rows are left out, (N,) int64, each row's place among
+            all; else None.
+        instead: what else may be done about damaged files, at the end of a line.
 
     Raises:
         DatasetError: there are no rows or fewer than two classes, or a label is no class.
@@ -75,6 +79,8 @@ class Split:
     tables: Sequence[Any] = ()
     scratch: "Scratch | None" = None
     beside: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    places: np.ndarray | None = None
+    instead: str = ""
 
     def __post_init__(self) -> None:
         check_labels(torch.from_numpy(self.labels), self.classes, str(self.where))

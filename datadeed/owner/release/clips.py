@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from datadeed.datasets.formats import flac, sound, wav
+from datadeed.datasets.formats.damaged import all_named
 from datadeed.datasets.formats.wav import WavForm
-from datadeed.owner.release.damaged import all_named
 from datadeed.owner.release.edits import Job
 from datadeed.owner.release.rows import Items
 
@@ -31,11 +31,19 @@ class ClipItems(Items):
     Args:
         format, classes, labels: as for :class:`Items`.
         files: gives each row's name for messages and its sound file.
+        instead: what else may be done about damaged files, at the end of a line.
     """
 
-    def __init__(self, format: str, classes: tuple[str, ...], labels: np.ndarray, files: Files):
+    def __init__(
+        self,
+        format: str,
+        classes: tuple[str, ...],
+        labels: np.ndarray,
+        files: Files,
+        instead: str = "",
+    ):
         super().__init__(format, classes, labels, 0, self._sounds, modality="audio")
-        self._files = files
+        self._files, self._instead = files, instead
 
     @functools.cached_property
     def forms(self) -> tuple[WavForm, ...]:
@@ -50,11 +58,11 @@ class ClipItems(Items):
     def _sounds(self) -> Iterator[np.ndarray]:
         for name, source in self._files():
             with self._all_named():
-                frames = sound.read_frames(name, source, sound.read_form(name, source))
+                frames = sound.read_whole(name, source)
             yield frames
 
     def _all_named(self) -> contextlib.AbstractContextManager[None]:
-        return all_named("sounds", self._files, sound.fault)
+        return all_named("sounds", self._files, sound.fault, lambda: self._instead)
 
 
 class Rerecording:

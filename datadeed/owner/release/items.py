@@ -8,10 +8,11 @@ from typing import Any
 
 from datadeed.datasets.formats import archives, images
 from datadeed.datasets.formats import registry as formats
+from datadeed.datasets.formats.damaged import all_named
 from datadeed.datasets.formats.split import Split
 from datadeed.errors import DatasetError
 from datadeed.owner.release.clips import ClipItems
-from datadeed.owner.release.damaged import all_named
+from datadeed.owner.release.pictures import also_unwritable
 from datadeed.owner.release.rows import Item, Items
 
 __all__ = ["Item", "Items", "items"]
@@ -43,11 +44,13 @@ def items(
 def _items(format: str, found: Split) -> Items:
     columns = (format, found.classes, found.labels)
     if found.modality == "audio":
-        return ClipItems(*columns, found.stream)
+        return ClipItems(*columns, found.stream, found.instead)
     if found.modality == "text":
         return Items(*columns, 0, lambda: (text for _, text in found.stream()), modality="text")
-    skip = "; or give option 'damaged=skip', which carries them over unmarked"
-    instead = skip if format == "imagefolder" else ""
+
+    def instead() -> str:
+        return found.instead + also_unwritable(found.stream())
+
     named = functools.partial(all_named, "images", found.stream, images.fault, instead)
     with named():
         channels = images.channels_of(found)

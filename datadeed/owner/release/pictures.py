@@ -1,14 +1,16 @@
 """Image files with other pixels, in the format, mode and metadata of the file they replace."""
 
+import contextlib
 import io
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image, TiffImagePlugin
 
-from datadeed.datasets.formats.images import decode, opened
+from datadeed.datasets.formats.damaged import besides
+from datadeed.datasets.formats.images import decode, fault, opened
 from datadeed.errors import DatasetError
 from datadeed.owner.release import jpeg, png
 
@@ -117,35 +119,54 @@ def format_of(name: str, data: bytes) -> str:
         return str(image.format)
 
 
-def check_writable(files: Iterable[tuple[str, bytes | Path]]) -> int:
+def check_writable(files: Callable[[], Iterable[tuple[str, bytes | Path]]]) -> int:
     """Check that every image of a split could be written again, whichever are marked.
 
     Args:
-        files: each row's name for messages, and its file.
+        files: gives each row's name for messages, and its file.
 
     Returns:
         How many carry an EXIF orientation that is not upright.
 
     Raises:
-        DatasetError: some could not; the line counts them and names the first few. Damaged ones
-            pass: they are found where rows are read.
+        DatasetError: some could not; the line counts them, names the first few and all damaged
+            ones. Where only these are in the way they pass: they are named where rows are read.
     """
+    what, turned = _unwritable(files())
+    if what:
+        raise DatasetError(what + besides("images", files, fault))
+    return turned
+
+
+def also_unwritable(files: Iterable[tuple[str, Any]]) -> str:
+    """The images that cannot be written again, as the end of a line about damaged ones.
+
+    Args:
+        files: as of :func:`check_writable`; rows that are no files pass.
+    """
+    stored = ((name, one) for name, one in files if isinstance(one, bytes | Path))
+    what, _ = _unwritable(stored)
+    return f"; besides, if these are to be marked: {what}" if what else ""
+
+
+def _unwritable(files: Iterable[tuple[str, bytes | Path]]) -> tuple[str, int]:
+    """What is said of images that cannot be written again, damaged ones aside; how many lie."""
     found: list[str] = []
     rows = turned = 0
     for name, source in files:
         rows += 1
-        with opened(name, source) as image:
+        with contextlib.suppress(DatasetError), opened(name, source) as image:
             what = next(_faults(image, source), "")
-            if what not in ("", png.NOT_WHOLE):  # damaged files are named where rows are read
+            if what not in ("", png.NOT_WHOLE):
                 found.append(f"{name} {what}")
             turned += _orientation(image) in _TURNED
-    if found:
-        more = f", and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        raise DatasetError(
-            f"{len(found)} of {rows} images cannot be written again unseen: "
-            f"{', '.join(found[:_SHOWN])}{more}; convert them to PNG or JPEG, or leave them out"
-        )
-    return turned
+    if not found:
+        return "", turned
+    more = f", and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return (
+        f"{len(found)} of {rows} images cannot be written again unseen: "
+        f"{', '.join(found[:_SHOWN])}{more}; convert them to PNG or JPEG, or leave them out"
+    ), turned
 
 
 def _orientation(image: Image.Image) -> int:

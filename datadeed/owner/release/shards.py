@@ -34,14 +34,29 @@ def write(job: Job) -> None:
     assert found.columns is not None
     (column,) = found.columns.sample
     columns = _columns(found, found.columns.label, edits.moved) if edits.moved else {}
+    row_at, order = _row_at(found), job.order()
+    if order is not None and found.places is not None:  # damaged rows keep their places
+        order, moving = np.arange(len(row_at)), order
+        order[found.places] = found.places[moving]
 
-    def changed(table: pa.Table, rows: Sequence[int]) -> dict[str, Any]:
+    def changed(table: pa.Table, places: Sequence[int]) -> dict[str, Any]:
+        rows = row_at[places].tolist()
         new = {column: _files(table[column], rows, drawn, names)}
         for name, values in columns.items():
             new[name] = _replaced(table[name].to_pylist(), rows, values)
         return new
 
-    rewrite(job, found.files, changed, order=job.order())
+    rewrite(job, found.files, changed, order=order)
+
+
+def _row_at(found: Split) -> np.ndarray:
+    """(P,) int64, the split's row at each place of its shards; -1 for one that is damaged."""
+    if found.places is None:
+        return np.arange(len(found))
+    count = sum(parquet_files.rows_of(file) for file in found.files)
+    row_at = np.full(count, -1)
+    row_at[found.places] = np.arange(len(found))
+    return row_at
 
 
 def rewrite(
@@ -142,16 +157,22 @@ def _files(
     drawn: Redrawing | Rerecording,
     names: dict[int, str],
 ) -> pa.ChunkedArray:
-    """A column of files, or of their bytes, with the new ones and their names, built in parts."""
+    """A column of files, or of their bytes, with the new ones and their names, built in parts.
+
+    Those of row -1 stay.
+    """
     step = min(_SLICE, max(1, _PART_BYTES * len(rows) // max(1, column.nbytes)))
     chunks = []
     for start in range(0, len(rows), step):
         part = rows[start : start + step]
         struct = column.slice(start, step).combine_chunks()
         nested = pa.types.is_struct(struct.type)
-        stored = zip(part, struct.field("bytes") if nested else struct, strict=True)
-        stream = ((row, f"row {row}", one.as_py()) for row, one in stored)
-        data = [one for _, one in drawn.finished(stream)]
+        stored = (struct.field("bytes") if nested else struct).to_pylist()
+        stream = (
+            (row, f"row {row}", one) for row, one in zip(part, stored, strict=True) if row >= 0
+        )
+        done = dict(drawn.finished(stream))
+        data = [done.get(row, one) for row, one in zip(part, stored, strict=True)]
         if not nested:
             chunks.append(pa.array(data, column.type))
             continue
@@ -204,12 +225,12 @@ def _columns(found: Split, label: str, moved: dict[int, int]) -> dict[str, dict[
 def _value_of(found: Split, name: str) -> dict[int, Any] | None:
     """The column's value of each label; None if a label has two."""
     value_of: dict[int, Any] = {}
-    labels = iter(found.labels.tolist())
+    rows, labels = iter(_row_at(found).tolist()), found.labels.tolist()
     for file in found.files:
         with parquet_files.reading(file) as opened:
             for batch in opened.iter_batches(columns=[name]):
                 for value in batch.column(0).to_pylist():
-                    label = next(labels)
-                    if value_of.setdefault(label, value) != value:
+                    row = next(rows)
+                    if row >= 0 and value_of.setdefault(labels[row], value) != value:
                         return None
     return value_of

@@ -11,6 +11,7 @@ from datadeed.datasets.formats import parquet_audio, wav
 from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatasetError
 from datadeed.owner.release.items import items
+from datadeed.owner.release.release import release
 from tests.datasets.formats.wav_toys import (
     KINDS,
     chunk,
@@ -316,3 +317,61 @@ def test_all_damaged_sounds_are_named_in_one_line(tmp_path, kind, form):
     (tmp_path / "cat" / f"3.{form}").write_bytes(data)
     with pytest.raises(DatasetError, match=rf"^[^ ]*cat/1\.{form} is ") as found:
         list(items(tmp_path))
+
+
+def test_no_numbers_are_named_with_all_damaged_sounds(tmp_path):
+    """A float WAV may hold NaN or infinity, also after what a model hears."""
+    for label, name in enumerate(("cat", "dog")):
+        (tmp_path / name).mkdir()
+        for number in range(4):
+            sound = noise(12000, 1, "<f4")
+            if number == 1:
+                sound[-1] = (np.nan, np.inf)[label]
+            data = wav_bytes(sound, "<f4")
+            (tmp_path / name / f"{number}.wav").write_bytes(data[: 9 if number == 3 else None])
+    with pytest.raises(DatasetError, match=r"^4 of 8 sounds cannot be used: ") as found:
+        list(items(tmp_path))
+    text = str(found.value)
+    assert all(f"{name}/1.wav holds values that are no numbers" in text for name in ("cat", "dog"))
+    assert text.endswith(
+        "; or give --skip-damaged (option 'damaged=skip'): they are no rows then, "
+        "and a marked copy holds them as they are"
+    )
+    with pytest.raises(DatasetError, match=r"^4 of 8 sounds cannot be used: "):
+        formats.read(tmp_path)
+    (tmp_path / "cat" / "4.mp3").write_bytes(b"ID3")
+    with pytest.raises(DatasetError, match=r"4\.mp3: convert .* besides, 4 of 8 sounds cannot"):
+        items(tmp_path)
+
+
+@pytest.mark.parametrize("form", ["wavfolder", "by name", "parquet_audio"])
+def test_damaged_sounds_are_carried_over(tmp_path, form):
+    """They are no rows, and the copy holds them as they are at the places where they were."""
+    files = {f"{'ab'[n % 2]}_x_{n}.wav": wav_bytes(noise(400 + n)) for n in range(8)}
+    cut = {name: data[: 30 if name[0] == "a" else -40] for name, data in list(files.items())[2:4]}
+    source, out = tmp_path / "set", tmp_path / "out"
+    if form == "parquet_audio":
+        source.mkdir()
+        sounds = [{"bytes": data, "path": name} for name, data in (files | cut).items()]
+        table = pa.table({"audio": sounds, "label": [n % 2 for n in range(8)]})
+        pq.write_table(table, source / "train.parquet", row_group_size=3)
+    for name, data in (files | cut).items() if form != "parquet_audio" else ():
+        folder = source / (name[0] if form == "wavfolder" else ".")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    given = {"damaged": "skip"}
+    found = items(source, **given)
+    assert (found.rows, dict(found.beside)) == (6, {"damaged": 2})
+    assert len(formats.read(source, **given)) == 6
+    rng = np.random.default_rng(1)
+    release(source, out, rows=range(6), edit=lambda _, x, y: (-x, y), generator=rng, **given)
+    again = list(items(out, **given))
+    for old, new in zip(found, again, strict=True):
+        assert (new.label, np.array_equal(new.sample, -old.sample)) == (old.label, True)
+    if form == "parquet_audio":
+        stored = [one["bytes"] for one in pq.read_table(out)["audio"].to_pylist()]
+        assert stored[2:4] == list(cut.values())
+        assert [len(data) for data in stored] == [len(data) for data in (files | cut).values()]
+    else:
+        for name, data in cut.items():
+            assert next(out.rglob(name)).read_bytes() == data

@@ -1,9 +1,13 @@
 """Rows of which some cannot be read, and what does not belong into a copy."""
 
+import io
 import re
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from datadeed.datasets.formats import registry as formats
 from datadeed.errors import DatasetError
@@ -45,6 +49,18 @@ class TestDamaged:
         with pytest.raises(DatasetError, match="2 of 9 images cannot be used"):
             list(data)
 
+    def test_with_those_that_cannot_be_written_again(self, folder):
+        """In one run, whichever of the two comes up first."""
+        Image.new("RGB", (16, 16)).save(folder / "a" / "0.gif")
+        with pytest.raises(DatasetError, match="4 of 13 images cannot be used") as found:
+            list(items(folder))
+        assert "to be marked: 1 of 13 images cannot be written again unseen: " in str(found.value)
+        assert "a/0.gif is GIF; convert" in str(found.value)
+        (folder / "b" / "7.png").unlink()
+        data = items(folder)
+        with pytest.raises(DatasetError, match=r"a/0\.gif is GIF; convert .* besides, 3 of 12"):
+            check_images(data, print)
+
     def test_or_left_out(self, folder):
         found = items(folder, damaged="skip")
         assert [int(item.pixels[0, 0, 0]) for item in found] == [0, 1, 2, 4, 5, 6, 9, 10]
@@ -62,6 +78,60 @@ class TestDamaged:
         found = formats.read(out, **given)
         assert sorted(found.samples[:, 0, 0, 0].tolist()) == [0, 1, 2, 4, 6, 9, 10, 255]
         assert found.labels.bincount().tolist() == [5, 3]
+
+    def test_reading_names_them_too(self, folder):
+        """As ``load`` and ``inspect`` read: a PNG without its end is no fault for a decoder."""
+        with pytest.raises(DatasetError, match="4 of 12 images cannot be used") as found:
+            formats.read(folder)
+        assert "give --skip-damaged" in str(found.value)
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_damaged_images_of_parquet_keep_their_places(tmp_path, moved):
+    """Also where rows change places, in shards of several row groups."""
+    folder, out, given = tmp_path / "set", tmp_path / "out", {"damaged": "skip"}
+    folder.mkdir()
+    stored = []
+    for row in range(150):
+        stream = io.BytesIO()
+        Image.fromarray(np.full((8, 8, 3), row, np.uint8)).save(stream, "PNG")
+        stored.append(stream.getvalue()[: 40 if row % 10 == 7 else None])
+    for shard in range(2):
+        part = range(75 * shard, 75 * shard + 75)
+        columns = {
+            "image": [{"bytes": stored[row], "path": f"{row}.png"} for row in part],
+            "label": [shard for _ in part],
+            # A name follows its label; what stands beside a damaged image is nobody's.
+            "name": ["?" if row % 10 == 7 else "ab"[shard] for row in part],
+        }
+        pq.write_table(
+            pa.table(columns), folder / f"train-0000{shard}-of-00002.parquet", row_group_size=7
+        )
+    with pytest.raises(DatasetError, match="15 of 150 images cannot be used"):
+        list(items(folder))
+    found = items(folder, **given)
+    assert (found.rows, dict(found.beside)) == (135, {"damaged": 15})
+    turned = {3: 1, 100: 0} if moved else {3: 0, 100: 1}
+    rng = np.random.default_rng(1)
+    made = release(
+        folder,
+        out,
+        rows=list(turned),
+        edit=lambda row, pixels, _: (np.full_like(pixels, 255 - row // 2), turned[row]),
+        generator=rng,
+        **given,
+    )
+    assert (made.relabelled, made.replaced > 0) == (2 * moved, moved)
+    table = pa.concat_tables(pq.read_table(file) for file in sorted(out.iterdir()))
+    for row in range(7, 150, 10):
+        assert table["image"][row].as_py() == {"bytes": stored[row], "path": f"{row}.png"}
+        assert table["name"][row].as_py() == "?"
+    rows = [row for row in range(150) if row % 10 != 7]
+    copy = {int(item.pixels[0, 0, 0]): item.label for item in items(out, **given)}
+    wanted = {value: value // 75 for place, value in enumerate(rows) if place not in turned}
+    assert copy == wanted | {255 - place // 2: label for place, label in turned.items()}
+    for name, label in zip(table["name"].to_pylist(), table["label"].to_pylist(), strict=True):
+        assert name in ("?", "ab"[label])
 
 
 @pytest.mark.parametrize("name", [".git/objects", "a/.thumbnails", "@eaDir", "a/Thumbs.db"])
