@@ -112,8 +112,8 @@ def reproduce(
         keep_seconds(root, outcomes)
         if budget.seconds is None or remote.default_remote(root) is None:
             return Run(outcomes)
-        # A second less than there is: the last line is to be read.
-        return Run(outcomes, remote.give(root, lock, max(budget.left() - 1, 1), say))
+        # Some seconds less than there are: Prefect and this process need them to end.
+        return Run(outcomes, remote.give(root, lock, max(budget.left() - 5, 1), say))
 
 
 def _run(

@@ -86,6 +86,24 @@ def test_the_schedule_has_a_file_of_its_own_and_is_off_the_hour() -> None:
     assert int(schedule["cron"].split()[0]) % 15
 
 
+def test_a_budget_reaches_the_flow() -> None:
+    reproduce = load(FILES["reproduce"])
+    for event in ("workflow_dispatch", "workflow_call"):
+        assert reproduce["on"][event]["inputs"]["budget"]["default"] == ""
+    assert reproduce["jobs"]["reproduce"]["env"]["BUDGET"] == "${{ inputs.budget }}"
+    assert load(GITLAB)["reproduce"]["variables"]["BUDGET"] == ""
+    assert "--budget 50m" in _reproduce_commands("50m")
+    assert "--budget" not in _reproduce_commands("")
+
+
+def _reproduce_commands(budget: str) -> str:
+    """What make would run with that in its environment, as a workflow puts it there."""
+    command = ["make", "-n", "reproduce"]
+    own = {**os.environ, "BUDGET": budget}
+    done = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
 def run(script: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     return subprocess.run(

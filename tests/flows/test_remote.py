@@ -40,7 +40,8 @@ def pair(new_repository: New, monkeypatch: pytest.MonkeyPatch) -> tuple[Reposito
             monkeypatch.setenv(name, value)
     for made in (one, two):
         made.write("dvc.yaml", STAGES)
-    with Repo(str(one.root)) as repo:
+    monkeypatch.chdir(one.root)  # DVC looks for targets there
+    with Repo() as repo:
         repo.reproduce()
     one.write(STATE, "epoch 3")
     return one, two
