@@ -34,19 +34,26 @@ def write_random(path: Path, n: int) -> None:
             writer.write(Dataset(pixels.permute(0, 3, 1, 2), index % 10, index, CLASSES))
 
 
-@pytest.mark.parametrize("kind", [BadNets, Blended])
-def bench_trigger_in_memory(benchmark, report, kind):
+@pytest.mark.parametrize(("kind", "least"), [(BadNets, 350_000), (Blended, 150_000)])
+def bench_trigger_in_memory(processor, report, kind, least):
     draw = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (50_000, 32, 32, 3), generator=draw, dtype=torch.uint8)
     index = torch.arange(50_000)
     data, mark = Dataset(pixels.permute(0, 3, 1, 2), index % 10, index, CLASSES), kind(**VALUES)
-    benchmark.pedantic(mark.trigger, args=(data,), rounds=7, warmup_rounds=2)
-    speed = len(data) / benchmark.stats.stats.min
-    report(f"trigger {kind.name}, 32x32x3 in memory", speed, unit="images/s", least=500_000)
+    speed = len(data) / processor(lambda: mark.trigger(data), rounds=7)
+    report(
+        f"trigger {kind.name}, 32x32x3 in memory",
+        speed,
+        unit="images/s of processor time",
+        least=least,
+    )
 
 
-@pytest.mark.parametrize("name", ["patch", "mosaic", "grating", "cutout", "mixed"])
-def bench_keyed_in_memory(benchmark, report, name):
+KEYED = {"patch": 800_000, "mosaic": 70_000, "grating": 240_000, "cutout": 70_000, "mixed": 90_000}
+
+
+@pytest.mark.parametrize(("name", "least"), KEYED.items())
+def bench_keyed_in_memory(processor, report, name, least):
     """Rows of a dataset, of which a key of the default rate marks one in twenty."""
     n, draw = 100_000, torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (n, *SHAPE), generator=draw, dtype=torch.uint8)
@@ -62,13 +69,17 @@ def bench_keyed_in_memory(benchmark, report, name):
         partners = None if hosts.partners is None else pixels[hosts.partners]
         return one.marks(pixels[hosts.rows], partners, hosts.parts, hosts.rows)
 
-    marked = benchmark.pedantic(run, rounds=5, warmup_rounds=1)
-    assert len(marked) > 0.049 * n
-    speed = n / benchmark.stats.stats.min
-    report(f"keyed marks {name}, 32x32x3 in memory", speed, unit="images/s", least=100_000)
+    assert len(run()) > 0.049 * n
+    speed = n / processor(run)
+    report(
+        f"keyed marks {name}, 32x32x3 in memory",
+        speed,
+        unit="images/s of processor time",
+        least=least,
+    )
 
 
-def bench_file_to_file(benchmark, report, tmp_path):
+def bench_file_to_file(processor, report, tmp_path):
     n = 100_000
     write_random(tmp_path / "in.parquet", n)
     source = DatasetFile(tmp_path / "in.parquet")
@@ -76,9 +87,13 @@ def bench_file_to_file(benchmark, report, tmp_path):
     def run():
         mark_file(BadNets(**VALUES), source, tmp_path / "out.parquet", generator(1))
 
-    benchmark.pedantic(run, rounds=5, warmup_rounds=1)
-    speed = n / benchmark.stats.stats.min
-    report("watermark Parquet to Parquet, 32x32x3", speed, unit="images/s", least=100_000)
+    speed = n / processor(run, rounds=3)
+    report(
+        "watermark Parquet to Parquet, 32x32x3",
+        speed,
+        unit="images/s of processor time",
+        least=100_000,
+    )
 
 
 # Not getrusage: on Linux a child's ru_maxrss starts at what its parent held when it was started.

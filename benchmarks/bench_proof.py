@@ -1,22 +1,14 @@
-"""What the proof costs beside the suspect's own time, and how fast a release is written."""
+"""What the proof costs beside the suspect's own time."""
 
-import io
 import itertools
-from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
-from PIL import Image
 
 from datadeed.keys.generation2 import Design2, Key2
 from datadeed.keys.key import Extent
 from datadeed.owner.asking import rows_needed, run_proof
 from datadeed.owner.evidence.log import QueryLog
-from datadeed.owner.protect import edits
-from datadeed.owner.release.items import items
-from datadeed.owner.release.release import release
 from datadeed.owner.suspects.base import Answer
 from datadeed.verification.proof2 import Proof2
 
@@ -60,28 +52,3 @@ def bench_proof_overhead(benchmark, report, tmp_path):
     benchmark.pedantic(run, setup=setup, rounds=5, warmup_rounds=1)
     milliseconds = 1000 * benchmark.stats.stats.median / asked[-1]
     report("a counted query, synced to disk", milliseconds, unit="ms", most=20)
-
-
-def bench_release_jpeg_parquet(benchmark, report, tmp_path):
-    rng, n = np.random.default_rng(0), 5000
-    rows = []
-    for number in range(n):
-        stream = io.BytesIO()
-        image = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).resize((32, 32))
-        image.save(stream, "JPEG")
-        rows.append({"bytes": stream.getvalue(), "path": f"{number}.jpg"})
-    source = tmp_path / "train-00000-of-00001.parquet"
-    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    columns = {"image": pa.array(rows, kind), "label": pa.array(np.arange(n) % 10)}
-    pq.write_table(pa.table(columns), source)
-    marked, edit = edits(a_key(n))
-    assert items(source).rows == n
-    numbers = itertools.count()
-
-    def run():
-        out = Path(tmp_path / f"out-{next(numbers)}.parquet")
-        release(source, out, rows=marked, edit=edit, generator=np.random.default_rng(1))
-
-    benchmark.pedantic(run, rounds=3, warmup_rounds=1)
-    speed = n / benchmark.stats.stats.min
-    report("release JPEG Parquet, 5 % marked", speed, unit="images/s", least=2500)

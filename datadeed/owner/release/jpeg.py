@@ -5,6 +5,7 @@ from typing import Any
 
 from PIL import Image, JpegImagePlugin
 
+SEVERAL = b"MPF\0"  # in a JPEG that lists its pictures
 _SOS, _DHT, _DRI, _COMMENT = 0xDA, 0xC4, 0xDD, 0xFE
 _APPLICATION = range(0xE0, 0xF0)
 _EOI, _RESTARTS = 0xD9, range(0xD0, 0xD8)
@@ -27,21 +28,8 @@ def encode(image: Image.Image, original: Image.Image, data: bytes) -> tuple[byte
     Returns:
         The new file, and whether its headers say what those of the old one did.
     """
-    old, _ = _segments(data)
-    options = _options(original, old)
-    new = _save(image, options)
-    if not options["progressive"] and _tables(new) != _tables(data):
-        new = _save(image, options | {"optimize": True})
-    segments, scan = _segments(new)
-    coding = [one for one in segments if not _is_metadata(one[0])]
-    kept = [one for one in old if _is_metadata(one[0])] + coding
-    grafted = b"\xff\xd8" + b"".join(body for _, body in kept) + new[scan:]
-    if grafted != new and not _same_pixels(
-        grafted, new
-    ):  # a colour transform that the old headers do not announce
-        return new, False
-    form = [body for marker, body in old if marker != _DHT]
-    return grafted, form == [body for marker, body in kept if marker != _DHT]
+    form = _Form(original, data)
+    return form.finished(image, form.saved(image))
 
 
 def settled(data: bytes) -> bytes:
@@ -56,14 +44,47 @@ def settled(data: bytes) -> bytes:
     with Image.open(io.BytesIO(data)) as original:
         original.load()
         image: Image.Image = original
-        written = encode(original, original, data)[0]
-        options = _options(original, _segments(data)[0])
-        for done in range(_PASSES):
-            again = _loaded(_save(image, options) if done else written)
-            if again.tobytes() == image.tobytes():
+        form = _Form(original, data)
+        written, pixels = form.saved(image), image.tobytes()
+        for _ in range(_PASSES):
+            image, before = _loaded(written), pixels
+            if (pixels := image.tobytes()) == before:
                 break
-            image = again
-        return encode(image, original, data)[0] if image is not original else written
+            written = form.saved(image)
+        return form.finished(image, written)[0]
+
+
+class _Form:
+    """The form of a file, for other pixels.
+
+    Args:
+        original: the file's image.
+        data: the file.
+    """
+
+    def __init__(self, original: Image.Image, data: bytes):
+        self._old, _ = _segments(data)
+        self._tables = _tables(self._old)
+        self._options = _options(original, self._old)
+
+    def saved(self, image: Image.Image) -> bytes:
+        """The pixels as they will be, with the encoder's own metadata and Huffman tables."""
+        return _save(image, self._options)
+
+    def finished(self, image: Image.Image, new: bytes) -> tuple[bytes, bool]:
+        """The file that :func:`encode` gives, from what :meth:`saved` made of ``image``."""
+        segments, scan = _segments(new)
+        if not self._options["progressive"] and _tables(segments) != self._tables:
+            new = _save(image, self._options | {"optimize": True})
+            segments, scan = _segments(new)
+        coding = [one for one in segments if not _is_metadata(one[0])]
+        kept = [one for one in self._old if _is_metadata(one[0])] + coding
+        grafted = b"\xff\xd8" + b"".join(body for _, body in kept) + new[scan:]
+        if _colours(kept) != _colours(segments) and not _same_pixels(grafted, new):
+            # A colour transform that the old headers do not announce.
+            return new, False
+        form = [body for marker, body in self._old if marker != _DHT]
+        return grafted, form == [body for marker, body in kept if marker != _DHT]
 
 
 def first_picture(data: bytes) -> bytes:
@@ -82,7 +103,7 @@ def first_picture(data: bytes) -> bytes:
 
 
 def _lists_pictures(marker: int, body: bytes) -> bool:
-    return marker == _APPLICATION[2] and body[4:8] == b"MPF\0"
+    return marker == _APPLICATION[2] and body[4:8] == SEVERAL
 
 
 def _end(data: bytes, at: int) -> int:
@@ -149,9 +170,22 @@ def _is_metadata(marker: int) -> bool:
     return marker in _APPLICATION or marker == _COMMENT
 
 
-def _tables(data: bytes) -> bytes:
+def _tables(segments: list[tuple[int, bytes]]) -> bytes:
     """The Huffman tables, however they are cut into segments."""
-    return b"".join(body[4:] for marker, body in _segments(data)[0] if marker == _DHT)
+    return b"".join(body[4:] for marker, body in segments if marker == _DHT)
+
+
+def _colours(segments: list[tuple[int, bytes]]) -> tuple[bool, int | None]:
+    """What of the metadata decides a decoder's colours: JFIF's word, and the transform of Adobe's.
+
+    Where it is the same, so are the pixels, without decoding them.
+    """
+    jfif, transform = False, None
+    for marker, body in segments:
+        jfif |= marker == _APPLICATION[0] and body[4:9] == b"JFIF\0" and len(body) >= 18
+        if marker == _APPLICATION[14] and body[4:9] == b"Adobe" and len(body) >= 16:
+            transform = body[15]
+    return jfif, transform
 
 
 def _same_pixels(one: bytes, other: bytes) -> bool:

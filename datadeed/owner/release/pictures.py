@@ -107,8 +107,10 @@ def single(name: str, data: bytes) -> bytes:
     """An image file with its first picture alone, if it is JPEG with several; others as they are.
 
     Raises:
-        DatasetError: the file is damaged.
+        DatasetError: a file of several pictures is damaged.
     """
+    if jpeg.SEVERAL not in data:
+        return data
     with opened(name, data) as image:
         return jpeg.first_picture(data) if image.format == "MPO" else data
 
