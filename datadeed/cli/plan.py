@@ -94,12 +94,8 @@ def _lines(made: "Plan", alpha: float) -> Iterator[str]:
     yield f"parts            {made.parts} ({made.enough} learnt well are enough)"
     yield f"marks            {made.marks} rows ({made.rate:.1%}), {made.marks_a_part} a part"
     yield f"at best          E {made.largest_e:.0e}; needed {1 / alpha:.0e}"
-    if near := made.expected:
-        yield (
-            f"as keys did      {near['fewest_questions']:.0f} to {near['most_questions']:.0f} "
-            f"questions (medians of the nearest measured keys), CLAIM in {near['share']:.0%} of "
-            f"their verifications, {near['least_share']:.0%} of the weakest key's"
-        )
+    if made.expected:
+        yield f"as keys did      {_as_keys_did(made)}"
     yield f"pool             {made.pool} {KINDS[CARRIERS[made.carrier].modality]} or more"
     for caution in made.warnings:
         yield f"warning          {caution.text}"
@@ -128,6 +124,19 @@ def _details(made: "Plan") -> Iterator[str]:
         )
     for name in made.prospects:
         yield from _of_carrier(name, made)
+
+
+def _as_keys_did(made: "Plan") -> str:
+    """What the verifications of the nearest measured keys came to, of which there may be one."""
+    near = made.expected
+    least, most = f"{near['fewest_questions']:.0f}", f"{near['most_questions']:.0f}"
+    share = f"CLAIM in {near['share']:.0%} of"
+    if sum(key.claimed is not None for key in made.prospects[made.carrier].keys) == 1:
+        return f"{least} questions (median of the one measured key near), {share} its verifications"
+    return (
+        f"{least} to {most} questions (medians of the nearest measured keys), {share} their "
+        f"verifications, {near['least_share']:.0%} of the weakest key's"
+    )
 
 
 def _verdict(found: dict[str, float], verdict: str) -> str:

@@ -109,8 +109,8 @@ def _first_line(checks: "list[Check]", failed: int, open_ones: "list[Check]") ->
         return f"{failed} of {len(checks)} checks failed: this evidence does not hold"
     if open_ones:
         return (
-            "every check that was made passed; the claim holds if these premises do, which are not "
-            f"verified: {', '.join(each.what for each in open_ones)}"
+            "every check that was made passed; the verdict holds if these premises do, which are "
+            f"not verified: {', '.join(each.what for each in open_ones)}"
         )
     return "every check that was made passed; what was not checked is not shown to be true"
 

@@ -116,8 +116,8 @@ def _run_keyed(options: argparse.Namespace) -> int:
     )
     commitment = made.key.commitment
     value = {"out": str(made.out), "commitment": commitment, **dataclasses.asdict(made.release)}
-    text = f"{made.out}: {made.marked} of {made.rows} rows carry one of "
-    text += f"{made.key.design.parts} marks"
+    text = f"{made.out}: {made.marked} of {made.rows} rows carry the trigger of one of "
+    text += f"{made.key.design.parts} parts"
     show(options, value, f"{text}\ncommitment {commitment}")
     return 0
 

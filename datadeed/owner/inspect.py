@@ -84,7 +84,7 @@ class Inspection:
         """One line."""
         by = [found.name for found in self.findings if found.found]
         if not by:
-            return "no row sticks out: nothing here tells marks from other rows without the key"
+            return "no row sticks out, which does not mean that no mark can be found"
         verdict = "marks would be found" if self.alarm else "too few to count as marks"
         return (
             f"{int(self.above.sum())} of {self.rows} rows stick out ({self.share:.2%}, by "
@@ -124,7 +124,7 @@ def inspect(
 
     Args:
         release: the data that are about to be published, in any format or in memory.
-        key: the owner's, to say how many of the marks are found; of images.
+        key: the owner's, to say how many of the marks are found.
         source: the data before they were marked, which a key needs.
         split: of both, where there are several ("train").
         reading: of both, what only their format knows.
@@ -148,7 +148,10 @@ def inspect(
     data, split = _read(release, split, given | ({} if size is None else {"size": size}))
     marks = None
     if key is not None and source is not None:
-        marks = marked_rows(read_key(key, passphrase), source, split, data, progress, reading=given)
+        opened = read_key(key, passphrase)
+        marks = marked_rows(
+            opened, source, release, data, split=split, progress=progress, reading=given
+        )
     judge = _Judge(data, marks)
     in_memory = Listing(labels=data.labels.numpy(), classes=data.classes)
     listing = in_memory if isinstance(release, Dataset) else _listing(release, split, given)

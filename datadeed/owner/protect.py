@@ -45,7 +45,7 @@ class Protected:
     Attributes:
         out: the copy.
         key: whose marks it carries.
-        rows: of the dataset; ``marked`` of them carry one of the key's marks.
+        rows: of the dataset; ``marked`` of them carry a part's trigger.
         release: what of the marks can be seen or was lost.
     """
 

@@ -62,7 +62,7 @@ def test_what_does_not_go_together(owner: Path) -> None:
     assert "a key needs the source" in run("inspect", owner, "--key", "key.json").err
     assert "a rate of 2.0: give a share" in run("inspect", owner, "--rate", "2").err
     done = run("inspect", owner, "--key", owner.with_name("key.json"), "--source", owner)
-    assert "is not in the release" in done.err
+    assert "a sample that the key marks" in done.err
 
 
 def test_data_in_memory_and_few_rows(owner: Path) -> None:

@@ -124,6 +124,12 @@ class TestPlan:
         assert re.search(r"^pool             \d+ texts or more$", done.out, re.MULTILINE)
         assert "  measured       nothing of about as many marks" in done.out.splitlines()
 
+    def test_of_a_single_measured_key(self):
+        """2,700 clips, of which one key of chirps was measured: no span of medians."""
+        done = run("plan", "--classes", "10", "--samples", "2700", "--modality", "audio")
+        near = "8 questions (median of the one measured key near), CLAIM in 100% of its"
+        assert f"as keys did      {near} verifications" in done.out.splitlines()
+
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [

@@ -190,7 +190,7 @@ def test_the_commands_take_sound(source, tmp_path):
     where = ("--key", key, "--pool", source.with_name("pool"), "--out", out)
     done = run("watermark", source, *where, *design, *own, "--few-marks")
     assert done.code == 0, done.err
-    assert "24 of 80 rows carry one of 8 marks" in done.out
+    assert "24 of 80 rows carry the trigger of one of 8 parts" in done.out
     made = read_key(key).design.carrier
     assert made == {
         **{"name": "chirps", "hertz": RATE, "milliseconds": 200, "level": 60, "relabels": 1}

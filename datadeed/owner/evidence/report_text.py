@@ -118,7 +118,7 @@ def meaning(evidence: dict[str, Any]) -> str:
             else f"The answers carry no claim, and they do not exclude an effect of {least} either."
         ),
         NOT_SUPPORTED: (
-            f"That the mark works on {least} more of the images than decoys do is excluded, "
+            f"That the mark works on {least} more of the samples than decoys do is excluded, "
             "through this endpoint, as it pre-processes its inputs. That is not innocence."
         ),
     }

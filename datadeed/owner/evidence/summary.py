@@ -47,7 +47,7 @@ def _rows(evidence: dict[str, Any]) -> list[tuple[str, str]]:
             "hits",
             f"{effect['block_hits']} of {effect['block_asked']} with a part's trigger; "
             f"{effect['other_hits']} of {effect['other_asked']} with another part's, on the same "
-            "images",
+            "samples",
         ),
         ("effect", _effect(effect)),
         (
