@@ -5,11 +5,12 @@ import shutil
 from pathlib import Path
 
 from datadeed.datasets.form.parquet import DatasetFile, read_dataset
+from datadeed.errors import ParameterError
 from datadeed.files import write_json
 from datadeed.models.devices import choose_device
 from datadeed.models.registry import model_class
 from datadeed.models.stored import load_model, save_model
-from datadeed.models.training.config import TrainingConfig, config_record
+from datadeed.models.training.config import TrainingConfig, config_record, read_training
 from datadeed.watermarks.base import Watermark
 from datadeed.watermarks.crafted import Crafted, Surrogate
 from datadeed.watermarks.crafting import craft
@@ -68,13 +69,24 @@ class Crafting:
 
 
 def surrogate_of(dataset: str, modality: str) -> Surrogate:
-    """The dataset's surrogate, and how to train one again on perturbed data."""
+    """The dataset's surrogate, and how to train one again on perturbed data.
+
+    Raises:
+        ParameterError: the two trainings change images in other ways, so that crafting could
+            imitate one of them alone.
+    """
     entries = parameters("models", dataset)
     again = "retraining" if "retraining" in entries else "surrogate"
     training = TrainingConfig.from_dict(parameters("models", dataset, again, "training"))
     device = choose_device(os.environ.get("DATADEED_DEVICE", "auto"))
     folder = DATA / "models" / f"{dataset}-surrogate-none-0"
-    return Surrogate(load_model(folder, device, model_class(modality)), training)
+    model, first = load_model(folder, device, model_class(modality)), read_training(folder)
+    if first is not None and first.augmentation != training.augmentation:
+        raise ParameterError(
+            f"models.{dataset}: the surrogate was trained with {first.augmentation}, but its "
+            f"{again} has {training.augmentation}: give both the same, and train the surrogate anew"
+        )
+    return Surrogate(model, training)
 
 
 class Steps:

@@ -4,6 +4,7 @@ A crafting takes minutes to hours. What was done is kept in a folder together wi
 the same call goes on after a kill; the folder goes when the copy is written.
 """
 
+import dataclasses
 import os
 import secrets
 import shutil
@@ -21,7 +22,7 @@ from datadeed.models.devices import choose_device
 from datadeed.models.model import Model
 from datadeed.models.registry import model_class
 from datadeed.models.stored import load_model
-from datadeed.models.training.config import TrainingConfig, config_record
+from datadeed.models.training.config import TrainingConfig, config_record, read_training
 from datadeed.models.training.loop import train
 from datadeed.owner.data import Note, Progress, silent, unheard
 from datadeed.randomness import generator
@@ -165,6 +166,9 @@ class SurrogateChoice:
     ) -> Surrogate:
         """The model that was named, or one trained on the data; a killed training goes on.
 
+        A named model's record says how it was trained: with the same augmentation it is trained
+        again, and crafted against.
+
         Raises:
             WatermarkError: choices contradict each other.
             ModelError: the named model cannot be read.
@@ -178,9 +182,10 @@ class SurrogateChoice:
                 raise WatermarkError(
                     f"--surrogate-{network.size} is of a model to train: leave one of both out"
                 )
-            return Surrogate(
-                load_model(self.folder, device(), model_class(data.modality)), training
-            )
+            model = load_model(self.folder, device(), model_class(data.modality))
+            if (first := read_training(self.folder)) is not None:
+                training = dataclasses.replace(training, **first.augmentation)
+            return Surrogate(model, training)
         size = network.default if self.size is None else self.size
         if size < 1:
             raise WatermarkError(f"a surrogate of {network.size} {size}: give 1 or more")

@@ -10,15 +10,18 @@ al. 2022, section 3.4). Every so often the surrogate is trained again on the per
 victim will train on them from scratch.
 """
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch.nn import functional as F
 
 from datadeed.errors import WatermarkError
 from datadeed.models.classifier import Classifier
+from datadeed.models.training.augmentation import augment, draw_moves
+from datadeed.models.training.config import TrainingConfig
 from datadeed.models.training.optimiser import AdamW
 from datadeed.perturbations.bounds import apply, check_epsilon
 from datadeed.perturbations.gradients import Gradients, matching_loss
@@ -27,17 +30,22 @@ from datadeed.perturbations.resume import CraftState
 
 @dataclass(frozen=True)
 class Matching:
-    """How to match gradients; the defaults are UBW-C's and Sleeper Agent's released values.
+    """How to match gradients; the defaults are UBW-C's released values.
+
+    Perturbed samples are augmented as the surrogate's training data are: a surrogate that never saw
+    a moved image has other gradients on it, and hardly anything is matched.
 
     Attributes:
         epsilon: bound in 255ths, a whole number.
         iterations: signed Adam steps on every sample.
-        retrainings: how often the surrogate is trained again, at equal distances, the last time
-            after the last iteration.
+        retrainings: how often the surrogate is trained again, at equal distances.
+        last_retraining: whether the last of them is after the last iteration. It changes no sample:
+            it gives a surrogate that was trained on what is released, as UBW-C's code evaluates.
         lr: of Adam, on the 0..1 scale; a tenth from 3/8, 5/8 and 7/8 of the iterations on.
         batch_size: samples whose gradients are matched together.
-        flip, shift: augmentation of the perturbed samples: mirrored with probability 0.5, and
-            moved by up to this many pixels along each axis (bilinear, borders mirrored).
+        start: of the perturbation within the bound: "uniform", or "gaussian" with the bound as
+            standard deviation, clamped.
+        flip, shift: of perturbed samples, where they are to be others than the surrogate's.
         precision: "bf16" (autocast) or "fp32".
 
     Raises:
@@ -47,10 +55,12 @@ class Matching:
     epsilon: int = 16
     iterations: int = 250
     retrainings: int = 5
+    last_retraining: bool = True
     lr: float = 0.025
     batch_size: int = 128
-    flip: bool = True
-    shift: float = 8.0
+    start: str = "uniform"
+    flip: bool | None = None
+    shift: float | None = None
     precision: str = "bf16"
 
     def __post_init__(self) -> None:
@@ -58,16 +68,21 @@ class Matching:
         for name in ("iterations", "retrainings", "batch_size"):
             if type(getattr(self, name)) is not int:
                 raise WatermarkError(f"{name} is {getattr(self, name)!r}: give a whole number")
-        if self.iterations < 1 or not 0 <= self.retrainings <= self.iterations:
+        most = self.iterations - (not self.last_retraining)
+        if self.iterations < 1 or not 0 <= self.retrainings <= most:
+            fewer = "no more retrainings than" if self.last_retraining else "fewer retrainings than"
             raise WatermarkError(
                 f"{self.iterations} iterations with {self.retrainings} retrainings: give 1 "
-                "iteration or more, and no more retrainings than iterations"
+                f"iteration or more, and {fewer} iterations"
             )
-        if not (0 < self.lr < math.inf and self.batch_size >= 1 and 0 <= self.shift < math.inf):
+        if not (0 < self.lr < math.inf and self.batch_size >= 1):
             raise WatermarkError(
-                f"lr {self.lr}, batch_size {self.batch_size}, shift {self.shift}: need lr > 0, "
-                "batch_size >= 1, shift >= 0"
+                f"lr {self.lr}, batch_size {self.batch_size}: need lr > 0, batch_size >= 1"
             )
+        if self.shift is not None and not 0 <= self.shift < math.inf:
+            raise WatermarkError(f"shift {self.shift}: give 0 pixels or more")
+        if self.start not in ("uniform", "gaussian"):
+            raise WatermarkError(f"start {self.start!r}: use uniform or gaussian")
         if self.precision not in ("bf16", "fp32"):
             raise WatermarkError(f"precision {self.precision!r}: use bf16 or fp32")
 
@@ -78,10 +93,22 @@ class Matching:
 
     def retrains_after(self, iteration: int) -> bool:
         """Whether the surrogate is trained again after this iteration."""
-        if not self.retrainings:
-            return False
-        rounds = (iteration + 1) * self.retrainings // self.iterations
-        return rounds > iteration * self.retrainings // self.iterations
+        return self.rounds(iteration + 1) > self.rounds(iteration)
+
+    def rounds(self, iterations: int) -> int:
+        """How many retrainings there are in the first so many iterations."""
+        return min(iterations * self.parts // self.iterations, self.retrainings)
+
+    @property
+    def parts(self) -> int:
+        """How many equal parts of the iterations the retrainings end, or lie between."""
+        return self.retrainings + (not self.last_retraining)
+
+    def record(self) -> dict[str, Any]:
+        """JSON values; what was added later, or became the surrogate's, only where it is used."""
+        later = {"last_retraining": True, "start": "uniform", "flip": None, "shift": None}
+        values = dataclasses.asdict(self)
+        return {key: value for key, value in values.items() if later.get(key, ...) != value}
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +117,8 @@ class Matched:
 
     Attributes:
         images: (M, C, H, W) uint8.
-        surrogate: the last one, trained again on the perturbed data if any retraining was asked.
+        surrogate: the last one; trained on these images if there was a retraining after the last
+            iteration.
         losses: mean of 1 - cos of each iteration.
     """
 
@@ -105,6 +133,7 @@ def match_gradients(
     labels: torch.Tensor,
     config: Matching,
     *,
+    training: TrainingConfig,
     objective: Callable[[Classifier], Gradients],
     retrain: Callable[[torch.Tensor, int], Classifier],
     generator: torch.Generator,
@@ -118,6 +147,7 @@ def match_gradients(
         images: (M, C, H, W) uint8, the samples to perturb.
         labels: (M,) int64, their labels, which stay.
         config: bound, iterations and the rest.
+        training: of the surrogates; perturbed samples are mirrored, moved and rotated alike.
         objective: the gradient g, one tensor a parameter, of a surrogate.
         retrain: a new surrogate, from the perturbed images and the number (from 1) of the round.
         generator: a CPU generator; draws the start, the batches and the augmentation.
@@ -129,7 +159,8 @@ def match_gradients(
         WatermarkError: the loss is no finite number.
         CheckpointError: the state is damaged or belongs to another crafting.
     """
-    delta = _start(images, config.epsilon, generator)
+    training = _augmentation(training, config)
+    delta = _start(images, config, generator)
     adam, losses = AdamW([("delta", delta)], weight_decay=0.0), list[float]()
     if state is not None:
         losses = state.load(delta, adam, generator)
@@ -142,7 +173,7 @@ def match_gradients(
         x = images[rows].to(device).float() / 255 + change.to(device)
         y = labels[rows].to(device)
         assert wanted is not None
-        x = augment(x, config, generator)
+        x = _augmented(x, training, generator)
         return matching_loss(surrogate, x, y, wanted, config.precision)
 
     for iteration in range(len(losses), config.iterations):
@@ -154,19 +185,22 @@ def match_gradients(
         _project(delta, images, config.epsilon)
         retrained = config.retrains_after(iteration)
         if retrained:
-            done = (iteration + 1) * config.retrainings // config.iterations
-            surrogate, wanted = retrain(apply(images, delta, config.epsilon), done), None
+            number = config.rounds(iteration + 1)
+            surrogate, wanted = retrain(apply(images, delta, config.epsilon), number), None
         if state is not None:
             state.save(delta, adam, generator, losses, surrogate if retrained else None)
         on_progress(iteration + 1, f"1 - cos {losses[-1]:.3f}", False)
     return Matched(apply(images, delta, config.epsilon), surrogate, losses)
 
 
-def _start(images: torch.Tensor, epsilon: int, generator: torch.Generator) -> torch.Tensor:
-    """(M, C, H, W) float32, uniform within the bound, on the 0..1 scale."""
-    noise = torch.rand(images.shape, generator=generator)
-    delta = (2 * noise - 1) * (epsilon / 255)
-    _project(delta, images, epsilon)
+def _start(images: torch.Tensor, config: Matching, generator: torch.Generator) -> torch.Tensor:
+    """(M, C, H, W) float32 within the bound, on the 0..1 scale."""
+    if config.start == "gaussian":
+        noise = torch.randn(images.shape, generator=generator)
+    else:
+        noise = 2 * torch.rand(images.shape, generator=generator) - 1
+    delta = noise * (config.epsilon / 255)
+    _project(delta, images, config.epsilon)
     return delta
 
 
@@ -208,20 +242,19 @@ def _signs(
     return signs, total / len(delta)
 
 
-def augment(x: torch.Tensor, config: Matching, generator: torch.Generator) -> torch.Tensor:
-    """Mirror and move each image at random; differentiable.
+def _augmentation(training: TrainingConfig, config: Matching) -> TrainingConfig:
+    """The surrogates' training, with the augmentation that was chosen for the matching."""
+    given: dict[str, Any] = {"flip": config.flip, "shift": config.shift}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return dataclasses.replace(training, **chosen)
 
-    Args:
-        x: (B, C, H, W) float. generator: a CPU generator.
-    """
-    if config.flip:
-        flips = torch.rand(len(x), generator=generator) < 0.5
-        x = torch.where(flips.to(x.device).view(-1, 1, 1, 1), x.flip(3), x)
-    if config.shift:
-        moves = (2 * torch.rand(len(x), 2, generator=generator) - 1) * 2 * config.shift
-        size = torch.tensor([x.shape[3], x.shape[2]])  # a grid runs from -1 to 1
-        theta = torch.eye(2, 3).repeat(len(x), 1, 1)
-        theta[:, :, 2] = moves / size
-        grid = F.affine_grid(theta.to(x.device), list(x.shape), align_corners=False)
-        x = F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
-    return x
+
+def _augmented(
+    x: torch.Tensor, training: TrainingConfig, generator: torch.Generator
+) -> torch.Tensor:
+    """Images (B, C, H, W), float, changed at random as in a training; differentiable."""
+    flips = torch.rand(len(x), generator=generator) < 0.5 if training.flip else None
+    angles = None
+    if training.rotation:
+        angles = (2 * torch.rand(len(x), generator=generator) - 1) * training.rotation
+    return augment(x, flips, angles, draw_moves(len(x), training.shift, generator))

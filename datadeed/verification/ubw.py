@@ -7,6 +7,7 @@ family, as datadeed's own keys are. The paper's pattern was chosen by hand: ther
 as good as the belief that the pattern is nothing special to models that never saw it.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -61,6 +62,9 @@ class Settings:
 def rates(answers: Answers) -> dict[str, Any]:
     """BA, and ASR-A, ASR-C and D_p over all samples and "as released", over class 0 alone.
 
+    ``asr_a_clean`` is ASR-A of the same samples without the trigger: where there is no target, the
+    error that the model makes anyway. What ASR-A has above it is the trigger's.
+
     D_p is of all these samples, those of the target class included, so that it compares methods;
     ``uniform`` is what a model that guesses uniformly would have at the same class sizes.
 
@@ -84,10 +88,12 @@ def rates(answers: Answers) -> dict[str, Any]:
 
 def _success(answers: Answers, classes: int) -> dict[str, Any]:
     if len(answers) == 0:
-        return {"asr_a": None, "asr_c": None, "d_p": None}
+        return {"asr_a": None, "asr_a_clean": None, "asr_c": None, "d_p": None}
+    clean = dataclasses.replace(answers, triggered_prediction=answers.clean_prediction)
     sizes = np.bincount(answers.label)
     return {
         "asr_a": _record(attack_success_rate, answers),
+        "asr_a_clean": _record(attack_success_rate, clean),
         "asr_c": _record(attack_success_rate_correct, answers),
         "d_p": {
             "value": prediction_dispersibility(answers.triggered_prediction, answers.label),

@@ -25,7 +25,8 @@ class Surrogate:
 
     Attributes:
         model: trained on the benign data, on the device to craft on.
-        training: how to train one again on perturbed data.
+        training: how to train one again on perturbed data. Its mirroring, moves and rotations are
+            taken for those of ``model`` too, and crafting imitates them.
     """
 
     model: Model

@@ -143,7 +143,7 @@ class GradientMatched(PerturbedImages):
             "cells": self.cells.tolist(),
             "size": self.size,
             "seed": self.seed,
-            "matching": dataclasses.asdict(self.matching),
+            "matching": self.matching.record(),
         }
 
     def _craft(self, work: _Work) -> tuple[torch.Tensor, torch.Tensor]:
@@ -169,6 +169,7 @@ class GradientMatched(PerturbedImages):
             chosen.samples,
             chosen.labels,
             self.matching,
+            training=work.surrogate.training,
             objective=objective,
             retrain=retrain,
             generator=work.generator,
@@ -176,7 +177,8 @@ class GradientMatched(PerturbedImages):
             on_progress=lambda done, note, resumed: work.on_progress(done, total, note, resumed),
         )
         self.losses = made.losses
-        self.last_surrogate = made.surrogate if self.matching.retrainings else None
+        if self.matching.retrainings and self.matching.last_retraining:
+            self.last_surrogate = made.surrogate
         return positions, made.images
 
     @abstractmethod
@@ -237,7 +239,7 @@ class GradientMatched(PerturbedImages):
             **values,
         )
         training, total = work.surrogate.training, self.matching.iterations
-        done = -(-number * total // self.matching.retrainings) - 1  # this iteration is not over
+        done = -(-number * total // self.matching.parts) - 1  # this iteration is not over
         folder = None
         if work.checkpoint is not None:
             folder = work.checkpoint / "retraining" / str(number)

@@ -15,11 +15,20 @@ class SleeperAgent(GradientMatched):
     """Sleeper Agent (Souri et al. 2022): triggered source samples become the target.
 
     Marks rows of the target class; a victim learns to take samples of the source class (of all
-    other classes if ``source`` is None) for the target when they carry the patch.
+    other classes if ``source`` is None) for the target when they carry the patch. The defaults are
+    the original code's: only its 1,000 sources for evaluation have no place here.
     """
 
     name = "sleeper-agent"
-    defaults: ClassVar[dict[str, Any]] = {"target": 1, **GradientMatched.defaults}
+    defaults: ClassVar[dict[str, Any]] = {
+        "target": 1,
+        **GradientMatched.defaults,
+        "sources": 5000,
+        "batch_size": 512,
+        "start": "gaussian",
+        "retrainings": 4,
+        "last_retraining": False,
+    }
 
     def __init__(self, *, target: int, **values: Any):
         super().__init__(target=target, **values)

@@ -3,8 +3,10 @@
 Every test image is asked of
 
 - victim: the model trained on the watermarked data;
-- benign: an honest model of the same network;
-- last-surrogate: for gradient matching, the model that the released code evaluates.
+- benign: an honest model of the same network, trained as the victim was;
+- last-surrogate: for UBW-C, the model that the released code evaluates, and for Sleeper Agent where
+  the scale trains it too;
+- benign-retraining: beside a last surrogate, an honest model that was trained as it was.
 
 Untargeted watermarks are asked about further, for the ownership tests: the victim with another
 pattern of the same family (independent-trigger), drawn at random, since the paper shows its own
@@ -74,7 +76,10 @@ def read_models(case: Case, lab: Lab) -> dict[str, Model]:
     honest = dataclasses.replace(case, watermark="none")
     models = {"victim": lab.model(case), "benign": lab.model(honest)}
     last = lab.last_surrogate(case.dataset, case.watermark)
-    return models if last is None else {**models, "last-surrogate": last}
+    if last is None:
+        return models
+    alike = lab.model(Case(case.dataset, "retraining", "none", 0))
+    return {**models, "last-surrogate": last, "benign-retraining": alike}
 
 
 def other_triggers(

@@ -66,7 +66,7 @@ def _comparable(found: pd.DataFrame, labels: str, family: tuple[str, ...]) -> Cl
             bool((mean - ours <= 10).all()),
             f"{ours[case]:.1f} points against "
             f"{', '.join(f'{rivals.loc[case, name]:.1f} of {name}' for name in family[:-1])} "
-            f"({describe(case)})",
+            f"({describe(case)}{_without_trigger(found, case, family[-1])})",
         )
     statement = (
         f"UBW's ASR is comparable to the targeted watermarks' with {labels} labels (here: what "
@@ -75,6 +75,20 @@ def _comparable(found: pd.DataFrame, labels: str, family: tuple[str, ...]) -> Cl
     )
     select = 'paper == "ubw" and scenario in ("victim", "benign") and metric == "asr_a"'
     return _claim(f"asr-{labels}", (PAPER, SOURCE), statement, select, seen)
+
+
+def _without_trigger(found: pd.DataFrame, case: Any, watermark: str) -> str:
+    """How often victims err about class 0 with and without the trigger, if the cells say so."""
+    dataset, model = case
+    here = found[(found.dataset == dataset) & (found.model == model)]
+    mine = here[(here.watermark == watermark) & (here.scenario == "victim")]
+    mean = 100 * mine.groupby("metric")["value"].mean()
+    if "asr_a_clean_class_0" not in mean:  # these cells are older
+        return ""
+    return (
+        f"; of class 0 {mean['asr_a_class_0']:.1f} % are wrong with the trigger, "
+        f"{mean['asr_a_clean_class_0']:.1f} % without"
+    )
 
 
 def _above_55(found: pd.DataFrame) -> Claim:

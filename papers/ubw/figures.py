@@ -31,6 +31,7 @@ STUDIED = {"all": "all classes", "class_0": "class 0, as released"}
 STUDY_MARKS: dict[str, dict[str, Any]] = {
     "victim": {"marker": "o", "color": COLOURS[0]},
     "last-surrogate": {"marker": "o", "color": COLOURS[1], "fillstyle": "none"},
+    "benign-retraining": {"marker": "+", "color": COLOURS[1]},
     "benign": {"marker": "x", "color": GREY},
 }
 
@@ -189,10 +190,12 @@ def study_dots(table: pd.DataFrame) -> str:
     """ASR-A of every variant of a study, over all classes and of class 0, as an SVG file.
 
     A row a variant; a filled dot is the victim, a ring the last surrogate, a cross the honest model
-    asked with the same trigger.
+    asked with the same trigger, upright where it was trained as the last surrogate was. A stroke is
+    the error of the victim, or of the last surrogate, on the same images without the trigger.
 
     Args:
-        table: columns ``variant``, ``model``, ``asr_a_all`` and ``asr_a_class_0``, shares.
+        table: columns ``variant``, ``model``, ``asr_a_all``, ``asr_a_clean_all`` and the same two
+            with ``class_0``, shares.
     """
     names = list(dict.fromkeys(table.variant))
     with matplotlib.rc_context(STYLE):
@@ -203,6 +206,11 @@ def study_dots(table: pd.DataFrame) -> str:
                 rows = table[table.model == model]
                 places = [names.index(name) for name in rows.variant]
                 axes.plot(rows[f"asr_a_{part}"], places, linestyle="", label=model, **mark)
+                if mark["marker"] == "o":
+                    name = f"{model}, no trigger"
+                    stroke = {"marker": "|", "markersize": 12, "color": mark["color"]}
+                    clean = rows[f"asr_a_clean_{part}"]
+                    axes.plot(clean, places, linestyle="", label=name, **stroke)
             plain(axes)
             axes.set_title(title, color=GREY, fontsize=9)
             axes.set_xlim(0, 1)

@@ -86,8 +86,8 @@ def rate_rows(
     """The rows of each model.
 
     The honest model's BA does not depend on the watermark: it is the row "none", told with the
-    scale's first watermark. The last surrogate does not depend on the victim's seed: it is told
-    with the first one.
+    scale's first watermark. The last surrogate, and the honest model beside it, do not depend on
+    the victim's seed: they are told with the first one.
 
     Args:
         table: the published table.
@@ -98,7 +98,7 @@ def rate_rows(
     first = {name: records.settings("ubw", name)[0] for name in ("watermarks", "seeds")}
     known, rows = PUBLISHED if case.dataset.startswith("cifar10") else {}, list[Row]()
     for part, found in models.items():
-        if part == "last-surrogate" and case.seed != first["seeds"]:
+        if part in ("last-surrogate", "benign-retraining") and case.seed != first["seeds"]:
             continue
         named = {"table": table, "scenario": part}
         stated = known.get((case.watermark, part), {})

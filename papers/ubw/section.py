@@ -21,7 +21,8 @@ CASE = ["dataset", "model", "watermark", "seed"]
 MODELS = {
     "victim": "victim (trained on the watermarked data)",
     "last-surrogate": "last surrogate (what the released code evaluates)",
-    "benign": "honest model, asked with each watermark’s trigger",
+    "benign-retraining": "honest model, trained as the last surrogate was",
+    "benign": "honest model, trained as the victims were, asked with each watermark’s trigger",
 }
 SCENARIOS = {
     "malicious": "thief",
@@ -31,6 +32,7 @@ SCENARIOS = {
 RATES = {
     "ba": "BA, %",
     "asr_a": "ASR-A, %",
+    "asr_a_clean": "the same without trigger, %",
     "asr_c": "ASR-C, %",
     "d_p": "D_p",
     "d_p_uniform": "D_p, uniform",
@@ -81,22 +83,30 @@ def read_losses(marked: Iterable[tuple[str, str]], lab: Lab) -> dict[str, dict[s
 def view(cells: pd.DataFrame, records: Records) -> dict[str, Any]:
     """What cells and parameters alone give; no verdicts, if only those of tables are there."""
     rows, shown = verdict_rows(cells), cells[cells["table"].notna()]
+    rates, class_0 = measured(RATES, shown), measured(CLASS_0, shown)
+    metrics = [*rates, *class_0]
     return {
         "title": "UBW (Li et al. 2022)",
         "watermarks": [name for name in dict.fromkeys(cells["watermark"]) if name != "none"],
         "seeds": sorted(set(cells["seed"])),
         "rule": records.params("verification"),
         "histograms": label_histograms(cells, human),
-        "rates": RATES,
-        "class_0": CLASS_0,
+        "rates": rates,
+        "class_0": class_0,
         "scenarios": SCENARIOS,
-        "tables": [table_view(shown[shown["table"] == table], table) for table in TABLES],
+        "tables": [table_view(shown[shown["table"] == t], t, metrics) for t in TABLES],
         "verdicts": rows,
         "thefts": [row["word"] for row in rows if row["scenario"] == "malicious"],
         "controls": [row["word"] for row in rows if row["scenario"] != "malicious"],
         "amplified": AMPLIFIED,
         "known": int(shown["published"].notna().sum()),
     }
+
+
+def measured(columns: dict[str, str], cells: pd.DataFrame) -> dict[str, str]:
+    """The columns of which there is any cell: tables may be older than a column."""
+    there = set(cells["metric"])
+    return {metric: name for metric, name in columns.items() if metric in there}
 
 
 def crafting_strokes(watermarks: list[str]) -> dict[str, Stroke]:
@@ -145,15 +155,19 @@ def verdict_rows(cells: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def table_view(cells: pd.DataFrame, table: int) -> dict[str, Any]:
+def table_view(cells: pd.DataFrame, table: int, metrics: list[str]) -> dict[str, Any]:
     """One published table: blocks of rows of cells, and the commands that remake them.
 
-    Tables 4 and 5 have a row a watermark and a column a metric; 6 and 7 a row a metric and a column
-    a scenario.
+    Tables 4 and 5 have a row a watermark and a column each of ``metrics``; 6 and 7 a row a metric
+    and a column a scenario.
     """
     rates = table not in VERIFIED.values()
     blocks = [
-        {"dataset": dataset, "network": network, "parts": (_rates if rates else _tests)(here)}
+        {
+            "dataset": dataset,
+            "network": network,
+            "parts": _rates(here, metrics) if rates else _tests(here),
+        }
         for (dataset, network), here in cells.groupby(["dataset", "model"], sort=False)
     ]
     commands = cells[cells["watermark"] != "none"][[*CASE, "stage"]].drop_duplicates()
@@ -167,7 +181,7 @@ def table_view(cells: pd.DataFrame, table: int) -> dict[str, Any]:
     }
 
 
-def _rates(here: pd.DataFrame) -> list[dict[str, Any]]:
+def _rates(here: pd.DataFrame, metrics: list[str]) -> list[dict[str, Any]]:
     """The rows of one dataset and network: for each kind of model, a row a watermark.
 
     The honest model's accuracy stands above the victims'.
@@ -178,7 +192,7 @@ def _rates(here: pd.DataFrame) -> list[dict[str, Any]]:
         rows = [
             {
                 "name": case["watermark"],
-                "cells": [cell_view(mine[mine.metric == m], m, SHOWN) for m in (*RATES, *CLASS_0)],
+                "cells": [cell_view(mine[mine.metric == m], m, SHOWN) for m in metrics],
             }
             for case, mine in groups
             if scenario == ("victim" if case["watermark"] == "none" else case["scenario"])

@@ -1,7 +1,9 @@
 """UBW's tables 4 to 7 from its cells.
 
 "Over all classes" counts every test image; "class 0" counts the images of that class alone, as the
-released code does.
+released code does. ``asr_a_clean`` is ASR-A of the same images without the trigger: gradient
+matching damages its source class with or without it, and only what ASR-A has above that is the
+trigger's.
 """
 
 from typing import Any
@@ -11,7 +13,7 @@ import pandas as pd
 from datadeed.reports.cells import PERCENT, Mean, Range, Shown, cell_view
 from papers.ubw.names import CLEAN, MODELS, POISONED, SCENARIOS, VERIFIED
 
-RATES = ("ba", "asr_a", "asr_c", "d_p", "d_p_uniform")
+RATES = ("ba", "asr_a", "asr_a_clean", "asr_c", "d_p", "d_p_uniform")
 CLASS_0 = tuple(f"{name}_class_0" for name in RATES[1:])
 TESTS = (
     *("delta_p", "p_published", "delta_p_released", "p_released"),  # the paper's and DATABench's
@@ -36,12 +38,16 @@ CLAIMED = {
 HEADLINES = {  # for `dvc metrics`: means of these cells
     "ubw_p_asr_a": 'scenario == "victim" and metric == "asr_a" and watermark == "ubw-p"',
     "ubw_c_asr_a": 'scenario == "victim" and metric == "asr_a" and watermark == "ubw-c"',
+    **{
+        f"ubw_c_{metric}": f'scenario == "victim" and metric == "{metric}" and watermark == "ubw-c"'
+        for metric in ("asr_a_class_0", "asr_a_clean_class_0")
+    },
     "ubw_p_d_p": 'scenario == "victim" and metric == "d_p" and watermark == "ubw-p"',
     "ubw_c_d_p": 'scenario == "victim" and metric == "d_p" and watermark == "ubw-c"',
 }
 
 _BY_CLASS: Shown = {
-    **dict.fromkeys(("asr_a", "asr_c"), PERCENT),
+    **dict.fromkeys(("asr_a", "asr_a_clean", "asr_c"), PERCENT),
     "d_p": Mean(digits=4),
     "d_p_uniform": Mean(digits=3, spread=False),
 }

@@ -89,14 +89,19 @@ class Variant:
             )
         return model
 
-    def surrogate(self, data: Dataset, folder: Path) -> Surrogate:
-        """The dataset's surrogate; a new one if width or epochs are changed."""
-        model = self.lab.model(Case(self.dataset, "surrogate", "none", 0))
+    def honest(self, data: Dataset, entry: str, folder: Path) -> Classifier:
+        """The dataset's own benign model; a new one if width or epochs are changed."""
+        model = self.lab.model(Case(self.dataset, entry, "none", 0))
         assert isinstance(model, Classifier)
         if self.width is not None or self.epochs is not None:
-            model = self.fit(data, "surrogate", model.device, folder)
+            model = self.fit(data, entry, model.device, folder)
+        return model
+
+    def surrogate(self, data: Dataset, folder: Path) -> Surrogate:
+        """The dataset's surrogate, and how to train it again."""
         again = self.lab.settings("models", self.dataset, "retraining", "training")
-        return Surrogate(model, self.training(TrainingConfig.from_dict(again)))
+        training = self.training(TrainingConfig.from_dict(again))
+        return Surrogate(self.honest(data, "surrogate", folder), training)
 
     def fingerprint(self, data: Dataset) -> str:
         """Names the work: state of another is not gone on with."""
@@ -132,6 +137,8 @@ def run(lab: Lab, name: str) -> None:
     victim = variant.fit(released, network, surrogate.model.device, here)
     test = lab.test(dataset)
     models = {"victim": victim, "last-surrogate": method.last_surrogate, "benign": surrogate.model}
+    if method.last_surrogate is not None:
+        models["benign-retraining"] = variant.honest(data, "retraining", here)
     record = {
         "dataset": dataset,
         "variant": name,

@@ -19,8 +19,8 @@ def table(lab: Lab) -> pd.DataFrame:
             row |= {"marked": record["marked"], "loss": record["loss"]}
             row["ba"] = found["ba"]["value"]
             for where in ("all", "class_0"):
-                for metric in ("asr_a", "asr_c", "d_p"):
-                    row[f"{metric}_{where}"] = (found[where][metric] or {}).get("value")
+                for metric in ("asr_a", "asr_a_clean", "asr_c", "d_p"):
+                    row[f"{metric}_{where}"] = (found[where].get(metric) or {}).get("value")
             rows.append(row)
     return pd.DataFrame(rows)
 

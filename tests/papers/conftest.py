@@ -78,7 +78,7 @@ def scale(source: Path, cells: Path) -> dict[str, object]:
     training = {"epochs": 3, "batch_size": 32, "lr": 0.1, "schedule": "one-cycle", "flip": False}
     longer = training | {"epochs": 5}
     small = {"network": "resnet18", "width": 4, "training": training}
-    matching = {"iterations": 2, "retrainings": 1, "shift": 0}
+    matching = {"iterations": 2, "retrainings": 1}
     none = yaml.safe_load((ROOT / "scales/cifar10-lite.yaml").read_text())
     return {
         "scale": "tiny",
@@ -93,12 +93,12 @@ def scale(source: Path, cells: Path) -> dict[str, object]:
             "stripes": {
                 "small": small,
                 "surrogate": small,
-                "retraining": {"training": training},
+                "retraining": small,
             },
             "cells": {
                 "small": small | {"training": longer},
                 "surrogate": small | {"training": longer},
-                "retraining": {"training": longer},
+                "retraining": small | {"training": longer},
             },
         },
         "fetched": ["stripes", "cells"],

@@ -97,7 +97,7 @@ class TestCells:
             for scenario in SCENARIOS:
                 assert (n[scenario, "failures"], n[scenario, "p_rank"]) == (100, 99)
         found = {scenario for scenario, _ in rows(repository, "ubw-c")}
-        assert found == {"victim", "benign", "last-surrogate", *SCENARIOS}
+        assert found == {"victim", "benign", "last-surrogate", "benign-retraining", *SCENARIOS}
 
     def test_thief_and_honest_model_are_told_apart(self, repository: Path) -> None:
         found = rows(repository, "ubw-p")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from torch.nn import functional as F
 
+from datadeed.models.training.config import TrainingConfig
 from datadeed.perturbations.gradients import objective_gradient
 from datadeed.perturbations.matching import Matched, Matching, match_gradients
 from datadeed.randomness import generator
@@ -26,15 +27,16 @@ def toy_matching(tiny_model, toy_dataset) -> Callable[..., Matched]:
         return tiny_model(number * 1000 + int(images.sum()) % 1000)
 
     def match(*, seed=3, **values):
-        given = ("objective", "retrain", "state", "on_progress", "generator")
+        given = ("training", "objective", "retrain", "state", "on_progress", "generator")
         parts = {name: values.pop(name) for name in given if name in values}
-        chosen = {"iterations": 6, "retrainings": 2, "batch_size": 5, "shift": 1.0, **values}
+        chosen = {"iterations": 6, "retrainings": 2, "batch_size": 5, **values}
         return match_gradients(
             tiny_model(),
             data.samples,
             data.labels,
             Matching(**{"precision": "fp32", **chosen}),
             **{
+                "training": TrainingConfig(epochs=1, lr=0.1, shift=1.0),
                 "objective": objective,
                 "retrain": retrain,
                 "generator": generator(seed),

@@ -4,7 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datadeed.errors import WatermarkError
-from datadeed.perturbations.matching import Matching, augment
+from datadeed.models.training.augmentation import augment
+from datadeed.models.training.config import TrainingConfig
+from datadeed.perturbations.matching import Matching
 from datadeed.randomness import generator
 
 
@@ -31,9 +33,21 @@ class TestSchedule:
             gaps = {later - one for one, later in zip([0, *after], after, strict=False)}
             assert max(gaps) - min(gaps) <= 1  # at equal distances
 
+    @given(iterations=st.integers(1, 400), data=st.data())
+    def test_or_none_of_them_at_the_end(self, iterations, data):
+        retrainings = data.draw(st.integers(0, iterations - 1))
+        config = Matching(iterations=iterations, retrainings=retrainings, last_retraining=False)
+        after = [i + 1 for i in range(iterations) if config.retrains_after(i)]
+        assert len(after) == retrainings
+        gaps = {later - one for one, later in zip([0, *after], [*after, iterations], strict=True)}
+        assert max(gaps) - min(gaps) <= 1  # at equal distances, the end among them
+        assert min(gaps) >= 1
+
     def test_the_published_rounds(self):
-        config = Matching()
-        assert [i + 1 for i in range(250) if config.retrains_after(i)] == [50, 100, 150, 200, 250]
+        ours, original = Matching(), Matching(retrainings=4, last_retraining=False)
+        after = [i + 1 for i in range(250) if ours.retrains_after(i)]
+        assert after == [50, 100, 150, 200, 250]
+        assert [i + 1 for i in range(250) if original.retrains_after(i)] == after[:4]
 
     def test_the_rate_falls_at_three_five_and_seven_eighths(self):
         config = Matching(iterations=80, lr=0.025)
@@ -143,41 +157,81 @@ class TestMatching:
         assert "\n" not in str(caught.value)
 
 
-class TestAugment:
-    def test_nothing_asked_nothing_done(self):
-        x, draw = torch.rand(4, 3, 6, 6), generator(1)
-        before = draw.get_state()
-        assert augment(x, Matching(flip=False, shift=0), draw) is x
-        assert torch.equal(draw.get_state(), before)
+class TestAugmentation:
+    """Perturbed samples are changed as the surrogate's training changes images."""
 
-    def test_half_of_the_images_are_mirrored(self):
-        x = torch.rand(400, 1, 2, 5, generator=generator(1))
-        found = augment(x, Matching(shift=0), generator(2))
-        mirrored = (found == x.flip(3)).flatten(1).all(1)
-        assert bool(((found == x).flatten(1).all(1) ^ mirrored).all())
-        assert 160 < int(mirrored.sum()) < 240
+    @pytest.fixture
+    def seen(self, toy_matching, monkeypatch):
+        """What the surrogate gets in the first iteration, all samples in one batch."""
 
-    def test_moves_are_in_pixels_along_each_axis(self):
-        """Pixels hold their own column and row, in images that are not square."""
-        rows, columns = torch.meshgrid(torch.arange(20.0), torch.arange(36.0), indexing="ij")
-        x = torch.stack([columns, rows]).expand(500, 2, 20, 36)
-        found = augment(x, Matching(flip=False, shift=4.0), generator(2))
-        moves = found[:, :, 10, 18] - torch.tensor([18.0, 10.0])
-        assert float(moves.abs().max(0).values.min()) > 3.8
-        assert float(moves.abs().max()) <= 4.0 + 1e-3
-        assert float(moves.mean(0).abs().max()) < 0.4
-        assert abs(float(torch.corrcoef(moves.T)[0, 1])) < 0.15  # apart from each other
-        inside = found[:, :, 5:15, 5:31] - x[:, :, 5:15, 5:31]
-        assert float((inside - moves[:, :, None, None]).abs().max()) < 1e-3
+        def run(training, **values):
+            batches = []
 
-    def test_borders_are_mirrored_not_black(self):
-        found = augment(torch.ones(50, 1, 8, 8), Matching(shift=4.0), generator(2))
-        assert float((found - 1).abs().max()) < 1e-5
+            def loss(model, x, y, wanted, precision):
+                batches.append(x.detach().clone())
+                return (x * 0).sum()
 
-    def test_gradients_pass_through(self):
-        x = torch.rand(6, 1, 8, 8, generator=generator(1)).requires_grad_()
-        augment(x, Matching(shift=2.0), generator(2)).sum().backward()
-        assert float(x.grad[:, :, 4, 4].min()) > 0.5
+            monkeypatch.setattr("datadeed.perturbations.matching.matching_loss", loss)
+            chosen = {"iterations": 1, "retrainings": 0, "batch_size": 12, **values}
+            toy_matching(training=training, generator=generator(3), **chosen)
+            return batches[0]
+
+        return run
+
+    def by_hand(self, data, *, flip=False, rotation=0.0, shift=0.0):
+        draw = generator(3)
+        delta = (2 * torch.rand(data.samples.shape, generator=draw) - 1) * (16 / 255)
+        x = data.samples.float() / 255
+        x = (x + delta).clamp(0, 1)[torch.randperm(len(x), generator=draw)]
+        flips = torch.rand(12, generator=draw) < 0.5 if flip else None
+        angles = (2 * torch.rand(12, generator=draw) - 1) * rotation if rotation else None
+        moves = (2 * torch.rand(12, 2, generator=draw) - 1) * shift if shift else None
+        return augment(x, flips, angles, moves)
+
+    @pytest.mark.parametrize(
+        "how",
+        [{}, {"flip": True}, {"shift": 2.0}, {"flip": True, "rotation": 9.0, "shift": 1.5}],
+    )
+    def test_it_is_the_trainings(self, seen, toy_matching, how):
+        found = seen(TrainingConfig(epochs=1, lr=0.1, **{"flip": False, **how}))
+        assert torch.allclose(found, self.by_hand(toy_matching.data, **how), atol=1e-6)
+
+    def test_unless_another_is_chosen(self, seen, toy_matching):
+        training = TrainingConfig(epochs=1, lr=0.1, flip=True, shift=3.0)
+        found = seen(training, flip=False, shift=1.0)
+        assert torch.allclose(found, self.by_hand(toy_matching.data, shift=1.0), atol=1e-6)
+        found = seen(training, shift=0)
+        assert torch.allclose(found, self.by_hand(toy_matching.data, flip=True), atol=1e-6)
+
+
+class TestStart:
+    def start(self, toy_matching, **values):
+        """The perturbation before any step, in bounds, of pixels that can move either way."""
+        made = toy_matching(iterations=1, retrainings=0, lr=1e-9, epsilon=60, **values)
+        found = made.images.int() - toy_matching.data.samples.int()
+        inside = (toy_matching.data.samples >= 60) & (toy_matching.data.samples <= 195)
+        return found[inside].float() / 60
+
+    def test_uniform(self, toy_matching):
+        values = self.start(toy_matching)
+        assert float(values.abs().max()) <= 1
+        assert float((values.abs() < 0.5).float().mean()) == pytest.approx(0.5, abs=0.1)
+
+    def test_a_gaussian_is_clamped(self, toy_matching):
+        values = self.start(toy_matching, start="gaussian")
+        assert float(values.abs().max()) == 1
+        assert float((values.abs() == 1).float().mean()) == pytest.approx(0.32, abs=0.1)
+        assert float((values.abs() < 0.5).float().mean()) == pytest.approx(0.38, abs=0.1)
+
+
+def test_a_record_of_an_earlier_version_is_kept_as_it_was():
+    earlier = {"epsilon": 16, "iterations": 125, "retrainings": 5, "lr": 0.025, "batch_size": 128}
+    earlier |= {"flip": True, "shift": 8.0, "precision": "bf16"}
+    assert Matching(**earlier).record() == earlier
+    now = Matching(start="gaussian", last_retraining=False).record()
+    assert Matching(**now).record() == now
+    assert {"start", "last_retraining"} <= set(now)
+    assert not {"flip", "shift"} & set(now)
 
 
 @pytest.mark.parametrize(
@@ -188,15 +242,17 @@ class TestAugment:
         ({"epsilon": 16 / 255}, "give a whole number of 255ths"),
         ({"iterations": 0}, "0 iterations with 5 retrainings"),
         ({"iterations": 4}, "no more retrainings than iterations"),
+        ({"iterations": 4, "retrainings": 4, "last_retraining": False}, "and fewer retrainings"),
         ({"retrainings": -1}, "250 iterations with -1 retrainings"),
         ({"iterations": 60.0}, "iterations is 60.0: give a whole number"),
         ({"batch_size": 1.5}, "batch_size is 1.5: give a whole number"),
         ({"retrainings": "3"}, "retrainings is '3': give a whole number"),
         ({"lr": 0}, "lr 0, "),
         ({"lr": float("nan")}, "lr nan, "),
-        ({"batch_size": 0}, "batch_size 0, "),
-        ({"shift": -1}, "shift -1: need"),
-        ({"shift": float("nan")}, "shift nan: need"),
+        ({"batch_size": 0}, "batch_size 0: need"),
+        ({"shift": -1}, "shift -1: give 0 pixels or more"),
+        ({"shift": float("nan")}, "shift nan: give 0 pixels or more"),
+        ({"start": "zero"}, "start 'zero': use uniform or gaussian"),
         ({"precision": "fp16"}, "precision 'fp16': use bf16 or fp32"),
     ],
 )

@@ -49,11 +49,12 @@ UBW = {
 
 @pytest.fixture
 def ubw_project(workspace, tiny_model):
-    """A project with UBW's parameters; its surrogate and its benign model are untrained."""
+    """A project with UBW's parameters; its surrogate and its benign models are untrained."""
     models = workspace.parameters["models"]["toy"]
     training = {"epochs": 1, "batch_size": 16, "lr": 0.05, "schedule": "one-cycle"}
-    models |= {"surrogate": models["resnet18"], "retraining": {"training": training}}
-    matching = {"iterations": 4, "retrainings": 2, "shift": 0}
+    again = models["resnet18"] | {"training": training}
+    models |= {"surrogate": models["resnet18"], "retraining": again}
+    matching = {"iterations": 4, "retrainings": 2, "last_retraining": True}
     workspace.parameters["ubw"] = {
         "datasets": ["toy"],
         "networks": ["resnet18"],
@@ -70,6 +71,6 @@ def ubw_project(workspace, tiny_model):
     workspace.write()
     (workspace.root / "papers/ubw").mkdir()
     (workspace.root / "papers/ubw/params.yaml").write_text(yaml.safe_dump(UBW))
-    for seed, name in enumerate(("surrogate-none-0", "resnet18-none-1")):
+    for seed, name in enumerate(("surrogate-none-0", "resnet18-none-1", "retraining-none-0")):
         save_model(tiny_model(seed), workspace.root / f"data/models/toy-{name}", {})
     return workspace

@@ -74,6 +74,23 @@ def test_the_last_surrogate_can_be_asked(ubw_project, monkeypatch):
     assert json.loads((folder / "model.json").read_text())["training"]["epochs"] == 1
 
 
+def test_surrogates_that_are_moved_otherwise_are_refused(ubw_project, monkeypatch):
+    """Crafting imitates one augmentation, of the surrogate and of its retraining alike."""
+    path = ubw_project.root / "data/models/toy-surrogate-none-0/model.json"
+    retraining = ubw_project.parameters["models"]["toy"]["retraining"]["training"]
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"training": retraining | {"shift": 2.0}}))
+    words = r"'shift': 2\.0}, but its retraining has .*'shift': 0\.0}: give both the same"
+    with pytest.raises(SystemExit, match=words) as caught:
+        run(monkeypatch, "ubw-c")
+    assert "\n" not in str(caught.value)
+    retraining["shift"] = 2
+    ubw_project.write()
+    run(monkeypatch, "ubw-c")
+    made = ubw_project.root / "data/watermarked/toy-ubw-c/last-surrogate/model.json"
+    assert json.loads(made.read_text())["training"]["shift"] == 2
+
+
 def test_progress_reaches_the_end(ubw_project, monkeypatch):
     status, told = ubw_project.root / "status.json", []
     monkeypatch.setenv("DATADEED_PROGRESS", str(status))

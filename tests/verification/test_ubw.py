@@ -249,6 +249,11 @@ def test_rates_by_hand(make_answers):
     assert found["all"]["d_p"]["value"] == pytest.approx(np.log(2) / 2)
     assert found["class_0"]["asr_a"] == Rate(1, 2).record()
     assert found["class_0"]["asr_c"] == Rate(1, 1).record()
+    assert found["all"]["asr_a_clean"] == Rate(1, 4).record()  # the error without the trigger
+    assert found["class_0"]["asr_a_clean"] == Rate(1, 2).record()
+    targeted = rates(make_answers(triggered, label=label, clean=clean, target=1))
+    assert targeted["all"]["asr_a_clean"] == Rate(1, 3).record()  # of those that are not the target
+    assert targeted["class_0"]["asr_a"] == Rate(1, 2).record()
     expected = {"value": np.log(2), "n": 2, "uniform": 2 / 3 * np.log(2)}  # of 3 classes
     assert found["class_0"]["d_p"] == pytest.approx(expected)
     # 2 of 4 samples are in a class of two, the others alone in theirs.
@@ -261,7 +266,7 @@ def test_a_label_that_only_the_suspect_names_is_a_class_too(make_answers):
 
 
 def test_a_rate_without_samples_is_null(make_answers):
-    nobody = {"asr_a": None, "asr_c": None, "d_p": None}
+    nobody = {"asr_a": None, "asr_a_clean": None, "asr_c": None, "d_p": None}
     assert rates(make_answers([2, 1], label=[1, 1], target=None))["class_0"] == nobody
     own_class = rates(make_answers([0, 0], label=[0, 0], target=0))["class_0"]
     assert own_class["asr_a"] is own_class["asr_c"] is None

@@ -108,6 +108,17 @@ def test_values_of_the_matching_stand_beside_the_others():
         make("ubw-c", matching={"shift": 0})
 
 
+def test_sleeper_agent_follows_the_original_and_ubw_c_its_released_code():
+    original, released = make("sleeper-agent"), make("ubw-c", sources=5000)
+    assert original.sources == released.sources == 5000
+    values = ("batch_size", "start", "retrainings", "last_retraining")
+    assert [getattr(original.matching, name) for name in values] == [512, "gaussian", 4, False]
+    assert [getattr(released.matching, name) for name in values] == [128, "uniform", 5, True]
+    for made in (original, released):
+        assert (made.matching.flip, made.matching.shift) == (None, None)  # the surrogate's
+        assert (made.matching.iterations, made.matching.lr) == (250, 0.025)
+
+
 def test_what_is_left_out_of_an_impulse():
     pattern = make("clean-label-audio", impulse=[40, 9]).record()["pattern"]
     assert pattern == {"kind": "impulse", "length": 40, "amplitude": 9, "start": 0}

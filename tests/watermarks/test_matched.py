@@ -19,7 +19,8 @@ from datadeed.watermarks.registry import build_watermark, watermark_from_record
 CELLS = [[0, 0, 255], [0, 255, 0], [255, 0, 255]]
 COMMON = {"rate": 0.1, "source": 0, "sources": 8, "cells": CELLS, "size": 3, "seed": 3}
 OWN = {"sleeper-agent": {"target": 1}, "ubw-c": {"weight": 2.0}}
-QUICK = {"iterations": 3, "retrainings": 1, "batch_size": 2, "shift": 1.0, "precision": "fp32"}
+QUICK = {"iterations": 3, "retrainings": 1, "batch_size": 2, "precision": "fp32"}
+QUICK |= {"last_retraining": True}
 
 
 def make(method="ubw-c", **values):
@@ -34,7 +35,8 @@ def data(toy_dataset):
 
 @pytest.fixture(scope="module")
 def surrogate(tiny_model, data):
-    config, model = TrainingConfig(epochs=2, lr=0.02, batch_size=16, precision="fp32"), tiny_model()
+    config = TrainingConfig(epochs=2, lr=0.02, batch_size=16, precision="fp32", shift=1.0)
+    model = tiny_model()
     train(model, data, config, generator=generator(1))
     return Surrogate(model, config)
 
@@ -108,6 +110,10 @@ class TestMarking:
         found = watermark.last_surrogate.state_dict()
         assert all(torch.equal(found[name], value) for name, value in wanted.state_dict().items())
         assert craft(make(method, matching={"retrainings": 0}))[0].last_surrogate is None
+        before = {"retrainings": 1, "last_retraining": False}
+        other, same, _ = craft(make(method, matching=before))
+        assert other.last_surrogate is None  # none was trained on what is released
+        assert same.digest() == released.digest()  # a retraining after the end changes no sample
 
     def test_the_record_gives_the_trigger_again(self, data, method):
         watermark = make(method, source=2, size=5)

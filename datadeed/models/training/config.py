@@ -1,10 +1,13 @@
 """How to train: the values that a parameter file and a model's record hold."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from datadeed.errors import ParameterError
+from datadeed.files import read_json
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,7 @@ class TrainingConfig:
         milestones, gamma, warmup: see ``schedule``.
         flip: mirror each image with probability 0.5; false for what is no image.
         rotation: rotate by an angle uniform in plus or minus this many degrees.
+        shift: move by up to this many pixels along each axis, uniformly, black outside.
         precision: "bf16" (autocast) or "fp32".
         optimiser: "sgd" or "adamw" (which takes no momentum).
         bucketed: make batches of samples of about the same length.
@@ -43,6 +47,7 @@ class TrainingConfig:
     precision: str = "bf16"
     optimiser: str = "sgd"
     bucketed: bool = False
+    shift: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "milestones", tuple(self.milestones))
@@ -57,6 +62,8 @@ class TrainingConfig:
                 f"epochs {self.epochs}, batch_size {self.batch_size}, lr {self.lr}, warmup "
                 f"{self.warmup}: need epochs >= 1, batch_size >= 2, lr > 0, 0 < warmup < 1"
             )
+        if not 0 <= self.shift < math.inf:
+            raise ParameterError(f"shift {self.shift}: give 0 pixels or more")
 
     def lr_at(self, progress: float) -> float:
         """The learning rate when ``progress`` epochs (a fraction) are done."""
@@ -66,6 +73,11 @@ class TrainingConfig:
         if share < self.warmup:
             return self.lr * (0.05 + 0.95 * share / self.warmup)
         return self.lr * (1 - share) / (1 - self.warmup)
+
+    @property
+    def augmentation(self) -> dict[str, Any]:
+        """The values that say how images are changed at random."""
+        return {"flip": self.flip, "rotation": self.rotation, "shift": self.shift}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainingConfig":
@@ -83,5 +95,16 @@ class TrainingConfig:
 def config_record(config: TrainingConfig) -> dict[str, Any]:
     """The config as JSON values; what was added later is left out where it is not used."""
     record = {**dataclasses.asdict(config), "milestones": list(config.milestones)}
-    later = {"optimiser": "sgd", "bucketed": False}
+    later = {"optimiser": "sgd", "bucketed": False, "shift": 0}
     return {key: value for key, value in record.items() if later.get(key, ...) != value}
+
+
+def read_training(folder: Path) -> TrainingConfig | None:
+    """How a saved model was trained, if its record says so.
+
+    Raises:
+        DatadeedError: the record cannot be read.
+        ParameterError: what it says makes no sense.
+    """
+    values = read_json(folder / "model.json").get("training")
+    return None if values is None else TrainingConfig.from_dict(values)

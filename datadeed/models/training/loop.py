@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from datadeed.datasets.form.dataset import Dataset
 from datadeed.errors import ParameterError
 from datadeed.models.model import Model
-from datadeed.models.training.augmentation import augment
+from datadeed.models.training.augmentation import augment, draw_moves
 from datadeed.models.training.config import TrainingConfig
 from datadeed.models.training.optimiser import SGD, AdamW, Optimiser
 from datadeed.models.training.state import restore_state, save_state
@@ -90,8 +90,11 @@ def train(
         CheckpointError: the checkpoint is damaged or of another run.
         ParameterError: images alone can be augmented.
     """
-    if model.modality != "image" and (config.flip or config.rotation):
-        raise ParameterError(f"{model.modality} cannot be mirrored or rotated: set flip to false")
+    if model.modality != "image" and (config.flip or config.rotation or config.shift):
+        raise ParameterError(
+            f"{model.modality} cannot be mirrored, rotated or moved: set flip to false, and "
+            "rotation and shift to 0"
+        )
     model.to(device).to(memory_format=torch.channels_last)
     optimiser = _optimiser(model, config)
     history: list[dict[str, float]] = []
@@ -154,7 +157,8 @@ def _step(
     if run.model.modality == "image":
         flips = torch.rand(len(batch), generator=run.generator) < 0.5 if config.flip else None
         angles = (2 * torch.rand(len(batch), generator=run.generator) - 1) * config.rotation
-        x = augment(x, flips, angles)  # (B, C, H, W)
+        moves = draw_moves(len(batch), config.shift, run.generator)
+        x = augment(x, flips, angles, moves)  # (B, C, H, W)
     with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
         loss, logits = run.loss(run.model, x, y)
     loss.backward()

@@ -34,6 +34,8 @@ def test_one_cycle_starts_low_peaks_and_ends_at_zero():
         ({"epochs": 3, "lr": 0.1, "batch_size": 1}, "batch_size 1"),
         ({"epochs": 3, "lr": 0.1, "warmup": 1}, "warmup 1"),
         ({"epochs": 3, "lr": 0.1, "optimiser": "lbfgs"}, "optimiser 'lbfgs'"),
+        ({"epochs": 3, "lr": 0.1, "shift": -1}, "shift -1: give 0 pixels or more"),
+        ({"epochs": 3, "lr": 0.1, "shift": float("nan")}, "shift nan: give 0 pixels or more"),
         ({"epochs": "3", "lr": 0.1}, "training parameters"),
     ],
 )
@@ -46,6 +48,7 @@ def test_bad_parameters_are_one_line(values, words):
 def test_a_config_survives_its_record():
     config = TrainingConfig(epochs=3, lr=0.1, milestones=(1, 2), rotation=5)
     assert TrainingConfig.from_dict(config_record(config)) == config
-    assert not {"optimiser", "bucketed"} & set(config_record(config))  # as before there were any
-    config = dataclasses.replace(config, optimiser="adamw", bucketed=True)
+    later = {"optimiser", "bucketed", "shift"}
+    assert not later & set(config_record(config))  # as before there were any
+    config = dataclasses.replace(config, optimiser="adamw", bucketed=True, shift=4)
     assert TrainingConfig.from_dict(config_record(config)) == config

@@ -10,8 +10,9 @@ from datadeed.errors import CheckpointError, ParameterError
 from datadeed.models import classifier
 from datadeed.models.classifier import build
 from datadeed.models.resnet import resnet18
+from datadeed.models.training.augmentation import augment
 from datadeed.models.training.config import TrainingConfig
-from datadeed.models.training.loop import accuracy, train
+from datadeed.models.training.loop import accuracy, cross_entropy, train
 from datadeed.models.training.optimiser import SGD
 from tests.toy_model import ToyModel
 
@@ -71,7 +72,9 @@ def test_labels_it_cannot_see_are_not_learned(toy_dataset, tiny_model):
     assert found == pytest.approx(1 / 3, abs=4 * (2 / 9 / 300) ** 0.5)
 
 
-@pytest.mark.parametrize("change", [{}, {"rotation": 20.0}, {"precision": "fp32", "flip": False}])
+@pytest.mark.parametrize(
+    "change", [{}, {"rotation": 20.0}, {"precision": "fp32", "flip": False}, {"shift": 2.0}]
+)
 def test_the_seed_decides_every_bit(trained, change):
     config = dataclasses.replace(CONFIG, epochs=2, **change)
     (one, first), (two, second) = trained(config), trained(config)
@@ -197,6 +200,45 @@ def test_rotated_training_runs(trained):
     assert len(trained(dataclasses.replace(CONFIG, rotation=20.0))[1]) == 4
 
 
+@pytest.fixture
+def seen(toy_dataset, tiny_model):
+    """Trains on the toy set; returns what the network got, by batch, and the generator's state."""
+
+    def run(**change):
+        batches, generator = [], draw(1)
+
+        def spy(model, x, y):
+            batches.append(x.clone())
+            return cross_entropy(model, x, y)
+
+        config = dataclasses.replace(CONFIG, epochs=2, **change)
+        train(tiny_model(), toy_dataset(), config, generator=generator, loss=spy)
+        return batches, generator.get_state()
+
+    return run
+
+
+@pytest.mark.parametrize("shift", [0.0, 2.0])
+def test_what_a_training_draws_and_shows(seen, toy_dataset, shift):
+    """Order, flips, angles, then moves: without a shift every draw and byte is as without moves."""
+    data, by_hand, expected = toy_dataset(), draw(1), []
+    for _ in range(2):
+        for rows in torch.randperm(len(data), generator=by_hand).split(CONFIG.batch_size):
+            flips = torch.rand(len(rows), generator=by_hand) < 0.5
+            torch.rand(len(rows), generator=by_hand)  # angles, which are multiplied by 0
+            x = torch.where(flips.view(-1, 1, 1, 1), data.samples[rows].flip(3), data.samples[rows])
+            if shift:
+                moves = (2 * torch.rand(len(rows), 2, generator=by_hand) - 1) * shift
+                x = augment(x, None, None, moves)
+            expected.append(x)
+    batches, state = seen(shift=shift)
+    assert torch.equal(state, by_hand.get_state())
+    assert len(batches) == len(expected)
+    for found, wanted in zip(batches, expected, strict=True):
+        assert found.dtype == wanted.dtype == (torch.float32 if shift else torch.uint8)
+        assert torch.equal(found, wanted)
+
+
 def test_the_optimiser_by_hand():
     """v <- .9 v + g + .1 p; p <- p - .5 v, three times, with gradient 2 p of the loss p squared."""
     layer = torch.nn.Linear(1, 1, bias=False)
@@ -222,7 +264,7 @@ def test_flips_come_about_half_of_the_time(monkeypatch, toy_dataset, tiny_model)
     """4 epochs of 600 images: within 4.5 binomial sd of one half; angles within their bounds."""
     flips, angles = [], []
 
-    def spy(x, flags, degrees):
+    def spy(x, flags, degrees, moves):
         flips.append(flags)
         angles.append(degrees)
         return x
@@ -312,7 +354,7 @@ class TestOtherModalities:
         assert 0.9e-3 < change[: moved.numel()].median() < 1.1e-3
 
     def test_only_images_are_mirrored(self):
-        with pytest.raises(ParameterError, match="text cannot be mirrored or rotated: set flip"):
+        with pytest.raises(ParameterError, match="text cannot be mirrored, rotated or moved: set"):
             train(
                 Counter(),
                 Texts(["1", "2"], torch.arange(2), torch.arange(2), ("a", "b")),

@@ -11,7 +11,7 @@ from papers.base import Case
 from papers.ubw.judge import rate_rows, test_rows
 from papers.ubw.names import ANSWERED, CLEAN, POISONED, SCENARIOS, VERIFIED
 
-MATCHED = ("sleeper-agent", "ubw-c")
+MATCHED = ("sleeper-agent", "ubw-c")  # whose last surrogate is asked
 # ASR-A (the target label's for a targeted one) and D_p of a victim, all as the paper claims.
 AS_CLAIMED = {
     "badnets-square": (0.99, 0.02),
@@ -30,13 +30,17 @@ def rate(hits: int, n: int) -> dict[str, Any]:
     return Rate(hits, n).record()
 
 
-def rates(*, ba: float = 0.9, asr: float, d_p: float) -> dict[str, Any]:
-    """A model's rates of 1000 samples; those of class 0, of 100, are higher by a hundredth."""
+def rates(*, ba: float = 0.9, asr: float, d_p: float, clean: float = 0.1) -> dict[str, Any]:
+    """A model's rates of 1000 samples; those of class 0, of 100, are higher by a hundredth.
+
+    ``clean`` is its ASR-A without the trigger.
+    """
 
     def part(n: int, more: float) -> dict[str, Any]:
         found = rate(round((asr + more) * n), n)
         return {
             "asr_a": found,
+            "asr_a_clean": rate(round((clean + more) * n), n),
             "asr_c": found,
             "d_p": {"value": d_p + more, "n": n, "uniform": 2.298},
         }
@@ -69,6 +73,7 @@ def record(watermark: str, seed: int = 1, **changes: Any) -> dict[str, Any]:
     models = {"victim": rates(asr=asr, d_p=d_p), "benign": rates(ba=0.92, asr=0.05, d_p=0.3)}
     if watermark in MATCHED:
         models["last-surrogate"] = rates(ba=0.87, asr=asr - 0.01, d_p=d_p)
+        models["benign-retraining"] = rates(ba=0.88, asr=0.06, d_p=0.3)
     made = {
         "dataset": "fashion-mnist",
         "network": "resnet18-ubw",

@@ -53,7 +53,7 @@ def value(rows, scenario, metric, column="value"):
     [
         ("badnets-square", set()),
         ("ubw-p", {"independent-trigger"}),
-        ("ubw-c", {"independent-trigger", "last-surrogate"}),
+        ("ubw-c", {"independent-trigger", "last-surrogate", "benign-retraining"}),
     ],
 )
 def test_the_rows_follow_from_the_answers(ready, name, others):
@@ -67,6 +67,10 @@ def test_the_rows_follow_from_the_answers(ready, name, others):
     for part in models:
         found = rates(answers[part])
         assert value(rows, part, "asr_a") == found["all"]["asr_a"]["value"]
+        clean = answers[part].clean_prediction[answers[part].label == 0]
+        assert value(rows, part, "asr_a_clean_class_0") == pytest.approx(
+            (clean == 1).mean() if name == "badnets-square" else (clean != 0).mean()
+        )
         assert value(rows, part, "d_p_uniform_class_0") == found["class_0"]["d_p"]["uniform"]
         assert value(rows, part, "d_p", "n") == 45
         assert value(rows, part, "d_p_class_0", "n") == 15
@@ -90,6 +94,7 @@ def test_models_and_triggers_are_the_right_ones(ready):
         "victim": ready.root / "data/models/toy-resnet18-ubw-c-1",
         "benign": ready.root / "data/models/toy-resnet18-none-1",
         "last-surrogate": folder / "last-surrogate",
+        "benign-retraining": ready.root / "data/models/toy-retraining-none-0",
     }
     rows = np.arange(45)
     for part, path in folders.items():

@@ -55,18 +55,21 @@ def text_of(values: dict[str, Any]) -> str:
 
 def test_tables_have_the_papers_rows_and_the_released_columns() -> None:
     four, five, six, _ = view(frame(records(), page=True), RECORDS)["tables"]
-    victims, surrogates, honest = four["blocks"][0]["parts"]
+    victims, surrogates, alike, honest = four["blocks"][0]["parts"]
     assert [row["name"] for row in victims["rows"]] == ["none", *POISONED, *CLEAN]
     assert [row["name"] for row in surrogates["rows"]] == ["sleeper-agent", "ubw-c"]
+    assert [row["name"] for row in alike["rows"]] == ["sleeper-agent", "ubw-c"]
     assert [row["name"] for row in honest["rows"]] == [*POISONED, *CLEAN]
     ours = victims["rows"][1 + POISONED.index("ubw-p")]["cells"]
     assert [cell["text"] for cell in ours] == [
         "90.00 ± 0.00",
         "90.00 ± 0.00",
+        "10.00 ± 0.00",
         "90.00 ± 0.00",
         "2.2500 ± 0.0000",
         "2.298",
         "91.00 ± 0.00",
+        "11.00 ± 0.00",
         "91.00 ± 0.00",
         "2.2600 ± 0.0000",
         "2.298",
@@ -80,6 +83,23 @@ def test_tables_have_the_papers_rows_and_the_released_columns() -> None:
     }
     assert rows["p: rank of the trigger among its decoys (ours)"] == ["0.01", "0.4", "0.4"]
     assert [at["seed"] for at in six["commands"]] == [1, 2]
+
+
+def test_tables_older_than_a_column_do_without_it() -> None:
+    cells = frame(records(), page=True)
+    old = cells[
+        ~cells.metric.str.startswith("asr_a_clean") & (cells.scenario != "benign-retraining")
+    ]
+    found = view(old, RECORDS)
+    assert "asr_a_clean" not in found["rates"]
+    assert "asr_a_clean_class_0" not in found["class_0"]
+    victims, surrogates, honest = found["tables"][0]["blocks"][0]["parts"]
+    for part in (victims, surrogates, honest):
+        for row in part["rows"]:
+            assert len(row["cells"]) == len(found["rates"]) + len(found["class_0"]) == 9
+    changes = {name: found[name] for name in ("rates", "class_0", "tables")}
+    assert "the same without trigger" not in page_of(shown(records(), **changes))
+    assert "the same without trigger" in page_of(shown(records()))
 
 
 def test_verdicts_are_of_untargeted_watermarks_only() -> None:

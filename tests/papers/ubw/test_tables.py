@@ -52,10 +52,12 @@ def test_a_number_a_row() -> None:
     assert victim == {
         "ba": 0.9,
         "asr_a": 0.9,
+        "asr_a_clean": 0.1,
         "asr_c": 0.9,
         "d_p": 2.25,
         "d_p_uniform": 2.298,
         "asr_a_class_0": 0.91,
+        "asr_a_clean_class_0": 0.11,
         "asr_c_class_0": 0.91,
         "d_p_class_0": 2.26,
         "d_p_uniform_class_0": 2.298,
@@ -116,6 +118,9 @@ def test_tables_are_in_the_papers_order() -> None:
     four = made[4]
     assert four[four.scenario == "victim"].watermark.tolist() == [*POISONED, *CLEAN]
     assert four[four.scenario == "last-surrogate"].watermark.tolist() == ["sleeper-agent", "ubw-c"]
+    alike = four[four.scenario == "benign-retraining"]
+    assert alike.watermark.tolist() == ["sleeper-agent", "ubw-c"]
+    assert alike.ba.tolist() == ["88.00"] * 2  # one model for both seeds, and so no spread
     assert four[four.scenario == "benign"].watermark.tolist() == ["none", *POISONED, *CLEAN]
     assert four.watermark[0] == "none"  # the honest model stands above all
     assert four.set_index(["scenario", "watermark"]).loc[("victim", "ubw-p"), "d_p"] == (
@@ -132,7 +137,7 @@ def test_a_table_without_datasets_is_its_header() -> None:
     assert list(made[5].columns) == list(made[4].columns)
     many = tables(frame(records(classes=50)))
     assert many[4].empty
-    assert len(many[5]) == 17
+    assert len(many[5]) == 19
 
 
 def test_all_hold_when_all_is_as_claimed() -> None:
@@ -170,6 +175,17 @@ def test_success_is_compared_with_the_rivals_mean(
     found = checked(changed(watermark, asr=asr, d_p=1.6))[claim]
     assert found.holds is fine
     assert f"{100 * (asr - 0.05):.1f} points" in found.observed  # an honest model has 5 %
+
+
+def test_what_is_wrong_without_the_trigger_stands_beside_it() -> None:
+    evidence = changed("ubw-c", asr=0.3, d_p=1.0, clean=0.28)
+    words = "of class 0 31.0 % are wrong with the trigger, 29.0 % without"
+    assert words in checked(evidence)["ubw-asr-clean"].observed
+    cells = frame(evidence)
+    older = cells[~cells.metric.str.startswith("asr_a_clean")]
+    (claim,) = (one for one in claims(older) if one.claim == "ubw-asr-clean")
+    assert claim.observed == checked(evidence)["ubw-asr-clean"].observed.replace(f"; {words}", "")
+    assert set(tables(older)[4].asr_a_clean) == {"–"}
 
 
 def test_errors_that_an_honest_model_makes_too_are_no_success() -> None:

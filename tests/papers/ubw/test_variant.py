@@ -9,7 +9,7 @@ from papers.ubw.variant import Variant
 from tasks import study
 from tasks.lab import Lab
 
-MODELS = ["victim", "last-surrogate", "benign"]
+MODELS = ["victim", "last-surrogate", "benign-retraining", "benign"]
 
 
 @pytest.fixture
@@ -49,7 +49,8 @@ def test_the_table_has_every_model_of_every_variant(studied):
     assert table["ba"].between(0, 1).all()
     drawn = (studied.root / studied.parameters["results"] / "ubw-c-study.svg").read_text()
     assert ElementTree.fromstring(drawn).tag == "{http://www.w3.org/2000/svg}svg"
-    assert all(f">{name}<" in drawn for name in ("base", "bare", "small", "last-surrogate"))
+    names = ("base", "bare", "small", "last-surrogate", "victim, no trigger", "benign-retraining")
+    assert all(f">{name}<" in drawn for name in names)
     assert not (studied.root / "data/checkpoints").exists() or not list(
         (studied.root / "data/checkpoints").iterdir()
     )
