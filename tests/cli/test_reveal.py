@@ -45,7 +45,7 @@ def failed(done):
 
 def test_what_matters_comes_first(proved):
     lines = proved.check().out.splitlines()
-    assert lines[0].startswith("every check that was made passed; the claim holds if")
+    assert lines[0].startswith("every check that was made passed; the verdict holds if")
     assert re.match(r"[0-9]+ fields are stated by the accuser", lines[-2])
     assert lines[-1] == "--details lists them"
     more = proved.check("--details").out.splitlines()
