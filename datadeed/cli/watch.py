@@ -3,12 +3,14 @@
 To be run every day by a scheduler (docs/watch.md). A second run on the same day (UTC) asks nothing,
 and a day on which the suspect cannot be asked is no day. Exit codes: 0 EVIDENCE, 3 NO EVIDENCE,
 5 could not test. Evidence is a reason to run `datadeed verify`, which alone makes a claim.
+With --page: show what the watches in a store have come to.
 """
 
 import argparse
 from typing import Any
 
 from datadeed.cli.common import COULD_NOT_TEST, add_suspect, ask, fail, show
+from datadeed.cli.page import add_page, show_page
 
 CODES = {"EVIDENCE": 0, "NO EVIDENCE": 3}
 
@@ -18,10 +20,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_suspect(parser, out="the folder of this watch, and of nothing else")
     of = "images a day, each under every part of the key; fixed from the first day on (%(default)s)"
     parser.add_argument("--blocks", type=int, default=1, help=of)
+    add_page(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """The command."""
+    if options.page is not None:
+        return show_page(options)
     from datadeed.owner.asking import CouldNotTest
     from datadeed.owner.watch import watch
 
