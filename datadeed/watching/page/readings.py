@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
 
 from datadeed.errors import VerificationError
 from datadeed.verification.multiplicity import e_bh
@@ -49,22 +49,28 @@ def curves(store: Store, shown: Sequence[Overview]) -> dict[str, list[tuple[int,
     Raises:
         StoreError: the store cannot be read.
     """
-    every = max(1, math.ceil(max((one.days for one in shown), default=1) / POINTS))
-    ids = [one.suspect.id for one in shown]
-    chosen = (
-        select(DAYS.c.suspect, DAYS.c.day, DAYS.c.log_e)
-        .where(DAYS.c.suspect.in_(ids), or_(DAYS.c.day % every == 0, DAYS.c.day == 1))
-        .order_by(DAYS.c.suspect, DAYS.c.day)
-    )
-    drawn: dict[str, list[tuple[int, float]]] = {one: [] for one in ids}
+    drawn: dict[str, list[tuple[int, float]]] = {one.suspect.id: [] for one in shown}
+    steps: dict[int, list[str]] = defaultdict(list)
+    for one in shown:
+        steps[max(1, math.ceil(one.days / POINTS))].append(one.suspect.id)
     with store.reading() as connection:
-        for suspect, day, log_e in connection.execute(chosen):
-            drawn[suspect].append((day, log_e))
+        for every, suspects in steps.items():
+            for suspect, day, log_e in connection.execute(_every(every, suspects)):
+                drawn[suspect].append((day, log_e))
     for one in shown:
         line = drawn[one.suspect.id]
         if one.days and (not line or line[-1][0] != one.days):
             line.append((one.days, one.log_e))
     return drawn
+
+
+def _every(every: int, suspects: list[str]) -> Select[tuple[str, int, float]]:
+    """The first day of some suspects, and every so many-th."""
+    return (
+        select(DAYS.c.suspect, DAYS.c.day, DAYS.c.log_e)
+        .where(DAYS.c.suspect.in_(suspects), or_(DAYS.c.day % every == 0, DAYS.c.day == 1))
+        .order_by(DAYS.c.suspect, DAYS.c.day)
+    )
 
 
 def together(found: Sequence[Overview]) -> list[Together]:

@@ -27,8 +27,9 @@ class Rendering:
             lstrip_blocks=True,
         )
         self._environment.filters |= {
-            "e_value": e_value,
-            "number": number,
+            # Markup, as plain() would take the spaces that hold a number together.
+            "e_value": lambda log_e: Markup(e_value(log_e)),
+            "number": lambda value: Markup(number(value)),
             "moment": moment,
             "drawn": Markup,  # only for the numbers of curve.py
         }

@@ -62,9 +62,8 @@ class TestOverview:
     def test_a_row_has_what_the_store_has(self, visit: Visit) -> None:
         seen = Seen(visit().get("/").text)
         thief, away, never, _ = seen.rows[1:5]
-        assert thief[2:] == [
-            "4.8 × 10⁸ of 4,000,000".replace(" × ", "\xa0×\xa0"),
-            "",
+        assert thief[2] == "4.8\xa0×\xa010⁸ of 4,000,000"
+        assert thief[4:] == [
             "3",
             "CLAIM",
             "2026-01-03 03:00",
@@ -85,11 +84,10 @@ class TestOverview:
         *_, row = Seen(visit().get("/").text).rows
         assert row == [
             "abababababababab…",
-            "1\xa0×\xa010⁻⁶".replace("1\xa0×\xa010⁻⁶", row[1]),
+            "1\xa0×\xa010⁻⁶",
             "4",
             "thief",
         ]
-        assert float(row[1].replace("\xa0×\xa010⁻⁶", "e-6")) == pytest.approx(1e-6)
 
     def test_pages_of_suspects(self, visit: Visit, tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path / 'many.db'}"
@@ -217,7 +215,8 @@ class TestToken:
         assert visitor.get("/").status_code == 200
 
     @pytest.mark.parametrize(
-        ("body", "status"), [(b"x" * 5000, 413), (b"&" * 50, 400), (b"token=%ff", 401), (b"", 401)]
+        ("body", "status"),
+        [(b"x" * 5000, 413), (b"token=&token=", 401), (b"token=%ff", 401), (b"", 401)],
     )
     def test_a_wrong_form_is_refused(self, visit: Visit, body: bytes, status: int) -> None:
         assert visit(token=TOKEN).post("/login", content=body).status_code == status
