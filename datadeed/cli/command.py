@@ -3,7 +3,8 @@
 Exit codes: 0 done (``verify``: CLAIM), 1 an error that one line explains, 2 wrong usage, as is a
 suspect's file that is wrong;
 ``verify`` also 3 INCONCLUSIVE, 4 NOT SUPPORTED, 5 could not test; ``watch`` 0 EVIDENCE,
-3 NO EVIDENCE, 5 could not test; ``reveal`` 6 the checks hold, but a premise is not verified;
+3 NO EVIDENCE, 5 could not test; ``store`` 3 it and the folders differ; ``reveal`` 6 the checks
+hold, but a premise is not verified;
 ``inspect`` 3 marks would be found; ``defend`` 0 repaired, 3 not; 130 interrupted.
 """
 
@@ -34,6 +35,7 @@ COMMANDS = {
     "questions": "write the questions as files, for a suspect that only others can ask",
     "verify": "ask a suspect, and say what its answers prove",
     "watch": "ask a suspect a few fresh questions every day",
+    "store": "fill or check the store that a team's watches share",
     "reveal": "open a key for a judge, or check evidence against an opened key",
     "report": "show a folder of evidence again",
     "defend": "look for a backdoor in a model, and repair a copy of it",

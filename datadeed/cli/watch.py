@@ -9,8 +9,9 @@ With --page: show what the watches in a store have come to.
 import argparse
 from typing import Any
 
-from datadeed.cli.common import COULD_NOT_TEST, add_suspect, ask, fail, show
+from datadeed.cli.common import COULD_NOT_TEST, add_suspect, ask, fail, say, show
 from datadeed.cli.page import add_page, show_page
+from datadeed.errors import DatadeedError
 
 CODES = {"EVIDENCE": 0, "NO EVIDENCE": 3}
 
@@ -20,6 +21,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_suspect(parser, out="the folder of this watch, and of nothing else")
     of = "images a day, each under every part of the key; fixed from the first day on (%(default)s)"
     parser.add_argument("--blocks", type=int, default=1, help=of)
+    of = "a store to share with a team, sqlite:///PATH or postgresql://HOST/DATABASE"
+    parser.add_argument("--store", metavar="URL", help=of)
     add_page(parser)
 
 
@@ -33,9 +36,25 @@ def run(options: argparse.Namespace) -> int:
     try:
         done = ask(watch, options, blocks=options.blocks)
     except CouldNotTest as error:
+        _share(options)
         return fail(options, f"could not test: {error}", COULD_NOT_TEST)
+    _share(options)
     show(options, done.state, _text(done.state))
     return CODES[done.word]
+
+
+def _share(options: argparse.Namespace) -> None:
+    """Put the run into the store. The folder has it all: what fails here is caught up next time."""
+    if options.store is None:
+        return
+    try:
+        from datadeed.watching.store.index import index
+        from datadeed.watching.store.store import Store
+
+        with Store.open(options.store) as store:
+            index(store, options.out)
+    except (DatadeedError, OSError) as error:
+        say(f"warning: not in the store: {error}")
 
 
 def _text(state: dict[str, Any]) -> str:

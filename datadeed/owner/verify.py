@@ -32,8 +32,8 @@ from datadeed.owner.data import (
 )
 from datadeed.owner.evidence import attestation
 from datadeed.owner.evidence.build import build_evidence, log_anchor, write_folder
+from datadeed.owner.evidence.fields import utc_text
 from datadeed.owner.evidence.log import QueryLog
-from datadeed.owner.evidence.records import utc_text
 from datadeed.owner.evidence.schema import check_evidence, read_limited
 from datadeed.owner.premises import premises
 from datadeed.owner.replaying import Replay

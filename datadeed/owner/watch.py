@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from datadeed.errors import EvidenceError
-from datadeed.files import canonical_digest
 from datadeed.keys.generation2 import second_generation
 from datadeed.keys.key import Key
 from datadeed.owner.asking import (
@@ -27,9 +26,9 @@ from datadeed.owner.evidence.records import Record
 from datadeed.owner.evidence.schema import parse_json, read_limited, write_private_json
 from datadeed.owner.samples import Samples, hertz_of, modality_of
 from datadeed.owner.suspects.base import Suspect, SuspectError, question_digest
+from datadeed.owner.watch_runs import FORM, STATE, anchor_of, append_run, check_runs
 from datadeed.verification.watch2 import Watch2
 
-FORM, STATE = "datadeed/watch/2", "watch.json"
 CANARIES = 4  # clean questions on every day but the first: does it answer, and did it change?
 
 
@@ -100,6 +99,7 @@ def watch(
         watched = Watch2(key, len(data.labels), groups=asked.groups, **numbers)
         with _log(watched, asked, out) as log:
             _check_head(log)
+            check_runs(log)
             replay(watched, log.records)
             try:
                 if questions := watched.questions(date):  # none if they were asked today
@@ -128,7 +128,7 @@ def _log(watched: Watch2, suspect: Suspect, folder: Path) -> QueryLog:
                 f"{folder} holds a watch with {name} {stored['fixed'].get(name)!r}, not {value!r}: "
                 "go on with the same, or name another folder for a new watch"
             )
-    return QueryLog(folder, canonical_digest(["datadeed watch 2", fixed]))
+    return QueryLog(folder, anchor_of(fixed))
 
 
 def _fixed(watched: Watch2, suspect: Suspect) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def _read_state(folder: Path) -> dict[str, Any]:
 def _write_state(
     watched: Watch2, suspect: Suspect, log: QueryLog, date: str, error: str = ""
 ) -> dict[str, Any]:
-    """Write ``watch.json``: what the log amounts to, for people and programs that read it."""
+    """Write what the log amounts to, to ``watch.json``, and what this run came to."""
     word, reason = ("COULD NOT TEST", error) if error else watched.verdict()
     state = {
         "form": FORM,
@@ -181,6 +181,7 @@ def _write_state(
         **watched.record(),
     }
     write_private_json(log.folder / STATE, state)
+    append_run(log, suspect, state)
     return state
 
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from datadeed.files import atomic_path
 from datadeed.keys.generation2 import GENERATOR, Key2
 from datadeed.keys.key import Key
+from datadeed.owner.evidence.fields import utc_text
 from datadeed.owner.evidence.log import QueryLog
-from datadeed.owner.evidence.records import QUESTIONS, Record, utc_text
+from datadeed.owner.evidence.records import QUESTIONS, Record
 from datadeed.owner.evidence.schema import write_evidence
 from datadeed.owner.evidence.sentences import grinding, not_tested, tested, worded
 

@@ -7,26 +7,33 @@ removed from the end alone do not, which is why ``evidence.json`` states the cha
 """
 
 import json
-import math
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from datadeed.errors import EvidenceError
 from datadeed.files import canonical_digest
+from datadeed.owner.evidence.fields import (
+    check_fields,
+    is_count,
+    is_count_or_none,
+    is_digest,
+    is_float,
+    is_list,
+    is_text,
+    is_time,
+    short_line,
+    utc_text,
+)
 
 if TYPE_CHECKING:
     from datadeed.owner.suspects.base import Answer
 
 QUESTIONS = ("probe", "block", "pair", "decoy")
 PURPOSES = (*QUESTIONS, "key", "behaviour")  # the last two are those of the first generation
-ERROR_LENGTH = 500
 REMEDY = "ask for the original log, or start anew in an empty folder"
-_HEX = re.compile(r"[0-9a-f]{64}")
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 
 
 @dataclass(frozen=True)
@@ -114,14 +121,14 @@ def new_record(
     record = read_record(
         {
             "seq": seq,
-            "time": utc_text(datetime.now(UTC)),
+            "time": now(),
             "purpose": purpose,
             "part": part,
             "row": row,
             "question": question,
             "labels": [int(label) for label in answer.labels],
             "scores": None if answer.scores is None else [float(score) for score in answer.scores],
-            "error": _one_line(answer.error),
+            "error": short_line(answer.error),
             "attempts": int(answer.attempts),
             "seconds": float(answer.seconds),
             "response_sha256": answer.response_sha256,
@@ -132,18 +139,18 @@ def new_record(
     return replace(record, hash=record.digest())
 
 
+def now() -> str:
+    """The time, as a record states it."""
+    return utc_text(datetime.now(UTC))
+
+
 def read_record(values: Mapping[str, Any]) -> Record:
     """A record from JSON values, each checked for its type.
 
     Raises:
         EvidenceError: a field is missing, unknown or not of its type.
     """
-    if set(values) != set(_CHECKS):
-        odd = sorted(map(str, set(values) ^ set(_CHECKS)))
-        raise EvidenceError(f"fields missing or unknown: {', '.join(odd)[:200]}")
-    for name, check in _CHECKS.items():
-        if not check(values[name]):
-            raise EvidenceError(f"{name} cannot be {str(values[name])[:80]!r}")
+    check_fields(values, _CHECKS)
     scores = values["scores"]
     return Record(
         **{
@@ -154,17 +161,47 @@ def read_record(values: Mapping[str, Any]) -> Record:
     )
 
 
-def check_chain(rows: Iterable[Mapping[str, Any]], anchor: str, path: Path) -> list[Record]:
+class Link(Protocol):
+    """A record in a chain: its place, the hash before and its own, and the one way to write it."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def previous(self) -> str: ...
+    @property
+    def hash(self) -> str: ...
+    def line(self) -> str:
+        """As canonical JSON."""
+
+    def digest(self) -> str:
+        """What ``hash`` must be."""
+
+
+_Link = TypeVar("_Link", bound=Link)
+
+
+def check_chain(
+    rows: Iterable[Mapping[str, Any]],
+    anchor: str,
+    path: Path,
+    read: Callable[[Mapping[str, Any]], _Link],
+) -> list[_Link]:
     """Read ``rows`` in order and check that each continues the chain from ``anchor``.
+
+    Args:
+        rows: as JSON values.
+        anchor: the first row's ``previous``.
+        path: named in errors.
+        read: a record from JSON values, each checked for its type.
 
     Raises:
         EvidenceError: naming the first row that was changed, or stands where another should.
     """
-    records: list[Record] = []
+    records: list[_Link] = []
     head = anchor
     for row, values in enumerate(rows):
         try:
-            record = read_record(values)
+            record = read(values)
         except EvidenceError as error:
             raise EvidenceError(f"{path}, row {row}: {error}; {REMEDY}") from error
         if record.seq != row:
@@ -182,65 +219,19 @@ def check_chain(rows: Iterable[Mapping[str, Any]], anchor: str, path: Path) -> l
     return records
 
 
-def utc_text(moment: datetime) -> str:
-    """``moment`` (with a time zone) as the evidence writes it: "2026-11-22T09:00:00.000Z"."""
-    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
-    return text.removesuffix("+00:00") + "Z"
-
-
-def check_anchor(anchor: str) -> str:
-    """``anchor`` itself.
-
-    Raises:
-        EvidenceError: it is not 64 hexadecimal digits.
-    """
-    if not _is_digest(anchor):
-        raise EvidenceError("a log's anchor is 64 lower-case hexadecimal digits: give a SHA-256")
-    return anchor
-
-
-def _one_line(text: str) -> str:
-    """Printable and short: an error's words may come from the suspect."""
-    return "".join(c if c.isprintable() else " " for c in text[:ERROR_LENGTH])
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 2**63
-
-
-def _is_count_or_none(value: Any) -> bool:
-    return value is None or _is_count(value)
-
-
-def _is_float(value: Any) -> bool:
-    return type(value) is float and math.isfinite(value)
-
-
-def _is_text(value: Any) -> bool:
-    return type(value) is str and value == _one_line(value)
-
-
-def _is_digest(value: Any) -> bool:
-    return type(value) is str and _HEX.fullmatch(value) is not None
-
-
-def _is_list(value: Any, check: Callable[[Any], bool]) -> bool:
-    return type(value) is list and all(map(check, value))
-
-
 _CHECKS: dict[str, Callable[[Any], bool]] = {
-    "seq": _is_count,
-    "time": lambda value: type(value) is str and _TIME.fullmatch(value) is not None,
+    "seq": is_count,
+    "time": is_time,
     "purpose": lambda value: type(value) is str and value in PURPOSES,
-    "part": _is_count_or_none,
-    "row": _is_count_or_none,
-    "question": _is_digest,
-    "labels": lambda value: _is_list(value, _is_count),
-    "scores": lambda value: value is None or _is_list(value, _is_float),
-    "error": _is_text,
-    "attempts": _is_count,
-    "seconds": lambda value: _is_float(value) and value >= 0,
-    "response_sha256": lambda value: value == "" or _is_digest(value),
-    "previous": _is_digest,
-    "hash": _is_digest,
+    "part": is_count_or_none,
+    "row": is_count_or_none,
+    "question": is_digest,
+    "labels": lambda value: is_list(value, is_count),
+    "scores": lambda value: value is None or is_list(value, is_float),
+    "error": is_text,
+    "attempts": is_count,
+    "seconds": lambda value: is_float(value) and value >= 0,
+    "response_sha256": lambda value: value == "" or is_digest(value),
+    "previous": is_digest,
+    "hash": is_digest,
 }

@@ -5,7 +5,7 @@ suspect's row comes after 64 zeros, its first day and its first run after that r
 verdict on a subject after the subject's digest.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Table, select
@@ -47,19 +47,6 @@ def last_row(connection: Connection, table: Table, owner: str) -> RowMapping | N
     if row is not None and not is_whole(table, row, row["previous"]):
         raise StoreError(changed(connection, table, row))
     return row
-
-
-def appended(
-    connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]], previous: str
-) -> int:
-    """Append rows to a chain that ends with hash ``previous``; returns how many."""
-    chained = []
-    for values in rows:
-        chained.append(linked(table, values, previous))
-        previous = chained[-1]["hash"]
-    if chained:
-        connection.execute(table.insert(), chained)
-    return len(chained)
 
 
 def changed(connection: Connection, table: Table, row: Row) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from datadeed.errors import StoreError, reason
 
-WAIT = 10  # seconds for another writer, and for a server to answer
+WAIT = 10.0  # seconds for another writer, and for a server to answer
 EXAMPLES = "give sqlite:///watched/store.db or postgresql://host/database"
 REMEDY = "move it away and run `datadeed store rebuild`: the folders have it all"
 _WRITES = "datadeed_writes"
@@ -34,7 +34,10 @@ def open_engine(address: str, *, create: bool) -> Engine:
         StoreError: it is another kind of URL, the file is not there, or a driver is missing.
     """
     url = _read(address)
-    arguments: dict[str, Any] = {"connect_timeout": WAIT, "tcp_user_timeout": 1000 * WAIT}
+    arguments: dict[str, Any] = {
+        "connect_timeout": round(WAIT),
+        "tcp_user_timeout": round(1000 * WAIT),
+    }
     if url.get_backend_name() == "sqlite":
         arguments = {"timeout": WAIT}
         if not create and not Path(str(url.database)).exists():
@@ -84,7 +87,7 @@ def _begin(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
     elif writes:
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{WAIT}s'")
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {round(1000 * WAIT)}")
 
 
 @contextlib.contextmanager

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from datadeed.errors import EvidenceError
 from datadeed.owner.evidence import records
+from datadeed.owner.evidence.fields import utc_text
 from datadeed.owner.evidence.log import JSONL, PARQUET, QueryLog, read_parquet
-from datadeed.owner.evidence.records import Record, utc_text
+from datadeed.owner.evidence.records import Record
 from tests.owner.evidence.samples import ANCHOR, answer, question
 
 
