@@ -179,8 +179,9 @@ def serve(suspects: dict[str, Path], options: argparse.Namespace) -> None:
             "tell_away": AWAY if options.tell_away is None else options.tell_away,
         },
         pause_on_shutdown=False,  # else a restart leaves the schedule off
-        # Of this process alone: a deployment's limit keeps the slot of a killed run, and all later
-        # days are cancelled. Two processes are kept apart by the lock of each suspect's log.
+        # Of this process alone: a deployment's limit keeps the slot of a killed run for 5 minutes,
+        # and for ever if the server forgets the lease (docs/watch.md, "Deployed"). Two processes
+        # are kept apart by the lock of each suspect's log.
         limit=1,
         entrypoint_type=EntrypointType.MODULE_PATH,
         print_starting_message=False,

@@ -28,8 +28,8 @@ class Rendering:
         )
         self._environment.filters |= {
             # Markup, as plain() would take the spaces that hold a number together.
-            "e_value": lambda log_e: Markup(e_value(log_e)),
-            "number": lambda value: Markup(number(value)),
+            "e_value": _e_value,
+            "number": _number,
             "moment": moment,
             "drawn": Markup,  # only for the numbers of curve.py
         }
@@ -54,6 +54,14 @@ class Rendering:
 
 def _plain(value: Any) -> Any:
     return value if isinstance(value, Markup) else plain(value)
+
+
+def _e_value(log_e: float) -> Markup:
+    return Markup(e_value(log_e))
+
+
+def _number(value: float) -> Markup:
+    return Markup(number(value))
 
 
 def moment(time: str | None) -> str:
