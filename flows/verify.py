@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from datadeed.errors import DatadeedError
 from datadeed.owner.evidence.schema import read_evidence
@@ -93,6 +94,7 @@ def parser() -> argparse.ArgumentParser:
     add("--timestamp", type=Path, help="the commitment's timestamp token")
     add("--roots", type=Path, help="certificates of the timestamp authority")
     add("--serve", metavar="CRON", help="watch on this schedule (UTC), such as '0 3 * * *'")
+    add("--store", metavar="URL", help="with --serve: a store to share with a team")
     add("--blocks", type=int, help="with --serve: images a day, under every part of the key (1)")
     add("--tell", metavar="URL", help="with --serve: POST there what changed (docs/watch.md)")
     add("--tell-away", type=int, help="with --tell: days out of reach until that is told (3)")
@@ -126,15 +128,30 @@ def _check_serving(options: argparse.Namespace) -> None:
     Raises:
         PipelineError: they do not.
     """
-    for name in ("blocks", "tell", "tell_away"):
+    for name in ("blocks", "store", "tell", "tell_away"):
         if options.serve is None and getattr(options, name) is not None:
             raise PipelineError(f"--{name.replace('_', '-')} is for --serve: leave it out")
+    if options.store is not None:
+        _check_store(options.store)
     if options.serve is not None and (options.sign or options.timestamp or options.roots):
         raise PipelineError("--serve signs nothing: leave out --sign, --timestamp and --roots")
     if options.tell is not None:
         check_address(options.tell)
     if options.tell_away is not None and options.tell_away < 1:
         raise PipelineError(f"--tell-away {options.tell_away} makes no sense: give 1 or more")
+
+
+def _check_store(url: str) -> None:
+    """A store's URL goes into Prefect's database and the list of processes.
+
+    Raises:
+        PipelineError: it holds a password.
+    """
+    parts = urlsplit(url)
+    if parts.password is not None or "password" in parts.query:
+        raise PipelineError(
+            "--store holds a password: leave it out, and set PGPASSWORD or ~/.pgpass"
+        )
 
 
 def _passed_on(options: argparse.Namespace) -> list[str | Path]:

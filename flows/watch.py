@@ -157,14 +157,6 @@ def serve(suspects: dict[str, Path], options: argparse.Namespace) -> None:
             f"--serve {options.serve!r} is no schedule: give five fields, such as '0 3 * * *'"
         ) from error
     _check_server()
-    arguments = ["--key", str(options.key.resolve()), "--pool", str(options.pool.resolve())]
-    arguments += [
-        "--blocks",
-        str(BLOCKS if options.blocks is None else options.blocks),
-        "--suspects",
-        str(options.suspects),
-    ]
-    arguments += ["--pool-split", options.pool_split] if options.pool_split else []
     out = options.out.resolve()
     say(f"watching {len(suspects)} suspects on {options.serve} (UTC) until this process is stopped")
     watch.serve(
@@ -173,7 +165,7 @@ def serve(suspects: dict[str, Path], options: argparse.Namespace) -> None:
         parameters={
             "suspects": {name: str(path) for name, path in suspects.items()},
             "out": str(out),
-            "arguments": arguments,
+            "arguments": passed_on(options),
             "workers": options.workers,
             "tell": options.tell or "",
             "tell_away": AWAY if options.tell_away is None else options.tell_away,
@@ -186,6 +178,20 @@ def serve(suspects: dict[str, Path], options: argparse.Namespace) -> None:
         entrypoint_type=EntrypointType.MODULE_PATH,
         print_starting_message=False,
     )
+
+
+def passed_on(options: argparse.Namespace) -> list[str]:
+    """The arguments of each `datadeed watch`, without ``--suspect`` and ``--out``."""
+    arguments = ["--key", str(options.key.resolve()), "--pool", str(options.pool.resolve())]
+    arguments += [
+        "--blocks",
+        str(BLOCKS if options.blocks is None else options.blocks),
+        "--suspects",
+        str(options.suspects),
+    ]
+    arguments += ["--pool-split", options.pool_split] if options.pool_split else []
+    arguments += ["--store", options.store] if options.store else []
+    return arguments
 
 
 def _check_server() -> None:

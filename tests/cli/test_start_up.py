@@ -10,7 +10,7 @@ from datadeed.reports import figures, svg
 from datadeed.verification import layers, proof2, verdict, words
 from tests.owner.evidence.samples import make_folder
 
-HEAVY = ("torch", "torchvision", "scipy", "pandas")
+HEAVY = ("torch", "torchvision", "scipy", "pandas", "sqlalchemy")
 PROGRAM = """
 import json, sys
 from datadeed.cli import main

@@ -107,6 +107,12 @@ class TestWords:
             (["--serve", "0 3 * * *", "--tell", "http://example.org"], "--tell is no address"),
             (["--serve", "0 3 * * *", "--tell-away", "0"], "--tell-away 0 makes no sense"),
             (["--serve", "0 3 * * *", "--roots", "r"], "--serve signs nothing"),
+            (["--store", "sqlite:///s.db"], "--store is for --serve"),
+            (["--serve", "0 3 * * *", "--store", "postgresql://a:b@h/d"], "holds a password"),
+            (
+                ["--serve", "0 3 * * *", "--store", "postgresql://h/d?password=b"],
+                "holds a password",
+            ),
         ],
     )
     def test_wrong_ones_are_told_in_a_line(self, root: Path, more: list[str], line: str) -> None:
@@ -186,6 +192,16 @@ class TestSchedule:
         monkeypatch.setattr(watch, "users_server", lambda: False)
         with pytest.raises(PipelineError, match="--serve needs a Prefect server that stays"):
             run(parser().parse_args([*arguments("thief"), "--serve", "0 3 * * *"]))
+
+    def test_each_watch_is_told_of_the_store(self, root: Path, prefect_server: Server) -> None:
+        from flows.watch import passed_on
+
+        words = [*arguments("thief"), "--suspects", "5", "--serve", "0 3 * * *"]
+        told = ["--key", str(root / "k"), "--pool", str(root / "p"), "--blocks", "1"]
+        told += ["--suspects", "5"]
+        assert passed_on(parser().parse_args(words)) == told
+        store = ["--store", "postgresql://h/d"]
+        assert passed_on(parser().parse_args([*words, *store])) == [*told, *store]
 
     def test_nonsense_is_no_schedule(self, root: Path, prefect_server: Server) -> None:
         with pytest.raises(PipelineError, match="--serve 'daily' is no schedule: give five fields"):

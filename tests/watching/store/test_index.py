@@ -220,18 +220,6 @@ def test_a_check_says_how_store_and_folders_differ(url: str, tmp_path: Path) -> 
             check(store, tmp_path / "nowhere")
 
 
-def test_runs_that_were_torn_are_kept_aside_and_go_on(tmp_path: Path) -> None:
-    watch = Watch(tmp_path / "thief")
-    watch.run(0)
-    path = watch.folder / RUNS
-    whole = path.read_bytes()
-    path.write_bytes(whole + whole[:50])
-    assert len(RunLog.peek(watch.folder, watch.id)) == 1  # reading alone moves nothing
-    watch.run(1)
-    assert (watch.folder / f"{RUNS}.torn").read_bytes() == whole[:50] + b"\n"
-    assert [run.seq for run in RunLog.peek(watch.folder, watch.id)] == [0, 1]
-
-
 def test_the_log_of_queries_is_only_read(tmp_path: Path) -> None:
     watch = a_life(tmp_path / "thief")
     with (

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from datadeed.errors import StoreError
 from datadeed.watching.store.index import index
@@ -31,8 +31,13 @@ def test_a_suspect_at_a_glance(url: str, tmp_path: Path) -> None:
     other.run(0)
     other.run(1, up=False)
     other.run(2, up=False)
+    asked: list[str] = []
     with indexed(url, watch, other) as store:
+        event.listen(
+            store._engine, "before_cursor_execute", lambda *values: asked.append(values[2])
+        )
         gone, thief = store.suspects()
+        assert len([words for words in asked if words.startswith("SELECT")]) == 1
         day, *_ = store.days(watch.id)
         run, *_ = store.runs(watch.id, limit=1)
     at = "2026-01-0{}T03:00:00.000Z".format
