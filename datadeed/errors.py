@@ -57,6 +57,10 @@ class StoreError(DatadeedError):
     """A shared store cannot be reached, is full, damaged, or newer than this program."""
 
 
+class PageError(DatadeedError):
+    """The page of a store cannot be shown as asked."""
+
+
 def reason(error: BaseException) -> str:
     """The first line of an error's message, cut short enough for a line of our own."""
     lines = str(error).splitlines()

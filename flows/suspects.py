@@ -56,6 +56,18 @@ def suspects_by_name(paths: Sequence[Path]) -> dict[str, Path]:
     return found
 
 
+def suspects_in(folder: Path) -> dict[str, Path]:
+    """Every YAML file of a folder, by name.
+
+    Raises:
+        PipelineError: there is no such folder, or no such file in it.
+    """
+    paths = sorted(folder.glob("*.yaml"))
+    if not paths:
+        raise PipelineError(f"{folder} has no suspect: put a YAML file of each there")
+    return suspects_by_name(paths)
+
+
 def finding_rows(findings: Sequence[Finding]) -> list[list[str]]:
     """The table with its header, all text."""
     return [[field.name for field in fields(Finding)], *(list(astuple(f)) for f in findings)]

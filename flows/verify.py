@@ -18,6 +18,7 @@ from datadeed.owner.evidence.schema import read_evidence
 from flows.commands import Commands, Ended, prefect_server, say
 from flows.errors import PipelineError
 from flows.suspects import COULD_NOT_TEST, Finding, e_value, show, suspects_by_name
+from flows.telling import check_address
 
 TESTED = (0, 3, 4)  # datadeed verify: CLAIM, INCONCLUSIVE, NOT SUPPORTED
 ALL_TESTED, ONE_NOT_TESTED = 0, 5
@@ -95,6 +96,8 @@ def parser() -> argparse.ArgumentParser:
     add("--serve", metavar="CRON", help="watch on this schedule (UTC), such as '0 3 * * *'")
     add("--store", metavar="URL", help="with --serve: a store to share with a team")
     add("--blocks", type=int, help="with --serve: images a day, under every part of the key (1)")
+    add("--tell", metavar="URL", help="with --serve: POST there what changed (docs/watch.md)")
+    add("--tell-away", type=int, help="with --tell: days out of reach until that is told (3)")
     return made
 
 
@@ -115,25 +118,37 @@ def _checked(options: argparse.Namespace) -> dict[str, Path]:
         raise PipelineError(f"--workers {options.workers} makes no sense: give 1 or more")
     if options.sign is not None and not options.sign.exists():
         raise PipelineError(f"{options.sign} does not exist: make it with one `datadeed verify`")
-    if options.serve is None and options.blocks is not None:
-        raise PipelineError("--blocks is for --serve: leave it out")
-    if options.store is not None:
-        _check_store(options)
-    if options.serve is not None and (options.sign or options.timestamp or options.roots):
-        raise PipelineError("--serve signs nothing: leave out --sign, --timestamp and --roots")
+    _check_serving(options)
     return suspects
 
 
-def _check_store(options: argparse.Namespace) -> None:
+def _check_serving(options: argparse.Namespace) -> None:
+    """The options of --serve, which make sense there alone.
+
+    Raises:
+        PipelineError: they do not.
+    """
+    for name in ("blocks", "store", "tell", "tell_away"):
+        if options.serve is None and getattr(options, name) is not None:
+            raise PipelineError(f"--{name.replace('_', '-')} is for --serve: leave it out")
+    if options.store is not None:
+        _check_store(options.store)
+    if options.serve is not None and (options.sign or options.timestamp or options.roots):
+        raise PipelineError("--serve signs nothing: leave out --sign, --timestamp and --roots")
+    if options.tell is not None:
+        check_address(options.tell)
+    if options.tell_away is not None and options.tell_away < 1:
+        raise PipelineError(f"--tell-away {options.tell_away} makes no sense: give 1 or more")
+
+
+def _check_store(url: str) -> None:
     """A store's URL goes into Prefect's database and the list of processes.
 
     Raises:
-        PipelineError: it holds a password, or is not used.
+        PipelineError: it holds a password.
     """
-    if options.serve is None:
-        raise PipelineError("--store is for --serve: leave it out")
-    url = urlsplit(options.store)
-    if url.password is not None or "password" in url.query:
+    parts = urlsplit(url)
+    if parts.password is not None or "password" in parts.query:
         raise PipelineError(
             "--store holds a password: leave it out, and set PGPASSWORD or ~/.pgpass"
         )

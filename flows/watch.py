@@ -22,50 +22,86 @@ from prefect.types.entrypoint import EntrypointType
 
 from datadeed.errors import DatadeedError
 from datadeed.owner.evidence.schema import parse_json, read_limited
+from flows import telling
 from flows.commands import Commands, Ended, say
 from flows.errors import PipelineError
 from flows.fleet import publish, run_each
 from flows.settings import users_server
-from flows.suspects import COULD_NOT_TEST, Finding, e_value
+from flows.suspects import COULD_NOT_TEST, Finding, e_value, suspects_in
 
 TESTED = (0, 3)  # datadeed watch: EVIDENCE, NO EVIDENCE
 BLOCKS = 1  # images a day
+AWAY = 3  # days out of reach after which that is told
 
 
 @flow(name="watch", persist_result=False)
 def watch(
-    suspects: dict[str, str],
+    suspects: dict[str, str] | str,
     out: str,
     arguments: list[str],
+    *,
     workers: int = 2,
+    in_all: int | None = None,
+    tell: str = "",
+    tell_away: int = AWAY,
 ) -> State[Any]:
     """Ask every suspect today's questions; the state says what came of it.
 
     Args:
-        suspects: name to YAML file or folder.
+        suspects: a folder, each YAML file in it a suspect; or name to YAML file or folder.
         out: the folder of the suspects' folders.
         arguments: of ``datadeed watch``, without ``--suspect`` and ``--out``.
         workers: suspects at once.
+        in_all: all suspects under this key, ever; None if ``arguments`` say it.
+        tell: the web address that is told of changes (docs/watch.md); "" tells nobody.
+        tell_away: days out of reach after which it is told so.
     """
     scheduled = runtime.flow_run.scheduled_start_time
     if missed(scheduled, datetime.now(UTC)):
         return Completed(
             name="Missed", message=f"scheduled for {scheduled}: a missed day is no day"
         )
+    named = watched(suspects, in_all)
     folder, commands = Path(out), Commands(workers)
 
     def command(name: str) -> list[str | Path]:
-        return ["watch", "--suspect", suspects[name], "--out", folder / name, *arguments]
+        passed = given(arguments, in_all)
+        return ["watch", "--suspect", named[name], "--out", folder / name, *passed]
 
-    ended = run_each(list(suspects), command, folder / "logs", commands, TESTED)
-    found = [finding(name, folder / name, ended[name]) for name in suspects]
+    ended = run_each(list(named), command, folder / "logs", commands, TESTED)
+    found = [finding(name, folder / name, ended[name]) for name in named]
     findings = [entry for entry, _ in found]
     publish(findings, folder / "watch.csv", "watch")
     for entry in findings:
         say(f"{datetime.now(UTC):%Y-%m-%d} {entry.suspect}: {entry.verdict}: {entry.note}")
+    for line in telling.tell(tell, findings, folder, away=tell_away) if tell else ():
+        say(line)
     if all(over for _, over in found):
         _stop_schedule()
     return outcome(findings)
+
+
+def watched(suspects: dict[str, str] | str, in_all: int | None) -> dict[str, str]:
+    """The suspects by name.
+
+    Raises:
+        PipelineError: a folder has none, or there are more than the key was told of.
+    """
+    if isinstance(suspects, str):
+        named = {name: str(path) for name, path in suspects_in(Path(suspects)).items()}
+    else:
+        named = suspects
+    if in_all is not None and in_all < len(named):
+        raise PipelineError(
+            f"in_all is {in_all}, and {len(named)} suspects are named: the bar rises with their "
+            "number and is fixed on the first day, so begin anew in another folder, or watch fewer"
+        )
+    return named
+
+
+def given(arguments: list[str], in_all: int | None) -> list[str]:
+    """The arguments of every suspect's ``datadeed watch``."""
+    return arguments if in_all is None else [*arguments, "--suspects", str(in_all)]
 
 
 def missed(scheduled: datetime, now: datetime) -> bool:
@@ -131,10 +167,13 @@ def serve(suspects: dict[str, Path], options: argparse.Namespace) -> None:
             "out": str(out),
             "arguments": passed_on(options),
             "workers": options.workers,
+            "tell": options.tell or "",
+            "tell_away": AWAY if options.tell_away is None else options.tell_away,
         },
         pause_on_shutdown=False,  # else a restart leaves the schedule off
-        # Of this process alone: a deployment's limit keeps the slot of a killed run, and all later
-        # days are cancelled. Two processes are kept apart by the lock of each suspect's log.
+        # Of this process alone: a deployment's limit keeps the slot of a killed run for 5 minutes,
+        # and for ever if the server forgets the lease (docs/watch.md, "Deployed"). Two processes
+        # are kept apart by the lock of each suspect's log.
         limit=1,
         entrypoint_type=EntrypointType.MODULE_PATH,
         print_starting_message=False,

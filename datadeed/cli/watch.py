@@ -3,12 +3,14 @@
 To be run every day by a scheduler (docs/watch.md). A second run on the same day (UTC) asks nothing,
 and a day on which the suspect cannot be asked is no day. Exit codes: 0 EVIDENCE, 3 NO EVIDENCE,
 5 could not test. Evidence is a reason to run `datadeed verify`, which alone makes a claim.
+With --page: show what the watches in a store have come to.
 """
 
 import argparse
 from typing import Any
 
 from datadeed.cli.common import COULD_NOT_TEST, add_suspect, ask, fail, say, show
+from datadeed.cli.page import add_page, show_page
 from datadeed.errors import DatadeedError
 
 CODES = {"EVIDENCE": 0, "NO EVIDENCE": 3}
@@ -21,10 +23,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--blocks", type=int, default=1, help=of)
     of = "a store to share with a team, sqlite:///PATH or postgresql://HOST/DATABASE"
     parser.add_argument("--store", metavar="URL", help=of)
+    add_page(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """The command."""
+    if options.page is not None:
+        return show_page(options)
     from datadeed.owner.asking import CouldNotTest
     from datadeed.owner.watch import watch
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from flows.server import Server
+from tests.flows.hook import Hook, listening
 
 SOURCE = Path(__file__).parents[2]
 
@@ -117,3 +118,10 @@ def new_repository(_empty_repository: Repository, tmp_path: Path) -> Callable[[s
         return Repository(root, _empty_repository.environment)
 
     return make
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    """A webhook that ends with its test."""
+    with listening() as server:
+        yield server

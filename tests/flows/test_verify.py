@@ -19,6 +19,7 @@ from flows.server import Server
 from flows.suspects import e_value, suspects_by_name
 from flows.verify import finding, parser, run
 from tests.flows import toys
+from tests.flows.hook import Hook
 from tests.flows.toys import wait_for
 from tests.owner.evidence.samples import evidence
 
@@ -27,9 +28,9 @@ import sys
 import flows.commands
 flows.commands.DATADEED = (sys.executable, "toy.py")
 from flows.watch import watch
-for names in sys.argv[1:]:
+for names in sys.argv[2:]:
     suspects = {name: name + ".yaml" for name in names.split()}
-    state = watch(suspects, "out", ["--key", "k"], return_state=True)
+    state = watch(suspects, "out", ["--key", "k"], tell=sys.argv[1], return_state=True)
     print(state.type.name, state.name, state.message, sep=" | ")
 """
 
@@ -102,6 +103,9 @@ class TestWords:
             (["--sign", "new.pem"], "new.pem does not exist: make it with one `datadeed verify`"),
             (["--suspect", "gone.yaml"], "gone.yaml does not exist"),
             (["--blocks", "5"], "--blocks is for --serve"),
+            (["--tell", "https://example.org"], "--tell is for --serve"),
+            (["--serve", "0 3 * * *", "--tell", "http://example.org"], "--tell is no address"),
+            (["--serve", "0 3 * * *", "--tell-away", "0"], "--tell-away 0 makes no sense"),
             (["--serve", "0 3 * * *", "--roots", "r"], "--serve signs nothing"),
             (["--store", "sqlite:///s.db"], "--store is for --serve"),
             (["--serve", "0 3 * * *", "--store", "postgresql://a:b@h/d"], "holds a password"),
@@ -136,11 +140,13 @@ class TestWords:
 
 
 class TestSchedule:
-    def test_the_state_says_what_came_of_the_day(self, root: Path, prefect_server: Server) -> None:
+    def test_the_state_says_what_came_of_the_day(
+        self, root: Path, prefect_server: Server, hook: Hook
+    ) -> None:
         prefect_server.wait()
 
         ran = subprocess.run(
-            [sys.executable, "-P", "-c", WATCH, "thief away", "thief stranger", "thief"],
+            [sys.executable, "-P", "-c", WATCH, hook.url, "thief away", "thief stranger", "thief"],
             cwd=root,
             env=os.environ | {"PYTHONPATH": str(toys.SOURCE)},
             capture_output=True,
@@ -157,6 +163,7 @@ class TestSchedule:
         assert ran.stderr.splitlines() == [
             f"{today} thief: {so}",
             f"{today} away: COULD NOT TEST: nobody answers",
+            "told: thief: NO EVIDENCE to EVIDENCE",
             f"{today} thief: {so}",
             f"{today} stranger: NO {so}",
             f"{today} thief: {so}",
@@ -164,6 +171,9 @@ class TestSchedule:
         ]
         with (root / "out/watch.csv").open(newline="") as file:
             assert list(csv.reader(file))[1] == ["thief", "EVIDENCE", "1e2.0", "30", "so it is"]
+
+        ((_, told),) = hook.posted  # once in three runs
+        assert (told["suspect"], told["after"], told["reason"]) == ("thief", "EVIDENCE", "so it is")
 
     def test_runs_of_an_earlier_day_do_nothing(self, prefect_server: Server) -> None:
         from flows.watch import missed
