@@ -5,11 +5,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from sqlalchemy import Select, or_, select
 
 from datadeed.errors import VerificationError
-from datadeed.verification.multiplicity import e_bh
+from datadeed.verification.fleet import listed
 from datadeed.watching.store.rows import Overview
 from datadeed.watching.store.store import Store
 from datadeed.watching.store.tables import DAYS
@@ -90,17 +89,13 @@ def _of_key(commitment: str, found: Sequence[Overview]) -> Together | None:
     count = max(len(found), *(one.suspect.suspects for one in found))
     if count == 1:
         return None
-    # The bar is suspects times keys over the key's level; the keys tried weigh on each E.
+    # The bar is suspects times keys over the key's level.
     level = first.suspects * first.keys / found[0].bar
-    log_e = np.full(count, -math.inf)
-    log_e[: len(found)] = [one.log_e - math.log(one.suspect.keys) for one in found]
+    watches = count * max(one.suspect.keys for one in found)
     try:
-        named = e_bh(log_e, level)
+        named = listed({one.suspect.id: one.log_e for one in found}, alpha=level, watches=watches)
     except VerificationError:  # a store says of the bar what makes no sense
         return None
     return Together(
-        commitment,
-        level,
-        count,
-        tuple(one for one, is_in in zip(found, named, strict=False) if is_in),
+        commitment, level, count, tuple(one for one in found if one.suspect.id in named)
     )
