@@ -29,7 +29,7 @@ def make_app(url: str, guard: Guard, *, evidence: Path | None = None) -> FastAPI
         guard: whom to answer.
         evidence: the folder with the folders of evidence, or None.
     """
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     rendering, pages = Rendering(), EvidencePages(evidence)
     _add_pages(app, url, rendering, pages)
     _add_guard(app, guard, rendering)

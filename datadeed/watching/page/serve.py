@@ -55,6 +55,7 @@ def serve(
             proxy_headers=False,
             limit_concurrency=AT_ONCE,
             lifespan="off",
+            ws="none",
         )
         uvicorn.Server(config).run(sockets=[heard])
 
