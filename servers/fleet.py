@@ -179,7 +179,11 @@ def until(ready: Callable[[], Any], what: str) -> Any:
 
 def page_words(url: str) -> dict[str, list[str]]:
     """The words that the page shows about each suspect."""
-    html = httpx.get(url, timeout=30).raise_for_status().text
+    answer = httpx.get(url, timeout=30)
+    if answer.is_error:
+        said = " ".join(re.sub(r"<[^>]*>", " ", answer.text.partition("<main")[2]).split())
+        raise ServerError(f"the page has status {answer.status_code}: {said}")
+    html = answer.text
     rows = re.findall(
         r"<tr>\s*<th scope=\"row\"><a[^>]*><bdi>(.*?)</bdi>(.*?)</tr>", html, re.DOTALL
     )
@@ -223,7 +227,10 @@ def rehearse(fleet: Fleet, store: str, days: int) -> list[dict[str, list[str]]]:
 
 
 def watched_on(fleet: Fleet) -> bool:
-    """Whether every suspect that is still watched has this day's run behind it."""
+    """Whether a run has ended on this day, and every suspect that is still watched has the day."""
+    table = fleet.out / "watch.csv"  # a run's last file
+    if table.stat().st_mtime < fleet.clock.stat().st_mtime:
+        return False
     states = [
         json.loads((fleet.out / name / "watch.json").read_text(encoding="utf-8"))
         for name in (EXCHANGED, STAYS)

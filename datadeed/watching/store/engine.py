@@ -6,6 +6,7 @@ about, from its start: what it reads there stays true until it is done.
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,19 @@ def _set_up_sqlite(connection: Any, _: Any) -> None:
         cursor.execute("PRAGMA foreign_keys = ON")
         # REPLACE would else remove a row without asking the triggers that refuse it.
         cursor.execute("PRAGMA recursive_triggers = ON")
-        if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        _write_ahead(cursor)
+
+
+def _write_ahead(cursor: Any) -> None:
+    """Two who turn a new store over to its log at once: SQLite lets neither wait for the other."""
+    end = time.monotonic() + WAIT
+    while cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        try:
             cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
 
 
 def _begin(connection: Connection) -> None:

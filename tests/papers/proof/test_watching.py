@@ -13,7 +13,7 @@ from tasks.lab import Lab
 @pytest.fixture
 def month(monkeypatch):
     monkeypatch.setattr(watching, "DAYS", 30)
-    monkeypatch.setattr(watching, "MARKED", ((0.95, 20), (0.3, 20)))
+    monkeypatch.setattr(watching, "MARKED", ((0.95, 20, False), (0.3, 20, False), (0.3, 20, True)))
 
 
 def test_the_table_is_written(workspace, month, capsys):
@@ -23,13 +23,12 @@ def test_the_table_is_written(workspace, month, capsys):
     innocent, marked = found[:8], found[8:]
     assert [row["keys"] for row in innocent] == ["5"] * 2 + ["50"] * 6
     assert {row["level"] for row in innocent} == {"0.01", "1e-06"}
-    assert [(row["success"], row["alarms_before"]) for row in marked] == [
-        ("0.95", "0"),
-        ("0.3", "0"),
-    ]
-    assert 1 <= float(marked[0]["median_days"]) <= 3
-    assert float(marked[1]["median_days"]) > 3
-    assert "the level holds in 8 of 8 rows; 2 delays" in capsys.readouterr().out
+    told = [(row["success"], row["noticed"], row["alarms_before"]) for row in marked]
+    assert told == [("0.95", "False", "0"), ("0.3", "False", "0"), ("0.3", "True", "0")]
+    delays = [float(row["median_days"]) for row in marked]
+    assert 1 <= delays[0] <= 3 < delays[1]
+    assert delays[2] <= delays[1]  # the same answers, and an exchange that was noticed
+    assert "the level holds in 8 of 8 rows; 3 delays" in capsys.readouterr().out
 
 
 def test_a_row_is_the_same_whatever_stands_beside_it(month):
@@ -47,7 +46,7 @@ def test_a_suspect_that_knows_the_targets_is_an_alarm(month, monkeypatch):
 
 
 def test_who_never_shows_has_no_delay(month):
-    row = watching.marked_row(0.0, 20, 4, 1)
+    row = watching.marked_row(0.0, 20, False, 4, 1)
     assert (row["alarms"], row["median_days"]) == (0, np.inf)
 
 
