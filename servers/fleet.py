@@ -188,7 +188,7 @@ def page_words(url: str) -> dict[str, list[str]]:
         r"<tr>\s*<th scope=\"row\"><a[^>]*><bdi>(.*?)</bdi>(.*?)</tr>", html, re.DOTALL
     )
     return {
-        name: [word for word in WORDS if re.search(rf">\s*(?:\S+\s)?{word}\s*<", row)]
+        name: [word for word in WORDS if re.search(rf">[^<>A-Z]*{word}\s*<", row)]
         for name, row in rows
     }
 

@@ -69,7 +69,10 @@ def plot(rows: pd.DataFrame, path: Path) -> None:
         axes.grid(color="0.9")
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set(ylabel="claimed within 240 questions, by labels")
-    panels[-1].legend(frameon=False, fontsize=7, bbox_to_anchor=(1, 1), loc="upper left")
+    told = [axes.get_legend_handles_labels() for axes in panels]
+    marks = {label: handle for pair in told for handle, label in zip(*pair, strict=True)}
+    style = {"frameon": False, "fontsize": 7, "bbox_to_anchor": (1, 1), "loc": "upper left"}
+    panels[-1].legend(marks.values(), marks.keys(), **style)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110, format=path.suffix[1:])
 
