@@ -22,8 +22,7 @@ from datadeed.owner.release.chosen import write_chosen
 from datadeed.owner.release.rows import Items
 from datadeed.owner.sounding import rate_of
 from datadeed.owner.surrogate import UNKNOWN, Asked, advise, ask_all, check_surrogate
-from datadeed.verification.blocks import most_blocks
-from datadeed.verification.proof import POOL_LIMIT
+from datadeed.verification.counts import POOL_LIMIT, most_blocks
 
 # Of those that the surrogate gets right, unless the owner gives a number. Of fewer and harder ones
 # other honest models get too few right (docs/decisions.md).

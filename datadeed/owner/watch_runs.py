@@ -5,7 +5,6 @@ log's head. A run that was killed leaves no record; the next one counts its ques
 that the records together count each question of the log once.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,7 @@ from datadeed.owner.evidence.fields import (
     short_line,
 )
 from datadeed.owner.evidence.log import QueryLog
-from datadeed.owner.evidence.records import Record, now
+from datadeed.owner.evidence.records import Link, Record, now
 
 if TYPE_CHECKING:
     from datadeed.owner.suspects.base import Suspect
@@ -40,7 +39,7 @@ def anchor_of(fixed: Mapping[str, Any]) -> str:
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Link):
     """One run of a watch.
 
     Attributes:
@@ -81,16 +80,6 @@ class Run:
     def values(self) -> dict[str, Any]:
         """As JSON values."""
         return asdict(self) | {"completed": list(self.completed)}
-
-    def line(self) -> str:
-        """As canonical JSON: the one way to write this record."""
-        return json.dumps(self.values(), sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-    def digest(self) -> str:
-        """What ``hash`` must be."""
-        values = self.values()
-        del values["hash"]
-        return canonical_digest(values)
 
 
 def read_run(values: Mapping[str, Any]) -> Run:

@@ -9,10 +9,7 @@ import numpy as np
 from datadeed.errors import VerificationError
 from datadeed.verification.centred import CLIPS, Looks, score_votes
 from datadeed.verification.layers import finite
-from datadeed.verification.proof import POOL_LIMIT
 
-FIRST_BLOCKS = 10  # before pairs, at most
-COUNTED_PAIRS = 45  # on average, at most
 Groups = Sequence[Sequence[int]]  # of the suspect's labels, the key's classes each stands for
 
 
@@ -155,26 +152,3 @@ class Blocks:
     def looked(self) -> list[list[float]]:
         """Images and ln E at each look, as JSON values."""
         return [[n, finite(log_e)] for n, log_e in self._looks.looked] if self._looks else []
-
-
-def most_pairs(classes: int) -> int:
-    """How many pairs are asked at most: of so many, 45 count on average.
-
-    Those of images of the target's own class do not, one in K of K classes.
-    """
-    return math.ceil(COUNTED_PAIRS * classes / (classes - 1))
-
-
-def most_blocks(budget: int, parts: int, classes: int, pool: int) -> int:
-    """How many images are asked in blocks at most: as the budget leaves beside the pairs.
-
-    Evidence has a share at a look after each number of them, and one that is never reached is lost.
-
-    Args:
-        budget: counted questions.
-        parts, classes: of the key, and those that its labels are drawn among.
-        pool: images in it; half of those that are used are for pairs.
-    """
-    first = min(FIRST_BLOCKS, budget // parts)
-    most = max(first, (budget - 2 * most_pairs(classes)) // parts)
-    return min(most, min(pool, POOL_LIMIT) // 2)

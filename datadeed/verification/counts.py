@@ -1,9 +1,4 @@
-"""How many questions a proof asks of what, for those who plan one and ask none.
-
-:mod:`~datadeed.verification.blocks`, :mod:`~datadeed.verification.proof` and
-:mod:`~datadeed.verification.effect` say the same beside the tests, whose imports take seconds (and
-on whose text results depend that take hours to remake); a test holds them to these.
-"""
+"""How many questions a proof asks of what; also for those who plan one, and load no tests."""
 
 import math
 

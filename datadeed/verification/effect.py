@@ -18,9 +18,9 @@ from typing import Any
 
 from scipy.stats import fisher_exact
 
+from datadeed.verification.counts import LEVEL
 from datadeed.verification.sequential import ConfidenceSequence
 
-LEVEL = 0.95  # of each bound
 REFUSED = 0.1  # of the triggered questions, and 3 at least: more is a finding
 FILTERED = 0.01  # p-value of answers to decoys that are worse than clean ones
 

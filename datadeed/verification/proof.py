@@ -20,11 +20,10 @@ import numpy as np
 
 from datadeed.errors import VerificationError
 from datadeed.keys.key import Key
+from datadeed.verification.counts import POOL_LIMIT
 from datadeed.verification.layers import BehaviourLayer, KeyLayer, Question, finite
 from datadeed.verification.multiplicity import familywise_threshold
 from datadeed.verification.verdict import CLAIM, INCONCLUSIVE, NOT_SUPPORTED
-
-POOL_LIMIT = 10_000  # images of the pool that are used; more would only cost memory
 
 
 class Proof:

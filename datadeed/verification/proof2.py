@@ -35,17 +35,20 @@ import numpy as np
 from datadeed.errors import VerificationError
 from datadeed.keys.generation2 import Key2
 from datadeed.verification.blocks import (
-    FIRST_BLOCKS,
     Blocks,
     Groups,
     Labels,
+)
+from datadeed.verification.counts import (
+    FIRST_BLOCKS,
+    LEVEL,
+    POOL_LIMIT,
     most_blocks,
     most_pairs,
 )
-from datadeed.verification.effect import LEVEL, Effect, filters, refuses
+from datadeed.verification.effect import Effect, filters, refuses
 from datadeed.verification.layers import Question, finite
 from datadeed.verification.multiplicity import familywise_threshold
-from datadeed.verification.proof import POOL_LIMIT
 from datadeed.verification.sequential import ConfidenceSequence
 from datadeed.verification.verdict import CLAIM, INCONCLUSIVE, NOT_SUPPORTED
 

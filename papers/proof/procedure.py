@@ -20,7 +20,7 @@ from datadeed.keys.generation2 import Design2, Key2
 from datadeed.keys.key import Extent
 from datadeed.randomness import derive_seed
 from datadeed.verification.centred import log_factors, looks, shares
-from datadeed.verification.effect import LEVEL
+from datadeed.verification.counts import LEVEL
 from datadeed.verification.proof2 import SIGNS, Proof2
 from datadeed.verification.sequential import SLACK, bet_fractions
 from datadeed.verification.verdict import CLAIM, NOT_SUPPORTED

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from datadeed.reports import figures, svg
-from datadeed.verification import blocks, counts, effect, layers, proof, proof2, verdict, words
+from datadeed.verification import layers, proof2, verdict, words
 from tests.owner.evidence.samples import make_folder
 
 HEAVY = ("torch", "torchvision", "scipy", "pandas", "sqlalchemy")
@@ -39,16 +39,6 @@ def test_of_usage(arguments):
 
 def test_of_a_plan_from_numbers():
     assert loaded("plan", "--classes", "10", "--samples", "50000") == set()
-
-
-def test_counts_are_those_of_a_proof():
-    """They stand twice, so that a plan need not load the tests."""
-    names = ("FIRST_BLOCKS", "COUNTED_PAIRS")
-    assert [getattr(counts, name) for name in names] == [getattr(blocks, name) for name in names]
-    assert (counts.POOL_LIMIT, counts.LEVEL) == (proof.POOL_LIMIT, effect.LEVEL)
-    for name in ("most_pairs", "most_blocks"):
-        ours, theirs = (inspect.getsource(getattr(one, name)) for one in (counts, blocks))
-        assert ours == theirs
 
 
 def test_of_a_report(tmp_path):

@@ -18,7 +18,7 @@ from datadeed.owner.commit_checks import (
     excluding_pairs,
 )
 from datadeed.owner.rounds import round_time
-from datadeed.verification.blocks import most_blocks
+from datadeed.verification.counts import most_blocks
 from datadeed.verification.proof2 import Proof2
 
 

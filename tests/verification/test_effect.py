@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datadeed.verification.effect import LEVEL, Effect, filters, refuses
+from datadeed.verification.counts import LEVEL
+from datadeed.verification.effect import Effect, filters, refuses
 
 
 def until(effect: Effect, pairs: list[tuple[bool | None, bool | None]], least: float) -> int | None:

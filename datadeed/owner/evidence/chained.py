@@ -8,6 +8,7 @@ import errno
 import fcntl
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,7 @@ from datadeed.owner.evidence.records import REMEDY, Link, check_chain
 _Link = TypeVar("_Link", bound=Link)
 
 
-class ChainedLog(Generic[_Link]):
+class ChainedLog(ABC, Generic[_Link]):
     """An append-only log in ``folder``, made or resumed by ``with``.
 
     A subclass says what its records are: the file's :attr:`name`, what they are ``called`` where
@@ -51,13 +52,13 @@ class ChainedLog(Generic[_Link]):
         self._file: int | None = None
 
     @staticmethod
+    @abstractmethod
     def read(values: Mapping[str, Any]) -> _Link:
         """A record from JSON values, each checked for its type.
 
         Raises:
             EvidenceError: a field is missing, unknown or not of its type.
         """
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         try:

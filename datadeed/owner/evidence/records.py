@@ -7,11 +7,12 @@ removed from the end alone do not, which is why ``evidence.json`` states the cha
 """
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from datadeed.errors import EvidenceError
 from datadeed.files import canonical_digest
@@ -36,8 +37,30 @@ PURPOSES = (*QUESTIONS, "key", "behaviour")  # the last two are those of the fir
 REMEDY = "ask for the original log, or start anew in an empty folder"
 
 
+class Link(ABC):
+    """A record in a chain: its place, the hash before and its own, and the one way to write it."""
+
+    seq: int
+    previous: str
+    hash: str
+
+    @abstractmethod
+    def values(self) -> dict[str, Any]:
+        """As JSON values."""
+
+    def line(self) -> str:
+        """As canonical JSON: the one way to write this record."""
+        return json.dumps(self.values(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    def digest(self) -> str:
+        """What ``hash`` must be."""
+        values = self.values()
+        del values["hash"]
+        return canonical_digest(values)
+
+
 @dataclass(frozen=True)
-class Record:
+class Record(Link):
     """One question put to the suspect, with its answer.
 
     Attributes:
@@ -78,16 +101,6 @@ class Record:
         values["labels"] = list(self.labels)
         values["scores"] = None if self.scores is None else list(self.scores)
         return values
-
-    def line(self) -> str:
-        """As canonical JSON: the one way to write this record."""
-        return json.dumps(self.values(), sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-    def digest(self) -> str:
-        """What ``hash`` must be."""
-        values = self.values()
-        del values["hash"]
-        return canonical_digest(values)
 
     def answer(self) -> "Answer":
         """The answer as the suspect gave it, for a run that must not pay for it twice."""
@@ -159,22 +172,6 @@ def read_record(values: Mapping[str, Any]) -> Record:
             "scores": None if scores is None else tuple(scores),
         }
     )
-
-
-class Link(Protocol):
-    """A record in a chain: its place, the hash before and its own, and the one way to write it."""
-
-    @property
-    def seq(self) -> int: ...
-    @property
-    def previous(self) -> str: ...
-    @property
-    def hash(self) -> str: ...
-    def line(self) -> str:
-        """As canonical JSON."""
-
-    def digest(self) -> str:
-        """What ``hash`` must be."""
 
 
 _Link = TypeVar("_Link", bound=Link)
